@@ -1,0 +1,309 @@
+/**
+ * Every failure that can reach a wire, and how each wire tells it. A failure knows no transport; {@link wire} is the one
+ * place that does, and a failure without a row does not compile.
+ */
+import { Schema } from "effect"
+
+const Cause = Schema.Defect()
+
+/** No function of this name is deployed, or it has no such version or alias. */
+export class FunctionNotFound extends Schema.TaggedError<FunctionNotFound>()("FunctionNotFound", {
+  functionName: Schema.String,
+  arn: Schema.String
+}) {
+  override get message() {
+    return `Function not found: ${this.arn}`
+  }
+}
+
+/** No route answers this method and path. */
+export class RouteNotFound extends Schema.TaggedError<RouteNotFound>()("RouteNotFound", {
+  method: Schema.String,
+  path: Schema.String
+}) {
+  override get message() {
+    return "Not Found"
+  }
+}
+
+/** A parameter of a request breaks a rule; the message is told to the caller as it is. */
+export class InvalidParameter extends Schema.TaggedError<InvalidParameter>()("InvalidParameter", {
+  name: Schema.String,
+  message: Schema.String
+}) {}
+
+/** The payload is not JSON. */
+export class InvalidPayload extends Schema.TaggedError<InvalidPayload>()("InvalidPayload", {
+  detail: Schema.String
+}) {
+  override get message() {
+    return `Could not parse request body into json: ${this.detail}`
+  }
+}
+
+/** The payload is larger than the limit of its kind of call. */
+export class PayloadTooLarge extends Schema.TaggedError<PayloadTooLarge>()("PayloadTooLarge", {
+  limitBytes: Schema.Int
+}) {
+  override get message() {
+    return `Request must be smaller than ${this.limitBytes} bytes for the InvokeFunction operation`
+  }
+}
+
+/** No worker became free in time, or the queue for one is full. */
+export class PoolExhausted extends Schema.TaggedError<PoolExhausted>()("PoolExhausted", {
+  functionName: Schema.String,
+  maxCapacity: Schema.Int,
+  waiting: Schema.Int,
+  retryAfterSeconds: Schema.Int
+}) {
+  override get message() {
+    return "Rate Exceeded."
+  }
+}
+
+/** The platform failed this function too often of late; calls are refused until `retryAfterSeconds` have passed. */
+export class BreakerOpen extends Schema.TaggedError<BreakerOpen>()("BreakerOpen", {
+  functionName: Schema.String,
+  failures: Schema.Int,
+  retryAfterSeconds: Schema.Int
+}) {
+  override get message() {
+    return `Circuit is open (failures: ${this.failures})`
+  }
+}
+
+/** The store of accepted events holds as many as it may. */
+export class QueueFull extends Schema.TaggedError<QueueFull>()("QueueFull", {
+  limit: Schema.Int
+}) {
+  override get message() {
+    return `The queue of accepted events is full (${this.limit})`
+  }
+}
+
+/** State could not be written or read: disk full, store closed, file damaged. Nothing was accepted. */
+export class StorageUnavailable extends Schema.TaggedError<StorageUnavailable>()("StorageUnavailable", {
+  detail: Schema.String,
+  cause: Schema.optionalKey(Cause)
+}) {
+  override get message() {
+    return `State could not be stored: ${this.detail}`
+  }
+}
+
+/** The engine that starts workers refused or could not be reached. */
+export class RuntimeUnavailable extends Schema.TaggedError<RuntimeUnavailable>()("RuntimeUnavailable", {
+  functionName: Schema.optionalKey(Schema.String),
+  detail: Schema.String,
+  cause: Schema.optionalKey(Cause)
+}) {
+  override get message() {
+    return this.functionName === undefined
+      ? this.detail
+      : `Failed to start container ${this.functionName}: ${this.detail}`
+  }
+}
+
+/** The engine is well, but it cannot run this kind of function: no interpreter, or a runtime nobody knows. */
+export class RuntimeUnsupported extends Schema.TaggedError<RuntimeUnsupported>()("RuntimeUnsupported", {
+  runtime: Schema.String,
+  detail: Schema.String
+}) {
+  override get message() {
+    return `Runtime ${this.runtime} cannot run here: ${this.detail}`
+  }
+}
+
+/** The code of a function is not where its digest says. */
+export class ArtifactNotFound extends Schema.TaggedError<ArtifactNotFound>()("ArtifactNotFound", {
+  image: Schema.String
+}) {
+  override get message() {
+    return `Artifact not found: ${this.image}`
+  }
+}
+
+/** No container has this id. */
+export class ContainerNotFound extends Schema.TaggedError<ContainerNotFound>()("ContainerNotFound", {
+  containerId: Schema.String
+}) {
+  override get message() {
+    return "container_id not found"
+  }
+}
+
+/** The container belongs to somebody else. */
+export class NotOwner extends Schema.TaggedError<NotOwner>()("NotOwner", {
+  containerId: Schema.String
+}) {
+  override get message() {
+    return "owner_id does not match container"
+  }
+}
+
+/** The worker was gone before one byte of the event reached it: safe to try another. */
+export class WorkerUnreachable extends Schema.TaggedError<WorkerUnreachable>()("WorkerUnreachable", {
+  containerId: Schema.String,
+  detail: Schema.String
+}) {
+  override get message() {
+    return `Worker ${this.containerId} is unreachable: ${this.detail}`
+  }
+}
+
+/** How a call ended that cost its worker: what the caller is told, and the log that was wanted. */
+const Ending = {
+  functionName: Schema.String,
+  containerId: Schema.String,
+  requestId: Schema.String,
+  errorType: Schema.String,
+  payload: Schema.Uint8Array,
+  logTail: Schema.Uint8Array
+}
+
+/** The function could not be loaded, or was not ready in time. `payload` is what its runtime client reported. */
+export class InitFailed extends Schema.TaggedError<InitFailed>()("InitFailed", Ending) {
+  override get message() {
+    return `${this.functionName} failed to initialise: ${this.errorType}`
+  }
+}
+
+/** The call ran longer than the function's `Timeout`. */
+export class InvocationTimedOut extends Schema.TaggedError<InvocationTimedOut>()("InvocationTimedOut", Ending) {
+  override get message() {
+    return `${this.functionName} timed out`
+  }
+}
+
+/** The worker ended while it held the event: the function exited, was killed, or ran out of memory. */
+export class WorkerExited extends Schema.TaggedError<WorkerExited>()("WorkerExited", Ending) {
+  override get message() {
+    return `${this.functionName} exited during a call: ${this.errorType}`
+  }
+}
+
+/** A route that wants a token got none, or one that is not good. */
+export class Unauthorized extends Schema.TaggedError<Unauthorized>()("Unauthorized", {
+  detail: Schema.String
+}) {
+  override get message() {
+    return "Unauthorized"
+  }
+}
+
+/** The Invoke API got neither a signature nor a token. */
+export class MissingAuthentication extends Schema.TaggedError<MissingAuthentication>()("MissingAuthentication", {}) {
+  override get message() {
+    return "Missing Authentication Token"
+  }
+}
+
+/** The access key, or the token, is not one that was issued here. */
+export class UnknownCredential extends Schema.TaggedError<UnknownCredential>()("UnknownCredential", {}) {
+  override get message() {
+    return "The security token included in the request is invalid."
+  }
+}
+
+/** The signature does not fit the request, or its time has passed; the message is AWS's. */
+export class SignatureRefused extends Schema.TaggedError<SignatureRefused>()("SignatureRefused", {
+  message: Schema.String
+}) {}
+
+/** The `Authorization` header cannot be read as Signature Version 4. */
+export class SignatureIncomplete extends Schema.TaggedError<SignatureIncomplete>()("SignatureIncomplete", {
+  message: Schema.String
+}) {}
+
+/** The request named a host this Gateway does not answer for. */
+export class HostRefused extends Schema.TaggedError<HostRefused>()("HostRefused", {
+  host: Schema.String
+}) {
+  override get message() {
+    return `Host ${this.host} is not allowed here; add it to ALLOWED_HOSTS`
+  }
+}
+
+export const Failure = Schema.Union([
+  FunctionNotFound,
+  RouteNotFound,
+  InvalidParameter,
+  InvalidPayload,
+  PayloadTooLarge,
+  PoolExhausted,
+  BreakerOpen,
+  QueueFull,
+  StorageUnavailable,
+  RuntimeUnavailable,
+  RuntimeUnsupported,
+  ArtifactNotFound,
+  ContainerNotFound,
+  NotOwner,
+  WorkerUnreachable,
+  InitFailed,
+  InvocationTimedOut,
+  WorkerExited,
+  Unauthorized,
+  MissingAuthentication,
+  UnknownCredential,
+  SignatureRefused,
+  SignatureIncomplete,
+  HostRefused
+])
+export type Failure = typeof Failure.Type
+
+/** The exceptions of the Invoke API that we answer with, and their status in the API's model. */
+export const exceptionStatus = {
+  EC2UnexpectedException: 502,
+  IncompleteSignatureException: 400,
+  InvalidParameterValueException: 400,
+  InvalidRequestContentException: 400,
+  InvalidRuntimeException: 502,
+  InvalidSignatureException: 403,
+  InvalidZipFileException: 502,
+  MissingAuthenticationTokenException: 403,
+  AccessDeniedException: 403,
+  RequestTooLargeException: 413,
+  ResourceNotFoundException: 404,
+  ServiceException: 500,
+  TooManyRequestsException: 429,
+  UnrecognizedClientException: 403,
+  ValidationException: 400
+} as const
+export type ExceptionName = keyof typeof exceptionStatus
+
+/** How one failure is told: status of a routed call, gRPC code, exception of the Invoke API. */
+export interface Telling {
+  readonly http: number
+  readonly grpc: string
+  /** `"function"`: not an exception but a 200 with `X-Amz-Function-Error`. */
+  readonly aws: ExceptionName | "function"
+}
+
+export const wire = {
+  FunctionNotFound: { http: 404, grpc: "NOT_FOUND", aws: "ResourceNotFoundException" },
+  RouteNotFound: { http: 404, grpc: "NOT_FOUND", aws: "ResourceNotFoundException" },
+  InvalidParameter: { http: 400, grpc: "INVALID_ARGUMENT", aws: "ValidationException" },
+  InvalidPayload: { http: 400, grpc: "INVALID_ARGUMENT", aws: "InvalidRequestContentException" },
+  PayloadTooLarge: { http: 413, grpc: "RESOURCE_EXHAUSTED", aws: "RequestTooLargeException" },
+  PoolExhausted: { http: 429, grpc: "RESOURCE_EXHAUSTED", aws: "TooManyRequestsException" },
+  BreakerOpen: { http: 502, grpc: "UNAVAILABLE", aws: "ServiceException" },
+  QueueFull: { http: 429, grpc: "RESOURCE_EXHAUSTED", aws: "TooManyRequestsException" },
+  StorageUnavailable: { http: 503, grpc: "UNAVAILABLE", aws: "ServiceException" },
+  RuntimeUnavailable: { http: 503, grpc: "INTERNAL", aws: "EC2UnexpectedException" },
+  RuntimeUnsupported: { http: 502, grpc: "FAILED_PRECONDITION", aws: "InvalidRuntimeException" },
+  ArtifactNotFound: { http: 502, grpc: "FAILED_PRECONDITION", aws: "InvalidZipFileException" },
+  ContainerNotFound: { http: 404, grpc: "NOT_FOUND", aws: "ResourceNotFoundException" },
+  NotOwner: { http: 403, grpc: "PERMISSION_DENIED", aws: "AccessDeniedException" },
+  WorkerUnreachable: { http: 502, grpc: "UNAVAILABLE", aws: "ServiceException" },
+  InitFailed: { http: 502, grpc: "ABORTED", aws: "function" },
+  InvocationTimedOut: { http: 504, grpc: "DEADLINE_EXCEEDED", aws: "function" },
+  WorkerExited: { http: 502, grpc: "ABORTED", aws: "function" },
+  Unauthorized: { http: 401, grpc: "UNAUTHENTICATED", aws: "UnrecognizedClientException" },
+  MissingAuthentication: { http: 401, grpc: "UNAUTHENTICATED", aws: "MissingAuthenticationTokenException" },
+  UnknownCredential: { http: 401, grpc: "UNAUTHENTICATED", aws: "UnrecognizedClientException" },
+  SignatureRefused: { http: 401, grpc: "UNAUTHENTICATED", aws: "InvalidSignatureException" },
+  SignatureIncomplete: { http: 401, grpc: "UNAUTHENTICATED", aws: "IncompleteSignatureException" },
+  HostRefused: { http: 403, grpc: "PERMISSION_DENIED", aws: "AccessDeniedException" }
+} as const satisfies Record<Failure["_tag"], Telling>

@@ -1,0 +1,32 @@
+/** One line of the log store, and what may be asked of it. */
+import type { FunctionName } from "./FunctionName.ts"
+
+/** Who wrote a line: the function itself, the platform about one of its calls (`START`, `END`, `REPORT`), or a program of ours. */
+export type LogSource = "function" | "platform" | "system"
+
+export interface LogRecord {
+  readonly atUnixMs: number
+  readonly source: LogSource
+  readonly level: "DEBUG" | "INFO" | "WARNING" | "ERROR" | "CRITICAL"
+  /** Without the newline that ended it. */
+  readonly message: string
+  readonly functionName: FunctionName | undefined
+  readonly containerName: string | undefined
+  readonly requestId: string | undefined
+  readonly traceId: string | undefined
+}
+
+/** A stored line; `position` grows with every line and never repeats. */
+export interface StoredLogRecord extends LogRecord {
+  readonly position: number
+}
+
+export interface LogQuery {
+  readonly functionName?: FunctionName | undefined
+  readonly requestId?: string | undefined
+  /** Only lines after this position. */
+  readonly after?: number | undefined
+  readonly sinceUnixMs?: number | undefined
+  /** The newest this many, told oldest first. */
+  readonly limit: number
+}

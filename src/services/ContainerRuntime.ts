@@ -1,0 +1,42 @@
+/** Where workers come from. */
+import { Context, type Effect } from "effect"
+import type {
+  ArtifactNotFound,
+  ContainerNotFound,
+  NotOwner,
+  RuntimeUnavailable,
+  RuntimeUnsupported
+} from "#domain/Failure"
+import type { ContainerId, ContainerMetrics, ContainerState, OwnerId, Worker, WorkerSpec } from "#domain/Worker"
+
+type Refused = ContainerNotFound | NotOwner | RuntimeUnavailable
+
+/**
+ * Starts, pauses, lists, measures and destroys workers on one host. Keeps no pool: every `ensure` is a new container.
+ * Knows no path, pid or socket, so that an Agent on another machine can stand in for it.
+ */
+export class ContainerRuntime extends Context.Service<
+  ContainerRuntime,
+  {
+    /**
+     * A new started container, not yet probed: {@link WorkerClient} tells when it is ready. When this fails or is
+     * interrupted nothing is left behind.
+     */
+    readonly ensure: (
+      spec: WorkerSpec,
+      owner: OwnerId
+    ) => Effect.Effect<Worker, RuntimeUnavailable | RuntimeUnsupported | ArtifactNotFound>
+    /** Gone when this returns, with every process it started. An unknown id is success: gone is gone. */
+    readonly destroy: (id: ContainerId, owner: OwnerId) => Effect.Effect<void, NotOwner | RuntimeUnavailable>
+    /** Frozen: uses no CPU until `resume`. Suspending twice is success. */
+    readonly suspend: (id: ContainerId, owner: OwnerId) => Effect.Effect<void, Refused>
+    readonly resume: (id: ContainerId, owner: OwnerId) => Effect.Effect<void, Refused>
+    /** Every container of this owner, stopped ones included. */
+    readonly list: (owner: OwnerId) => Effect.Effect<ReadonlyArray<ContainerState>, RuntimeUnavailable>
+    readonly metrics: (id: ContainerId, owner: OwnerId) => Effect.Effect<ContainerMetrics, Refused>
+    /** Marks a container as used now. */
+    readonly touch: (id: ContainerId, owner: OwnerId) => Effect.Effect<void, Refused>
+    /** Removes what no owner can reach any more: stopped containers and leftovers of an earlier run. Returns how many. */
+    readonly gc: Effect.Effect<number, RuntimeUnavailable>
+  }
+>()("esb/services/ContainerRuntime") {}

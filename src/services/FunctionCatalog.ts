@@ -1,0 +1,24 @@
+/** Which functions and routes there are now. */
+import { Context, type Effect, type Stream } from "effect"
+import type { FunctionNotFound } from "#domain/Failure"
+import type { FunctionName } from "#domain/FunctionName"
+import type { FunctionSpec } from "#domain/FunctionSpec"
+import type { RouteTable } from "#domain/Route"
+
+/** One consistent state of the catalog. */
+export interface CatalogSnapshot {
+  readonly functions: ReadonlyMap<FunctionName, FunctionSpec>
+  readonly routes: RouteTable
+}
+
+export class FunctionCatalog extends Context.Service<
+  FunctionCatalog,
+  {
+    /** `$LATEST` and no qualifier are the same; any other version or alias is not found. */
+    readonly find: (name: FunctionName, qualifier: string | undefined) => Effect.Effect<FunctionSpec, FunctionNotFound>
+    /** What is deployed now. A file that cannot be read leaves the last good state in place. */
+    readonly current: () => CatalogSnapshot
+    /** The current state first, then every later one. */
+    readonly changes: Stream.Stream<CatalogSnapshot>
+  }
+>()("esb/services/FunctionCatalog") {}

@@ -1,0 +1,56 @@
+/** The workers of every function, lent one call at a time. */
+import { Context, type Effect, type Scope } from "effect"
+import type {
+  ArtifactNotFound,
+  BreakerOpen,
+  InitFailed,
+  PoolExhausted,
+  RuntimeUnavailable,
+  RuntimeUnsupported,
+  WorkerUnreachable
+} from "#domain/Failure"
+import type { FunctionName } from "#domain/FunctionName"
+import type { FunctionSpec } from "#domain/FunctionSpec"
+import type { Worker } from "#domain/Worker"
+
+/** Why no worker could be lent. */
+export type BorrowFailure =
+  | PoolExhausted
+  | BreakerOpen
+  | InitFailed
+  | RuntimeUnavailable
+  | RuntimeUnsupported
+  | ArtifactNotFound
+  | WorkerUnreachable
+
+/** One line of `/metrics/pools`. */
+export interface PoolStatus {
+  readonly functionName: FunctionName
+  readonly idle: number
+  readonly busy: number
+  readonly starting: number
+  readonly waiting: number
+  readonly minCapacity: number
+  readonly maxCapacity: number
+  readonly acquireTimeoutMs: number
+}
+
+export class WorkerPool extends Context.Service<
+  WorkerPool,
+  {
+    /**
+     * A ready worker, lent to the scope. When the scope ends well the worker goes back to the pool; when it ends in a failure
+     * or an interruption the worker may still hold the call, and is destroyed. Waits in order of arrival, for at most the
+     * function's `acquireTimeoutMs`.
+     */
+    readonly borrow: (spec: FunctionSpec) => Effect.Effect<Worker, BorrowFailure, Scope.Scope>
+    /**
+     * Makes the pools fit these functions: starts the minimum, retires workers of functions that changed or went, adopts nothing.
+     * Calls that run go on with the code they started with.
+     */
+    readonly reconcile: (specs: ReadonlyArray<FunctionSpec>) => Effect.Effect<void>
+    /** Destroys what has been idle for too long and containers that belong to no pool; freezes what has been idle for a while. */
+    readonly tidy: Effect.Effect<void>
+    readonly status: Effect.Effect<ReadonlyArray<PoolStatus>>
+  }
+>()("esb/services/WorkerPool") {}
