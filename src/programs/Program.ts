@@ -1,0 +1,126 @@
+/**
+ * How a program with settings and no sub-commands starts and ends: `--help` with every setting, `--version`, and exit
+ * codes: 0 well (a signal is a good end), 1 failed, 2 wrong usage or a bad setting.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Cause, Console, Effect, Exit, Layer, Runtime, Schema } from "effect"
+import { CliConfig, type CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
+import * as Setting from "./Setting.ts"
+
+/** One or more settings have no usable value. */
+export class BadSettings extends Schema.TaggedError<BadSettings>()("BadSettings", {
+  program: Schema.String,
+  complaints: Schema.Array(Schema.String)
+}) {
+  override get message() {
+    return [...this.complaints, `Try ${this.program} --help.`].join("\n")
+  }
+  override readonly [Runtime.errorExitCode] = 2
+}
+
+export interface Program<S, E> {
+  /** How the program is called on the command line. */
+  readonly name: string
+  readonly about: string
+  readonly version: string
+  readonly settings: S
+  readonly main: (values: Setting.Values<S>) => Effect.Effect<void, E, NodeServices.NodeServices>
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** Exit code of a program that ended this way. */
+export const exitCode = (exit: Exit.Exit<unknown, unknown>): number => {
+  if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return 0
+  const error = Cause.squash(exit.cause)
+  return isWrongUsage(error) ? 2 : Runtime.getErrorExitCode(error)
+}
+
+const isWrongUsage = (error: unknown): error is CliError.ShowHelp =>
+  error instanceof Error && "_tag" in error && error._tag === "ShowHelp"
+
+/** Tells a failure on stderr: an expected one in its own words, a bug with its stack. */
+const report = (cause: Cause.Cause<unknown>) => {
+  if (Cause.hasInterruptsOnly(cause) || isWrongUsage(Cause.squash(cause))) return Effect.void
+  return Console.error(Cause.hasDies(cause) ? Cause.pretty(cause) : messageOf(Cause.squash(cause)))
+}
+
+const width = 100
+
+/** Breaks text into lines that fit behind an indentation. */
+const wrap = (text: string, indent: string): string => {
+  const lines = [indent]
+  for (const word of text.split(" ")) {
+    const line = lines[lines.length - 1] ?? indent
+    if (line.trim() !== "" && line.length + word.length + 1 > width) lines.push(indent + word)
+    else lines[lines.length - 1] = line.trim() === "" ? indent + word : `${line} ${word}`
+  }
+  return lines.join("\n")
+}
+
+const helpOf = (program: {
+  readonly name: string
+  readonly about: string
+  readonly version: string
+  readonly settings: Setting.Settings
+}): string => {
+  const lines = [`${program.name} ${program.version}`, wrap(program.about, ""), "", `Usage: ${program.name} [flags]`]
+  for (const [heading, rows] of Map.groupBy(Setting.rows(program.settings), (row) => row.group)) {
+    lines.push("", heading)
+    for (const row of rows) {
+      lines.push(`  ${[row.flag, row.env].filter((part) => part !== undefined).join("  ")}`)
+      lines.push(
+        wrap(`${row.about}. ${row.isRequired ? "Required" : `Default: ${row.fallback}`}; ${row.expected}.`, "      ")
+      )
+    }
+  }
+  lines.push("", "A flag wins over the environment. --help shows this, --version the version.", "")
+  return lines.join("\n")
+}
+
+/** Help goes to stdout when it was asked for; what is wrong with a call goes to stderr, without the whole page. */
+const presenter = (program: { readonly name: string; readonly version: string }, help: string) =>
+  Layer.succeed(CliOutput.Presenter, {
+    present: (event) => {
+      switch (event._tag) {
+        case "Help":
+          return Console.log(help)
+        case "Version":
+          return Console.log(`${program.name} ${program.version}`)
+        case "InvalidInvocation":
+          return Console.error(
+            [...event.errors.map((error) => error.message), `Try ${program.name} --help.`].join("\n")
+          )
+      }
+    }
+  })
+
+/** The other built-in flags of effect/cli would take names that settings need, such as `--log-level`. */
+const builtIns = CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version] })
+
+/** The program as an effect of its arguments; fails as its main act does, with {@link BadSettings}, or with `ShowHelp`. */
+export const run = <S extends Setting.Settings, E>(program: Program<S, E>, args: ReadonlyArray<string>) => {
+  const command = Command.make(program.name, Setting.flags(program.settings), (given) =>
+    Setting.resolve(program.settings, given as Setting.Given<S>).pipe(
+      Effect.mapError(
+        (complaints) => new BadSettings({ program: program.name, complaints: complaints.map(({ message }) => message) })
+      ),
+      Effect.flatMap(program.main)
+    )
+  )
+  return Command.runWith(command, { version: program.version })(args).pipe(
+    Effect.provide([presenter(program, helpOf(program)), builtIns])
+  )
+}
+
+/** Runs the program as this process. */
+export const launch = <S extends Setting.Settings, E>(program: Program<S, E>): void =>
+  run(program, process.argv.slice(2)).pipe(
+    Effect.provide(NodeServices.layer),
+    Effect.tapCause(report),
+    NodeRuntime.runMain({
+      disableErrorReporting: true,
+      teardown: (exit, onExit) => onExit(exitCode(exit))
+    })
+  )
