@@ -17,6 +17,7 @@ export default defineConfig({
   test: {
     pool: "forks",
     environment: "node",
+    reporters: [["default", { summary: false }], "./test/support/ClosingLine.ts"],
     passWithNoTests: false,
     // Real sockets and processes measure time, so the files that open them run one after another.
     projects: [

@@ -7,8 +7,9 @@
  * it here and fetches it where it belongs. Run it after every `npm install`; `--check` only reports.
  */
 import { readFileSync, writeFileSync } from "node:fs"
-import { resolve } from "node:path"
+import { join } from "node:path"
 import { pathToFileURL } from "node:url"
+import { root } from "./parts/Root.mjs"
 
 const platforms = ["aix", "android", "darwin", "freebsd", "linux", "netbsd", "openbsd", "openharmony", "sunos", "win32"]
 const architectures = ["arm", "arm64", "ia32", "loong64", "mips64el", "ppc64", "riscv64", "s390x", "wasm32", "x64"]
@@ -18,7 +19,14 @@ export const platformOf = (name) => {
   const words = name.split(/[-/]/)
   const os = words.find((word) => platforms.includes(word))
   const cpu = words.find((word) => architectures.includes(word))
-  const libc = os !== "linux" ? undefined : words.some((word) => word.startsWith("musl")) ? "musl" : words.some((word) => word.startsWith("gnu")) ? "glibc" : undefined
+  const libc =
+    os !== "linux"
+      ? undefined
+      : words.some((word) => word.startsWith("musl"))
+        ? "musl"
+        : words.some((word) => word.startsWith("gnu"))
+          ? "glibc"
+          : undefined
   return { ...(os && { os: [os] }), ...(cpu && { cpu: [cpu] }), ...(libc && { libc: [libc] }) }
 }
 
@@ -57,7 +65,7 @@ export const foreignSources = (lock) =>
   )
 
 const main = () => {
-  const path = resolve(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "../package-lock.json")
+  const path = join(root, "package-lock.json")
   const before = JSON.parse(readFileSync(path, "utf8"))
   const { lock, added } = mend(before)
   const foreign = foreignSources(lock)
@@ -67,7 +75,9 @@ const main = () => {
   }
   if (process.argv.includes("--check")) {
     if (added.length > 0) {
-      console.error(`package-lock.json lacks ${added.length} packages of other platforms; run \`node scripts/mend-lock.mjs\`.`)
+      console.error(
+        `package-lock.json lacks ${added.length} packages of other platforms; run \`node scripts/mend-lock.mjs\`.`
+      )
       process.exitCode = 1
     }
     return

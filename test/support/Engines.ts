@@ -1,0 +1,106 @@
+/**
+ * The optional peers of the tests. A peer that a machine lacks is a skip with its reason; when `ESB_REQUIRE` names it
+ * (`ESB_REQUIRE=python,golden`), it is a failure, so that a machine meant to have it cannot pass without.
+ */
+import { spawnSync } from "node:child_process"
+import { existsSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+
+declare module "vitest" {
+  interface TaskMeta {
+    /** Why this test, or every test of this suite, is skipped on this machine. */
+    skipReason?: string
+  }
+}
+
+/** A peer that is there, with the path of what to use of it, or the reason why it is not. */
+export type Engine =
+  | { readonly present: true; readonly path: string }
+  | { readonly present: false; readonly reason: string }
+
+const here = (path: string): Engine => ({ present: true, path })
+const missing = (reason: string): Engine => ({ present: false, reason })
+
+/** The absolute path of a command on the PATH. */
+const command = (name: string, advice: string): Engine => {
+  const { status, stdout } = spawnSync("/bin/sh", ["-c", `command -v ${name}`], { encoding: "utf8" })
+  return status === 0 ? here(stdout.trim()) : missing(`no ${name} on the PATH; ${advice}`)
+}
+
+/** A directory that a variable names, or that lies where it is expected without one. */
+const named = (variable: string, fallback: string | undefined, advice: string): Engine => {
+  const path = process.env[variable] ?? fallback
+  if (path === undefined) return missing(`${variable} is not set; ${advice}`)
+  return existsSync(path) ? here(path) : missing(`nothing at ${path}; ${advice}`)
+}
+
+/** An engine that has to answer a question, not just to be installed. */
+const answering = (name: string, ...args: ReadonlyArray<string>): Engine => {
+  const client = command(name, "install it and start its daemon")
+  if (!client.present) return client
+  const { status, stderr, error } = spawnSync(client.path, args, { encoding: "utf8", timeout: 5_000 })
+  return status === 0 ? client : missing((error?.message ?? stderr).trim().split("\n").at(-1) ?? "no answer")
+}
+
+/** Tracing another process is a right that some containers withhold. */
+const tracing = (): Engine => {
+  const strace = command("strace", "apt-get install strace")
+  if (!strace.present) return strace
+  const { status, stderr } = spawnSync(strace.path, ["-o", "/dev/null", "true"], { encoding: "utf8" })
+  return status === 0 ? strace : missing(`it may not trace here: ${stderr.trim()}`)
+}
+
+const besideTheCheckout = fileURLToPath(new URL("../../../shared/golden", import.meta.url))
+
+const probes = {
+  /** A Python 3 that runs functions; `path` is the interpreter. */
+  python: () => command("python3", "install Python 3"),
+  /** Traces system calls; `path` is the command. */
+  strace: tracing,
+  /** Answers recorded from AWS; `path` is their directory. */
+  golden: () => named("ESB_GOLDEN", besideTheCheckout, "set ESB_GOLDEN to the directory of recorded answers"),
+  /** AWS's own runtime client for Node, unmodified; `path` is the directory that holds its `node_modules`. */
+  "ric-node": () => named("ESB_RIC_NODE", undefined, "name a directory in which `npm install aws-lambda-ric` was run"),
+  /** AWS's own runtime client for Python, unmodified; `path` is the directory to put on PYTHONPATH. */
+  "ric-python": () => named("ESB_RIC_PYTHON", undefined, "name a directory of `pip install --target DIR awslambdaric`"),
+  /** A Docker daemon; `path` is the client. */
+  docker: () => answering("docker", "version", "--format", "{{.Server.Version}}"),
+  /** A containerd daemon; `path` is the client. */
+  containerd: () => answering("ctr", "version")
+} satisfies Record<string, () => Engine>
+
+export type EngineName = keyof typeof probes
+
+const probed = new Map<EngineName, Engine>()
+
+/** Looks for a peer, once per test file. */
+export const engine = (name: EngineName): Engine => {
+  const known = probed.get(name) ?? probes[name]()
+  probed.set(name, known)
+  return known
+}
+
+const required = (process.env["ESB_REQUIRE"] ?? "").split(",").flatMap((name) => name.trim() || [])
+
+/**
+ * The options of a test or a suite that cannot do without some peers: `describe("…", needs("python", "strace"), …)`
+ * or, last, `it.live("…", () => …, needs("golden"))`. Throws when a missing one is required.
+ */
+export const needs = (...names: ReadonlyArray<EngineName>) => {
+  const unknown = required.filter((name) => !(name in probes))
+  if (unknown.length > 0) throw new Error(`ESB_REQUIRE names ${unknown.join(", ")}, which no test knows`)
+  const absent = names.flatMap((name) => {
+    const peer = engine(name)
+    return peer.present ? [] : [{ name, told: `${name}: ${peer.reason}` }]
+  })
+  const fatal = absent.filter(({ name }) => required.includes(name))
+  if (fatal.length > 0) throw new Error(`required by ESB_REQUIRE, ${fatal.map(({ told }) => told).join("; ")}`)
+  return absent.length === 0 ? {} : { skip: true, meta: { skipReason: absent.map(({ told }) => told).join("; ") } }
+}
+
+/** The path of a peer inside a test that `needs` it. */
+export const pathOf = (name: EngineName): string => {
+  const peer = engine(name)
+  if (!peer.present) throw new Error(`${name}: ${peer.reason}`)
+  return peer.path
+}
