@@ -7,6 +7,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Console, Effect, Exit, Layer, Runtime, Schema } from "effect"
 import { CliConfig, type CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import * as Setting from "./Setting.ts"
+import { version } from "./Version.ts"
 
 /** One or more settings have no usable value. */
 export class BadSettings extends Schema.TaggedError<BadSettings>()("BadSettings", {
@@ -23,7 +24,6 @@ export interface Program<S, E> {
   /** How the program is called on the command line. */
   readonly name: string
   readonly about: string
-  readonly version: string
   readonly settings: S
   readonly main: (values: Setting.Values<S>) => Effect.Effect<void, E, NodeServices.NodeServices>
 }
@@ -62,10 +62,9 @@ const wrap = (text: string, indent: string): string => {
 const helpOf = (program: {
   readonly name: string
   readonly about: string
-  readonly version: string
   readonly settings: Setting.Settings
 }): string => {
-  const lines = [`${program.name} ${program.version}`, wrap(program.about, ""), "", `Usage: ${program.name} [flags]`]
+  const lines = [`${program.name} ${version}`, wrap(program.about, ""), "", `Usage: ${program.name} [flags]`]
   for (const [heading, rows] of Map.groupBy(Setting.rows(program.settings), (row) => row.group)) {
     lines.push("", heading)
     for (const row of rows) {
@@ -80,14 +79,14 @@ const helpOf = (program: {
 }
 
 /** Help goes to stdout when it was asked for; what is wrong with a call goes to stderr, without the whole page. */
-const presenter = (program: { readonly name: string; readonly version: string }, help: string) =>
+const presenter = (program: { readonly name: string }, help: string) =>
   Layer.succeed(CliOutput.Presenter, {
     present: (event) => {
       switch (event._tag) {
         case "Help":
           return Console.log(help)
         case "Version":
-          return Console.log(`${program.name} ${program.version}`)
+          return Console.log(`${program.name} ${version}`)
         case "InvalidInvocation":
           return Console.error(
             [...event.errors.map((error) => error.message), `Try ${program.name} --help.`].join("\n")
@@ -109,7 +108,7 @@ export const run = <S extends Setting.Settings, E>(program: Program<S, E>, args:
       Effect.flatMap(program.main)
     )
   )
-  return Command.runWith(command, { version: program.version })(args).pipe(
+  return Command.runWith(command, { version })(args).pipe(
     Effect.provide([presenter(program, helpOf(program)), builtIns])
   )
 }
