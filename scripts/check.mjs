@@ -33,7 +33,7 @@ const steps = (root) => {
     format: [node, join(modules, "oxfmt/bin/oxfmt"), "--check", "."],
     rooms: own("rooms.mjs", "--root", root),
     unused: [node, join(modules, "knip/bin/knip.js"), "--no-progress", "--no-config-hints"],
-    lock: own("mend-lock.mjs", "--check")
+    lock: own("mend-lock.mjs", "--check", "--root", root)
   }
 }
 

@@ -4,29 +4,23 @@
  * npm writes an optional dependency into the lock only when its registry knows the package, yet `npm ci` refuses a
  * lock in which one is missing. A mirror that carries only some platforms therefore yields a lock that cannot be
  * installed. Each missing entry gets the version its parent pins and the platform its name tells, so that npm skips
- * it here and fetches it where it belongs. Run it after every `npm install`; `--check` only reports.
+ * it here and fetches it where it belongs. Run it after every `npm install`; `--check` only reports, `--root DIR` looks at
+ * another checkout.
  */
 import { readFileSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
-import { pathToFileURL } from "node:url"
-import { root } from "./parts/Root.mjs"
+import { join, resolve } from "node:path"
+import { Refusal, runMain } from "./parts/Refusal.mjs"
+import { root as ownRoot } from "./parts/Root.mjs"
 
 const platforms = ["aix", "android", "darwin", "freebsd", "linux", "netbsd", "openbsd", "openharmony", "sunos", "win32"]
 const architectures = ["arm", "arm64", "ia32", "loong64", "mips64el", "ppc64", "riscv64", "s390x", "wasm32", "x64"]
 
 /** `@oxlint/binding-linux-arm-musleabihf` runs on linux, arm, musl; a part the name does not tell is left out. */
-export const platformOf = (name) => {
+const platformOf = (name) => {
   const words = name.split(/[-/]/)
   const os = words.find((word) => platforms.includes(word))
   const cpu = words.find((word) => architectures.includes(word))
-  const libc =
-    os !== "linux"
-      ? undefined
-      : words.some((word) => word.startsWith("musl"))
-        ? "musl"
-        : words.some((word) => word.startsWith("gnu"))
-          ? "glibc"
-          : undefined
+  const libc = os === "linux" ? (/-musl/.test(name) ? "musl" : /-gnu/.test(name) ? "glibc" : undefined) : undefined
   return { ...(os && { os: [os] }), ...(cpu && { cpu: [cpu] }), ...(libc && { libc: [libc] }) }
 }
 
@@ -40,13 +34,13 @@ const placesOf = (parent, name) => {
 }
 
 /** The lock with its missing optional entries, and their names. The given lock is not changed. */
-export const mend = (lock) => {
+const mend = (lock) => {
   const packages = { ...lock.packages }
   const added = []
   for (const [parent, entry] of Object.entries(lock.packages)) {
     for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
       if (placesOf(parent, name).some((place) => place in packages)) continue
-      if (!/^\d+\.\d+\.\d+/.test(version)) {
+      if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) {
         throw new Error(`${name} is wanted as ${version} by ${parent}; only an exact version can be mended`)
       }
       const inherited = Object.fromEntries(["dev", "peer"].flatMap((key) => (entry[key] ? [[key, true]] : [])))
@@ -59,31 +53,22 @@ export const mend = (lock) => {
 }
 
 /** Entries that name the server they were fetched from: such a lock installs only where that server is reachable. */
-export const foreignSources = (lock) =>
+const foreignSources = (lock) =>
   Object.entries(lock.packages).flatMap(([place, { resolved }]) =>
     resolved === undefined || resolved.startsWith("https://registry.npmjs.org/") ? [] : [`${place}: ${resolved}`]
   )
 
-const main = () => {
-  const path = join(root, "package-lock.json")
-  const before = JSON.parse(readFileSync(path, "utf8"))
-  const { lock, added } = mend(before)
+await runMain(() => {
+  const at = process.argv.indexOf("--root")
+  const path = join(at === -1 ? ownRoot : resolve(process.argv[at + 1] ?? "."), "package-lock.json")
+  const { lock, added } = mend(JSON.parse(readFileSync(path, "utf8")))
   const foreign = foreignSources(lock)
-  if (foreign.length > 0) {
-    console.error(`package-lock.json names a private registry:\n  ${foreign.join("\n  ")}`)
-    process.exitCode = 1
-  }
-  if (process.argv.includes("--check")) {
-    if (added.length > 0) {
-      console.error(
-        `package-lock.json lacks ${added.length} packages of other platforms; run \`node scripts/mend-lock.mjs\`.`
-      )
-      process.exitCode = 1
-    }
-    return
+  if (foreign.length > 0) throw new Refusal(`package-lock.json names a private registry:\n  ${foreign.join("\n  ")}`)
+  if (added.length > 0 && process.argv.includes("--check")) {
+    const count = `${added.length} packages of other platforms`
+    throw new Refusal(`package-lock.json lacks ${count}; run \`node scripts/mend-lock.mjs\`.`)
   }
   if (added.length > 0) writeFileSync(path, `${JSON.stringify(lock, null, 2)}\n`)
   console.log(added.length === 0 ? "package-lock.json is whole" : `package-lock.json: added ${added.length} packages`)
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) main()
+  return 0
+})
