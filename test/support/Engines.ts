@@ -4,6 +4,7 @@
  */
 import { spawnSync } from "node:child_process"
 import { existsSync } from "node:fs"
+import { delimiter, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 declare module "vitest" {
@@ -52,6 +53,16 @@ const tracing = (): Engine => {
 
 const besideTheCheckout = fileURLToPath(new URL("../../../shared/golden", import.meta.url))
 
+/** The first `node` on the PATH that is older than the project's. */
+const oldNode = (): Engine => {
+  const candidates = (process.env["PATH"] ?? "").split(delimiter).map((directory) => join(directory, "node"))
+  const old = candidates.find((path) => {
+    const { status, stdout } = spawnSync(path, ["-p", "process.versions.node"], { encoding: "utf8" })
+    return status === 0 && Number.parseInt(stdout) < 24
+  })
+  return old === undefined ? missing("every node on the PATH is new enough for the project") : here(old)
+}
+
 const probes = {
   /** A Python 3 that runs functions; `path` is the interpreter. */
   python: () => command("python3", "install Python 3"),
@@ -63,6 +74,8 @@ const probes = {
   "ric-node": () => named("ESB_RIC_NODE", undefined, "name a directory in which `npm install aws-lambda-ric` was run"),
   /** AWS's own runtime client for Python, unmodified; `path` is the directory to put on PYTHONPATH. */
   "ric-python": () => named("ESB_RIC_PYTHON", undefined, "name a directory of `pip install --target DIR awslambdaric`"),
+  /** A Node that the project does not run on, as many machines have one; `path` is the interpreter. */
+  "old-node": oldNode,
   /** A Docker daemon; `path` is the client. */
   docker: () => answering("docker", "version", "--format", "{{.Server.Version}}"),
   /** A containerd daemon; `path` is the client. */
