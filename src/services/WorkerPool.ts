@@ -45,12 +45,14 @@ export class WorkerPool extends Context.Service<
      */
     readonly borrow: (spec: FunctionSpec) => Effect.Effect<Worker, BorrowFailure, Scope.Scope>
     /**
-     * Makes the pools fit these functions: starts the minimum, retires workers of functions that changed or went, adopts nothing.
+     * Makes the pools fit these functions: starts the minimum, retires workers of functions that changed or went.
      * Calls that run go on with the code they started with.
      */
     readonly reconcile: (specs: ReadonlyArray<FunctionSpec>) => Effect.Effect<void>
-    /** Destroys what has been idle for too long and containers that belong to no pool; freezes what has been idle for a while. */
+    /** Destroys what has been idle for too long, freezes what has been idle for a while, fills up the minimum. Cheap. */
     readonly tidy: Effect.Effect<void>
+    /** Asks the engine for containers of ours that belong to no pool, and destroys those old enough. */
+    readonly sweep: Effect.Effect<void>
     readonly status: Effect.Effect<ReadonlyArray<PoolStatus>>
   }
 >()("esb/services/WorkerPool") {}

@@ -1,0 +1,173 @@
+/** The pool of one function at work: holds the state that `domain/Pool` decides on and carries out what it decides. */
+import { type Clock, Effect, type Fiber } from "effect"
+import * as Breaker from "#domain/Breaker"
+import { PoolExhausted } from "#domain/Failure"
+import type { FunctionSpec } from "#domain/FunctionSpec"
+import * as Pool from "#domain/Pool"
+import type { Worker, WorkerSpec } from "#domain/Worker"
+import type { BorrowFailure } from "#services/WorkerPool"
+
+/** One caller's claim on a worker, from its first wish until its scope ends. */
+export interface Ticket {
+  readonly waiter: Pool.Waiter
+  /** Set from the moment a worker is assigned, whether or not the caller has noticed yet. */
+  worker: Worker | undefined
+  frozen: boolean
+  /** The caller has got the worker and may have used it. */
+  taken: boolean
+  answer: ((outcome: Effect.Effect<void, BorrowFailure>) => void) | undefined
+}
+
+/** What a lane cannot do itself. Each runs in the background and reports back by calling the lane. */
+export interface Hands {
+  readonly start: (lane: Lane, spec: WorkerSpec) => void
+  readonly destroy: (worker: Worker) => void
+  readonly freeze: (lane: Lane, worker: Worker) => void
+  readonly fork: <A>(effect: Effect.Effect<A>) => Fiber.Fiber<A>
+}
+
+/** A spec hash that no function has. */
+const retired = ""
+
+export class Lane {
+  spec: FunctionSpec
+  workerSpec: WorkerSpec
+  state: Pool.PoolState
+  breaker: Breaker.Breaker = Breaker.closed
+  private lastFailure: BorrowFailure | undefined
+  private readonly tickets = new Map<Pool.Waiter, Ticket>()
+  private readonly hands: Hands
+  private readonly clock: Clock.Clock
+  private nextWaiter = 0
+
+  constructor(spec: FunctionSpec, workerSpec: WorkerSpec, limits: Pool.PoolLimits, hands: Hands, clock: Clock.Clock) {
+    this.spec = spec
+    this.workerSpec = workerSpec
+    this.state = Pool.empty(workerSpec.specHash, limits)
+    this.hands = hands
+    this.clock = clock
+  }
+
+  ticket(): Ticket {
+    return { waiter: this.nextWaiter++, worker: undefined, frozen: false, taken: false, answer: undefined }
+  }
+
+  /** Succeeds once the ticket holds a worker. Does not return the worker: the ticket does, so that an interruption cannot lose it. */
+  wait(ticket: Ticket): Effect.Effect<void, BorrowFailure> {
+    return Effect.callback((resume) => {
+      let expiry: Fiber.Fiber<unknown> | undefined
+      ticket.answer = (outcome) => {
+        this.tickets.delete(ticket.waiter)
+        ticket.answer = undefined
+        expiry?.interruptUnsafe()
+        resume(outcome)
+      }
+      this.tickets.set(ticket.waiter, ticket)
+      this.perform(Pool.borrow(this.state, ticket.waiter))
+      if (ticket.answer !== undefined) {
+        expiry = this.hands.fork(
+          Effect.andThen(
+            Effect.sleep(this.spec.scaling.acquireTimeoutMs),
+            Effect.sync(() => this.perform(Pool.expire(this.state, ticket.waiter)))
+          )
+        )
+      }
+      return Effect.sync(() => expiry?.interruptUnsafe())
+    })
+  }
+
+  /** The ticket's scope has ended. A worker that was never taken, or whose call ended well, goes back. */
+  close(ticket: Ticket, endedWell: boolean): void {
+    if (ticket.worker === undefined) {
+      this.tickets.delete(ticket.waiter)
+      this.state = Pool.leave(this.state, ticket.waiter)
+    } else if (endedWell || !ticket.taken) {
+      this.perform(Pool.giveBack(this.state, ticket.worker, this.now()))
+    } else {
+      this.lose(ticket.worker)
+    }
+  }
+
+  started(worker: Worker): void {
+    this.perform(Pool.started(this.state, worker, this.now()))
+  }
+
+  startFailed(specHash: string, failure: BorrowFailure): void {
+    this.lastFailure = failure
+    this.perform(Pool.startFailed(this.state, specHash))
+  }
+
+  lose(worker: Worker): void {
+    this.perform(Pool.lose(this.state, worker))
+  }
+
+  change(spec: FunctionSpec, workerSpec: WorkerSpec, limits: Pool.PoolLimits): void {
+    this.spec = spec
+    this.workerSpec = workerSpec
+    this.perform(Pool.change(this.state, workerSpec.specHash, limits))
+  }
+
+  /** The function is gone: idle workers go at once, busy ones when their call ends, callers in the queue are still served. */
+  retire(): void {
+    this.change(this.spec, { ...this.workerSpec, specHash: retired }, {
+      ...this.state.limits,
+      minCapacity: 0,
+      idleTimeoutMs: 0
+    })
+  }
+
+  /** Retired, with nothing left to wait for. */
+  isSpent(): boolean {
+    return this.state.specHash === retired && Pool.size(this.state) === 0 && this.state.waiting.length === 0
+  }
+
+  tidy(): void {
+    this.perform(Pool.tidy(this.state, this.now()))
+  }
+
+  now(): number {
+    return this.clock.currentTimeMillisUnsafe()
+  }
+
+  private perform([next, actions]: Pool.PoolStep): void {
+    this.state = next
+    for (const action of actions) {
+      switch (action._tag) {
+        case "Lend": {
+          const ticket = this.tickets.get(action.waiter)
+          if (ticket === undefined) {
+            break
+          }
+          ticket.worker = action.worker
+          ticket.frozen = action.frozen
+          ticket.answer?.(Effect.void)
+          break
+        }
+        case "Refuse":
+          this.tickets.get(action.waiter)?.answer?.(Effect.fail(this.exhausted()))
+          break
+        case "Fail":
+          this.tickets.get(action.waiter)?.answer?.(Effect.fail(this.lastFailure ?? this.exhausted()))
+          break
+        case "Start":
+          this.hands.start(this, this.workerSpec)
+          break
+        case "Freeze":
+          this.hands.freeze(this, action.worker)
+          break
+        case "Destroy":
+          this.hands.destroy(action.worker)
+          break
+      }
+    }
+  }
+
+  private exhausted(): PoolExhausted {
+    return new PoolExhausted({
+      functionName: this.spec.name,
+      maxCapacity: this.state.limits.maxCapacity,
+      waiting: this.state.waiting.length,
+      retryAfterSeconds: Math.max(1, Math.ceil(this.spec.scaling.acquireTimeoutMs / 1000))
+    })
+  }
+}

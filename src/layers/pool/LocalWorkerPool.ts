@@ -1,0 +1,274 @@
+/**
+ * The worker pools of one Gateway, kept in its memory. Starts, thaws and destroys through `ContainerRuntime`, asks
+ * `WorkerClient` whether a worker is ready. When the engine fails, callers in the queue are told one by one and the
+ * breaker of the function counts.
+ */
+import { createHash } from "node:crypto"
+import { Clock, Effect, Exit, Fiber, FiberSet, Layer } from "effect"
+import * as Breaker from "#domain/Breaker"
+import { BreakerOpen } from "#domain/Failure"
+import type { FunctionName } from "#domain/FunctionName"
+import type { FunctionSpec } from "#domain/FunctionSpec"
+import type { PoolLimits } from "#domain/Pool"
+import type { ContainerId, OwnerId, Worker, WorkerSpec } from "#domain/Worker"
+import { compose, type Surroundings } from "#domain/WorkerEnvironment"
+import { ContainerRuntime } from "#services/ContainerRuntime"
+import { WorkerClient } from "#services/WorkerClient"
+import { type BorrowFailure, WorkerPool } from "#services/WorkerPool"
+import { type Hands, Lane, type Ticket } from "./Lane.ts"
+
+export interface Options {
+  readonly owner: OwnerId
+  readonly surroundings: Surroundings
+  readonly maxWaiting: number
+  /** `undefined`: idle workers are never frozen. */
+  readonly freezeAfterMs: number | undefined
+  readonly breaker: Breaker.BreakerLimits
+  /** A container in no pool is somebody's start in progress until it is this old. */
+  readonly orphanGraceMs: number
+  /** Memory all workers of one function may have together; its share of the maximum capacity follows from it. */
+  readonly memoryMiB: number
+}
+
+/** Platform failures open the breaker; a function that cannot be loaded or is simply busy does not. */
+const platformFailures: ReadonlySet<string> = new Set(["RuntimeUnavailable", "WorkerUnreachable", "WorkerExited"])
+
+const isPlatformFailure = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  Exit.isFailure(exit) &&
+  exit.cause.reasons.some((reason) =>
+    reason._tag === "Fail" &&
+    typeof reason.error === "object" && reason.error !== null && "_tag" in reason.error &&
+    platformFailures.has(String(reason.error._tag))
+  )
+
+export const layer = (options: Options) =>
+  Layer.effect(
+    WorkerPool,
+    Effect.gen(function*() {
+      const runtime = yield* ContainerRuntime
+      const client = yield* WorkerClient
+      const clock = yield* Clock.Clock
+      const lanes = new Map<FunctionName, Lane>()
+      const prepared = new WeakMap<FunctionSpec, WorkerSpec>()
+      const freezing = new Map<ContainerId, Fiber.Fiber<unknown>>()
+      const alive = new Map<ContainerId, Worker>()
+      // Destroyed last of all, when no background work can start another worker.
+      yield* Effect.addFinalizer(() =>
+        Effect.forEach(alive.values(), (worker) => Effect.ignore(runtime.destroy(worker.id, options.owner)), {
+          concurrency: "unbounded",
+          discard: true
+        })
+      )
+      const fork = yield* FiberSet.makeRuntime()
+
+      const workerSpec = (spec: FunctionSpec): WorkerSpec => {
+        const known = prepared.get(spec)
+        if (known !== undefined) {
+          return known
+        }
+        const environment = compose(spec, options.surroundings)
+        const fresh: WorkerSpec = {
+          functionName: spec.name,
+          image: spec.image,
+          environment,
+          specHash: createHash("sha256").update(JSON.stringify([spec.name, spec.image, Object.entries(environment).sort()])).digest("hex")
+        }
+        prepared.set(spec, fresh)
+        return fresh
+      }
+
+      const limits = (spec: FunctionSpec): PoolLimits => ({
+        minCapacity: spec.scaling.minCapacity,
+        maxCapacity: Math.min(spec.scaling.maxCapacity, Math.max(1, Math.floor(options.memoryMiB / spec.memoryMiB))),
+        maxWaiting: options.maxWaiting,
+        idleTimeoutMs: spec.scaling.idleTimeoutMs,
+        freezeAfterMs: options.freezeAfterMs
+      })
+
+      const destroy = (worker: Worker) =>
+        runtime.destroy(worker.id, options.owner).pipe(
+          Effect.tap(() => Effect.sync(() => alive.delete(worker.id))),
+          Effect.catch((failure) =>
+            // Not lost: the sweep finds a container that belongs to no pool.
+            Effect.logWarning(`worker ${worker.name} could not be destroyed: ${failure.message}`)
+          )
+        )
+
+      const startOne = Effect.fnUntraced(function*(lane: Lane, spec: WorkerSpec) {
+        const provisioned = lane.state.limits.minCapacity > 0 && lane.state.waiting.length === 0
+        const asStarted = provisioned
+          ? { ...spec, environment: { ...spec.environment, AWS_LAMBDA_INITIALIZATION_TYPE: "provisioned-concurrency" } }
+          : spec
+        const worker = yield* Effect.tap(
+          runtime.ensure(asStarted, options.owner),
+          (worker) => Effect.sync(() => alive.set(worker.id, worker))
+        )
+        yield* Effect.onExit(client.ready(worker), (exit) => Exit.isSuccess(exit) ? Effect.void : destroy(worker))
+        return worker
+      })
+
+      const hands: Hands = {
+        fork,
+        start: (lane, spec) =>
+          void fork(
+            Effect.matchEffect(startOne(lane, spec), {
+              onSuccess: (worker) => Effect.sync(() => lane.started(worker)),
+              onFailure: (failure) =>
+                Effect.sync(() => {
+                  note(lane, Exit.fail(failure))
+                  lane.startFailed(spec.specHash, failure)
+                })
+            })
+          ),
+        destroy: (worker) => void fork(destroy(worker)),
+        freeze: (lane, worker) => {
+          const fiber = fork(
+            runtime.suspend(worker.id, options.owner).pipe(
+              Effect.catch((failure) => {
+                lane.lose(worker)
+                return Effect.logWarning(`worker ${worker.name} could not be frozen: ${failure.message}`)
+              }),
+              Effect.ensuring(Effect.sync(() => freezing.delete(worker.id)))
+            )
+          )
+          if (fiber.pollUnsafe() === undefined) {
+            freezing.set(worker.id, fiber)
+          }
+        }
+      }
+
+      const laneOf = (spec: FunctionSpec): Lane => {
+        const wanted = workerSpec(spec)
+        const lane = lanes.get(spec.name)
+        if (lane === undefined) {
+          const opened = new Lane(spec, wanted, limits(spec), hands, clock)
+          lanes.set(spec.name, opened)
+          return opened
+        }
+        if (lane.spec !== spec) {
+          lane.change(spec, wanted, limits(spec))
+        }
+        return lane
+      }
+
+      const note = (lane: Lane, exit: Exit.Exit<unknown, unknown>): void => {
+        lane.breaker = isPlatformFailure(exit)
+          ? Breaker.failed(lane.breaker, lane.now(), options.breaker)
+          : Exit.isSuccess(exit)
+          ? Breaker.succeeded(lane.breaker)
+          : lane.breaker
+      }
+
+      const admit = (lane: Lane): Effect.Effect<void, BreakerOpen> => {
+        const [breaker, admission] = Breaker.admit(lane.breaker, lane.now(), options.breaker)
+        lane.breaker = breaker
+        return admission._tag === "Admitted"
+          ? Effect.void
+          : Effect.fail(
+            new BreakerOpen({
+              functionName: lane.spec.name,
+              failures: admission.failures,
+              retryAfterSeconds: Math.max(1, Math.ceil(admission.retryAfterMs / 1000))
+            })
+          )
+      }
+
+      /** A frozen worker must run again; a dead one is no worker. `false`: ask for another. */
+      const thaw = Effect.fnUntraced(function*(worker: Worker) {
+        const suspending = freezing.get(worker.id)
+        if (suspending !== undefined) {
+          yield* Fiber.await(suspending)
+        }
+        return yield* runtime.resume(worker.id, options.owner).pipe(
+          Effect.as(true),
+          Effect.catch((failure) =>
+            Effect.as(Effect.logWarning(`worker ${worker.name} could not be thawed: ${failure.message}`), false)
+          )
+        )
+      })
+
+      const obtain = Effect.fnUntraced(function*(lane: Lane, ticket: Ticket): Effect.fn.Return<Worker, BorrowFailure> {
+        while (true) {
+          yield* lane.wait(ticket)
+          const worker = ticket.worker
+          if (worker !== undefined && client.isAlive(worker) && (!ticket.frozen || (yield* thaw(worker)))) {
+            ticket.taken = true
+            return worker
+          }
+          ticket.worker = undefined
+          if (worker !== undefined) {
+            lane.lose(worker)
+          }
+        }
+      })
+
+      const borrow = Effect.fnUntraced(function*(spec: FunctionSpec) {
+        const lane = laneOf(spec)
+        yield* admit(lane)
+        const ticket = yield* Effect.acquireRelease(
+          Effect.sync(() => lane.ticket()),
+          (ticket, exit) =>
+            Effect.sync(() => {
+              if (ticket.taken) {
+                note(lane, exit)
+              }
+              lane.close(ticket, Exit.isSuccess(exit))
+            })
+        )
+        return yield* obtain(lane, ticket)
+      })
+
+      const reconcile = (specs: ReadonlyArray<FunctionSpec>) =>
+        Effect.sync(() => {
+          const names = new Set(specs.map((spec) => spec.name))
+          for (const spec of specs) {
+            laneOf(spec).tidy()
+          }
+          for (const [name, lane] of lanes) {
+            if (!names.has(name)) {
+              lane.retire()
+            }
+          }
+        })
+
+      const tidy = Effect.sync(() => {
+        for (const [name, lane] of lanes) {
+          lane.tidy()
+          if (lane.isSpent()) {
+            lanes.delete(name)
+          }
+        }
+      })
+
+      const sweep = Effect.gen(function*() {
+        const containers = yield* runtime.list(options.owner)
+        const nowSeconds = clock.currentTimeMillisUnsafe() / 1000
+        const orphans = containers.filter(
+          (container) => !alive.has(container.id) && nowSeconds - container.createdAtUnixSeconds >= options.orphanGraceMs / 1000
+        )
+        yield* Effect.forEach(orphans, destroy, { discard: true })
+        yield* runtime.gc
+      }).pipe(Effect.catch((failure) => Effect.logWarning(`workers could not be swept: ${failure.message}`)))
+
+      return WorkerPool.of({
+        borrow,
+        reconcile,
+        tidy,
+        sweep,
+        status: Effect.sync(() =>
+          [...lanes.values()]
+            .map((lane) => ({
+              functionName: lane.spec.name,
+              idle: lane.state.idle.length,
+              busy: lane.state.busy.size,
+              starting: lane.state.starting,
+              waiting: lane.state.waiting.length,
+              minCapacity: lane.state.limits.minCapacity,
+              maxCapacity: lane.state.limits.maxCapacity,
+              acquireTimeoutMs: lane.spec.scaling.acquireTimeoutMs
+            }))
+            .sort((a, b) => a.functionName < b.functionName ? -1 : 1)
+        )
+      })
+    })
+  )

@@ -1,0 +1,64 @@
+/** One HTTP request as the Gateway sees it: as received, with the ids everybody will know it by. */
+import type { IncomingMessage } from "node:http"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import { ByteSize, Effect } from "effect"
+import { HttpIncomingMessage, type HttpServerRequest } from "effect/http"
+import { InvalidParameter, PayloadTooLarge } from "#domain/Failure"
+import * as TraceContext from "#domain/TraceContext"
+
+export interface Exchange {
+  readonly request: HttpServerRequest.HttpServerRequest
+  readonly source: IncomingMessage
+  readonly method: string
+  /** The raw request target, with its query. */
+  readonly target: string
+  /** The target up to its query. */
+  readonly path: string
+  readonly requestId: string
+  /** As sent by the caller, or made here; told back unchanged. */
+  readonly traceId: string
+  readonly startedAtMs: number
+}
+
+export const open = (request: HttpServerRequest.HttpServerRequest): Exchange => {
+  const source = NodeHttpServerRequest.toIncomingMessage(request) as IncomingMessage
+  const target = source.url ?? "/"
+  const query = target.indexOf("?")
+  const trace = source.headers["x-amzn-trace-id"]
+  return {
+    request,
+    source,
+    method: source.method ?? "GET",
+    target,
+    path: query === -1 ? target : target.slice(0, query),
+    requestId: crypto.randomUUID(),
+    traceId: typeof trace === "string" && trace !== "" ? trace : TraceContext.format(TraceContext.generate()),
+    startedAtMs: performance.now()
+  }
+}
+
+/** One header; the last one wins where it was sent several times. */
+export const header = (exchange: Exchange, name: string): string | undefined => {
+  const value = exchange.source.headers[name]
+  return typeof value === "string" ? value : value?.at(-1)
+}
+
+/** The whole body. Fails before it is read when it is announced larger, and while it is read when it turns out larger. */
+export const body = (exchange: Exchange, limitBytes: number): Effect.Effect<Uint8Array, PayloadTooLarge | InvalidParameter> =>
+  Number(exchange.source.headers["content-length"] ?? 0) > limitBytes
+    ? Effect.fail(new PayloadTooLarge({ limitBytes }))
+    : exchange.request.arrayBuffer.pipe(
+      Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(limitBytes)),
+      Effect.map((buffer) => new Uint8Array(buffer)),
+      Effect.mapError((error) =>
+        error.reason._tag === "RequestParseError" && error.reason.reason === "BodyTooLarge"
+          ? new PayloadTooLarge({ limitBytes })
+          : new InvalidParameter({ name: "body", message: "The body of the request could not be read" })
+      )
+    )
+
+/** One value of the query; `undefined` when it is absent. */
+export const query = (exchange: Exchange, name: string): string | undefined => {
+  const start = exchange.target.indexOf("?")
+  return start === -1 ? undefined : new URLSearchParams(exchange.target.slice(start + 1)).get(name) ?? undefined
+}

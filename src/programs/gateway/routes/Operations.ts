@@ -1,0 +1,78 @@
+/** What the `esb` commands ask a running Gateway: log lines, workers, events. All want a token. */
+import { Effect } from "effect"
+import { HttpRouter, HttpServerResponse } from "effect/http"
+import { type Failure, InvalidParameter } from "#domain/Failure"
+import type { FunctionName } from "#domain/FunctionName"
+import type { OwnerId } from "#domain/Worker"
+import { Authenticator } from "#services/Authenticator"
+import { ContainerRuntime } from "#services/ContainerRuntime"
+import { EventQueue } from "#services/EventQueue"
+import { LogSink } from "#services/LogSink"
+import { Answer } from "../Answer.ts"
+import * as Exchange from "../Exchange.ts"
+import * as Respond from "../Respond.ts"
+
+/** Lines, or events, told at once. */
+const largestPage = 10_000
+
+/** A whole number of the query, within bounds. */
+const whole = (exchange: Exchange.Exchange, name: string, most: number) => {
+  const written = Exchange.query(exchange, name)
+  if (written === undefined) {
+    return Effect.succeed(undefined)
+  }
+  const value = Number(written)
+  return Number.isSafeInteger(value) && value >= 0 && value <= most
+    ? Effect.succeed(value)
+    : Effect.fail(new InvalidParameter({ name, message: `${name} must be a whole number from 0 to ${most}, not ${written}` }))
+}
+
+export const layer = (options: { readonly owner: OwnerId }) =>
+  HttpRouter.use((router) =>
+    Effect.gen(function*() {
+      const answer = yield* Answer
+      const authenticator = yield* Authenticator
+      const log = yield* LogSink
+      const runtime = yield* ContainerRuntime
+      const queue = yield* EventQueue
+
+      const guarded = (
+        path: `/${string}`,
+        handle: (exchange: Exchange.Exchange) => Effect.Effect<HttpServerResponse.HttpServerResponse, Failure>
+      ) =>
+        router.add(
+          "GET",
+          path,
+          answer.with(
+            (exchange) =>
+              Effect.andThen(authenticator.bearer(Exchange.header(exchange, "authorization")), handle(exchange)),
+            Respond.failed
+          )
+        )
+
+      yield* guarded(
+        "/_esb/logs",
+        Effect.fnUntraced(function*(exchange) {
+          const records = yield* log.query({
+            functionName: Exchange.query(exchange, "function") as FunctionName | undefined,
+            requestId: Exchange.query(exchange, "request"),
+            after: yield* whole(exchange, "after", Number.MAX_SAFE_INTEGER),
+            sinceUnixMs: yield* whole(exchange, "since", Number.MAX_SAFE_INTEGER),
+            limit: (yield* whole(exchange, "limit", largestPage)) ?? 1000
+          })
+          return HttpServerResponse.text(records.map((record) => `${JSON.stringify(record)}\n`).join(""), {
+            contentType: "application/x-ndjson"
+          })
+        })
+      )
+      yield* guarded("/_esb/workers", (exchange) =>
+        Effect.map(runtime.list(options.owner), (workers) => Respond.json(exchange, 200, { workers })))
+      yield* guarded(
+        "/_esb/events",
+        Effect.fnUntraced(function*(exchange) {
+          const limit = (yield* whole(exchange, "limit", largestPage)) ?? 100
+          return Respond.json(exchange, 200, { events: yield* queue.list(limit) })
+        })
+      )
+    })
+  )

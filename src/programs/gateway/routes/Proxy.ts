@@ -1,0 +1,74 @@
+/** Every path that is nobody else's: a route of the stack, called with an API Gateway event. */
+import { Effect } from "effect"
+import { HttpRouter } from "effect/http"
+import { RouteNotFound } from "#domain/Failure"
+import type { FunctionSpec } from "#domain/FunctionSpec"
+import { limits } from "#domain/Invocation"
+import * as ProxyEvent from "#domain/ProxyEvent"
+import * as ProxyResponse from "#domain/ProxyResponse"
+import type { Route } from "#domain/Route"
+import { Authenticator } from "#services/Authenticator"
+import { FunctionCatalog } from "#services/FunctionCatalog"
+import { Answer } from "../Answer.ts"
+import * as Exchange from "../Exchange.ts"
+import type { Hosts } from "../Hosts.ts"
+import { Invoker } from "../Invoke.ts"
+import * as Respond from "../Respond.ts"
+
+export const layer = (options: {
+  /** `jwt`: every route wants a token. `template`: the routes that say so. */
+  readonly authentication: "jwt" | "template"
+  readonly hosts: Hosts
+  readonly arnOf: (spec: FunctionSpec) => string
+}) =>
+  HttpRouter.use((router) =>
+    Effect.gen(function*() {
+      const answer = yield* Answer
+      const authenticator = yield* Authenticator
+      const catalog = yield* FunctionCatalog
+      const invoker = yield* Invoker
+
+      const wantsToken = (route: Route | undefined): boolean =>
+        options.authentication === "jwt" ? route?.authorization !== "none" : route?.authorization === "jwt"
+
+      const authenticate = (exchange: Exchange.Exchange, route: Route | undefined) =>
+        wantsToken(route)
+          ? authenticator.bearer(Exchange.header(exchange, "authorization"))
+          : Effect.succeed(undefined)
+
+      const handle = Effect.fnUntraced(function*(exchange: Exchange.Exchange) {
+        const match = catalog.current().routes.match(exchange.method, exchange.path)
+        // A stranger is not told which paths exist.
+        const principal = yield* authenticate(exchange, match?.route)
+        if (match === undefined) {
+          return yield* new RouteNotFound({ method: exchange.method, path: exchange.path })
+        }
+        const spec = yield* catalog.find(match.route.functionName, undefined)
+        const body = yield* Exchange.body(exchange, limits.requestBytes)
+        const payload = yield* Effect.fromResult(
+          ProxyEvent.encode({
+            method: exchange.method,
+            target: exchange.target,
+            rawHeaders: exchange.source.rawHeaders,
+            body,
+            match,
+            requestId: exchange.requestId,
+            sourceIp: options.hosts.clientAddress(exchange.source),
+            principal: principal?.name
+          })
+        )
+        const result = yield* invoker.invoke(spec, {
+          requestId: exchange.requestId,
+          functionName: spec.name,
+          traceId: exchange.traceId,
+          invokedArn: options.arnOf(spec),
+          payload,
+          clientContext: undefined,
+          wantsLogTail: false
+        })
+        return Respond.routed(exchange, ProxyResponse.decode(result, exchange.method))
+      })
+
+      yield* router.add("*", "/*", answer.with(handle, Respond.failed))
+    })
+  )
