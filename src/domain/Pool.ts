@@ -96,8 +96,9 @@ export const borrow = (state: PoolState, waiter: Waiter): PoolStep => {
       [{ _tag: "Lend", waiter, worker: warm.worker, frozen: warm.frozen }]
     ]
   }
-  const full = size(state) >= state.limits.maxCapacity
-  if (full && state.waiting.length - state.starting >= state.limits.maxWaiting) {
+  const { maxCapacity, maxWaiting } = state.limits
+  const full = size(state) >= maxCapacity
+  if (maxCapacity === 0 || (full && state.waiting.length - state.starting >= maxWaiting)) {
     return [state, [{ _tag: "Refuse", waiter }]]
   }
   return grow({ ...state, waiting: [...state.waiting, waiter] })

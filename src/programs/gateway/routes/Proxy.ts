@@ -69,6 +69,8 @@ export const layer = (options: {
         return Respond.routed(exchange, ProxyResponse.decode(result, exchange.method))
       })
 
-      yield* router.add("*", "/*", answer.with(handle, Respond.failed))
+      for (const method of ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD"] as const) {
+        yield* router.add(method, "/*", answer.with(handle, Respond.failed))
+      }
     })
   )
