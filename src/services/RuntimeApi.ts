@@ -1,9 +1,16 @@
 /** The Lambda Runtime API that a function's runtime client polls. */
 import { Context, type Effect, type Redacted, type Scope } from "effect"
+import type {
+  InitFailed,
+  InvocationTimedOut,
+  RuntimeUnavailable,
+  WorkerExited,
+  WorkerUnreachable
+} from "#domain/Failure"
 import type { FunctionName } from "#domain/FunctionName"
-import type { InitFailed, InvocationTimedOut, RuntimeUnavailable, WorkerExited, WorkerUnreachable } from "#domain/Failure"
 import type { Invocation, InvocationResult } from "#domain/Invocation"
 import type { ContainerId, Phase } from "#domain/Worker"
+import type { ExitStatus } from "#domain/WorkerExit"
 
 /** What a door must know of the worker that will poll it. */
 export interface DoorSpec {
@@ -14,29 +21,34 @@ export interface DoorSpec {
   readonly memoryMiB: number
   /** How long one call may take. */
   readonly timeoutMs: number
+  /** External extensions that are started beside the runtime: the worker is ready when they are, too. */
+  readonly extensionNames: ReadonlyArray<string>
 }
 
-/** How a worker's process ended. */
-export interface ExitStatus {
-  readonly code: number | undefined
-  readonly signal: string | undefined
-  /** Killed for using more memory than it has. */
-  readonly outOfMemory: boolean
-}
+/** Why a worker is shut down, as its extensions are told. */
+export type ShutdownReason = "spindown" | "timeout" | "failure"
 
 /** One worker's own listener, as the runtime that starts the worker sees it. */
 export interface Door {
   /** `host:port` for `AWS_LAMBDA_RUNTIME_API`. */
   readonly endpoint: string
+  readonly address: { readonly host: string; readonly port: number }
   /** Our own runtime clients send it with every request; others need not know it. */
   readonly token: Redacted.Redacted
-  /** From now on this address, and no other, is served; until then connections are parked. */
+  /** From now on this address, and no other, is served; until then requests wait. The init limit starts here. */
   readonly admit: (address: string) => void
   /** What the worker wrote. Never blocks; what exceeds the caps is dropped and counted. */
   readonly output: (chunk: Uint8Array) => void
   /** The highest resident size seen so far, for the `REPORT` line. */
   readonly measured: (memoryBytes: number) => void
-  /** The worker's process has ended: a call in flight ends with it. */
+  /** How many events were handed over so far. Standing still, and not `busy`: nothing new to measure. */
+  readonly callCount: () => number
+  /**
+   * Sends `SHUTDOWN` to the extensions that wait for it, and takes no further call. Returns how many were told: with none
+   * there is nobody to wait for.
+   */
+  readonly shutdown: (reason: ShutdownReason, deadlineUnixMs: number) => number
+  /** A process of the worker has ended, and its output has been read: a call in flight ends with it. */
   readonly exited: (status: ExitStatus) => void
 }
 
@@ -52,8 +64,9 @@ export class RuntimeApi extends Context.Service<
      */
     readonly ready: (id: ContainerId) => Effect.Effect<void, InitFailed | WorkerUnreachable>
     /**
-     * Hands the event to the worker and waits for its answer. `WorkerUnreachable` promises that no byte was handed over.
-     * Interrupting the caller does not take the event back: the worker is `dirty` from then on.
+     * Hands the event to the worker and waits for its answer; a worker that has not polled again since its last call is
+     * waited for up to a limit. One call at a time: a second one is refused as `WorkerUnreachable`, which always promises
+     * that no byte was handed over. Interrupting the caller does not take the event back: the worker is `dirty` from then on.
      */
     readonly invoke: (
       id: ContainerId,

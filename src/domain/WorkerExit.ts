@@ -1,0 +1,62 @@
+/** How a worker ended, told in the words in which AWS tells it. */
+import { errorPayload } from "./Invocation.ts"
+
+/** How one process of a worker ended: by its own code, or by a signal. */
+export interface ExitStatus {
+  readonly code: number | undefined
+  /** `SIGKILL`, `SIGSEGV` … */
+  readonly signal: string | undefined
+  /** Killed for using more memory than it has. */
+  readonly outOfMemory: boolean
+  /** The external extension whose process this was; `undefined` for the runtime itself. */
+  readonly extension: string | undefined
+}
+
+/** Signals as AWS's platform, which is written in Go, spells them. */
+const signalWords: Readonly<Record<string, string>> = {
+  SIGABRT: "aborted",
+  SIGALRM: "alarm clock",
+  SIGBUS: "bus error",
+  SIGFPE: "floating point exception",
+  SIGHUP: "hangup",
+  SIGILL: "illegal instruction",
+  SIGINT: "interrupt",
+  SIGKILL: "killed",
+  SIGPIPE: "broken pipe",
+  SIGQUIT: "quit",
+  SIGSEGV: "segmentation fault",
+  SIGTERM: "terminated",
+  SIGTRAP: "trace/breakpoint trap"
+}
+
+const errorTypeOf = (status: ExitStatus): string => {
+  if (status.outOfMemory) return "Runtime.OutOfMemory"
+  return status.extension === undefined ? "Runtime.ExitError" : "Extension.Crash"
+}
+
+const reasonOf = (status: ExitStatus): string => {
+  if (status.signal !== undefined) return `signal: ${signalWords[status.signal] ?? status.signal}`
+  return `exit status ${status.code ?? 0}`
+}
+
+const messageOf = (status: ExitStatus): string => {
+  if (status.extension !== undefined)
+    return status.signal === undefined ? `exit code ${status.code ?? 0}` : reasonOf(status)
+  if (status.signal === undefined && status.code === 0) return "Runtime exited without providing a reason"
+  return `Runtime exited with error: ${reasonOf(status)}`
+}
+
+/** An error that the platform reports in place of the function. */
+export interface PlatformError {
+  readonly errorType: string
+  readonly payload: Uint8Array
+}
+
+export const platformError = (requestId: string, errorType: string, message: string): PlatformError => ({
+  errorType,
+  payload: errorPayload(errorType, `RequestId: ${requestId} Error: ${message}`)
+})
+
+/** What the caller is told whose call, or whose worker's start, ended this way. */
+export const exitError = (requestId: string, status: ExitStatus): PlatformError =>
+  platformError(requestId, errorTypeOf(status), messageOf(status))
