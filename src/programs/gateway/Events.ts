@@ -2,6 +2,7 @@
  * Runs events that were accepted with 202. A function's events run on at most as many workers as it may have, and a place is
  * given away only after the outcome of its last event is on disk: after a crash of ours, no more events run again than places.
  */
+import { randomUUID } from "node:crypto"
 import { Clock, Context, Duration, Effect, FiberMap, FiberSet, Layer, Queue, Schedule } from "effect"
 import type { AsyncEvent, ClaimedEvent } from "#domain/AsyncEvent"
 import * as DestinationRecord from "#domain/DestinationRecord"
@@ -91,7 +92,7 @@ export const layer = (options: Options) =>
             }
           )
 
-      /** Tells the destination function, if there is one. Its event has an id of its own kind, so that telling twice is telling once. */
+      /** Tells the destination function, if there is one. Like every event, what it is told arrives at least once. */
       const tell = Effect.fnUntraced(function*(
         destination: FunctionName | undefined,
         event: ClaimedEvent,
@@ -104,7 +105,7 @@ export const layer = (options: Options) =>
         const nowMs = yield* Clock.currentTimeMillis
         const arn = FunctionArn.of(options.region, event.functionName)
         yield* accept({
-          id: `${event.id}/${condition}`,
+          id: randomUUID(),
           functionName: destination,
           payload: DestinationRecord.encode(event, arn, condition, outcome, nowMs),
           traceId: event.traceId,
@@ -138,9 +139,10 @@ export const layer = (options: Options) =>
       const handle = Effect.fnUntraced(function*(event: ClaimedEvent) {
         const spec = catalog.current().functions.get(event.functionName)
         const outcome = yield* run(spec, event)
+        const stored = { times: settleTimes, schedule: settleSchedule }
         yield* conclude(event, spec?.asynchronous ?? policyOfTheGone, outcome).pipe(
-          Effect.flatMap((settlement) => queue.settle(event.id, settlement)),
-          Effect.retry({ times: settleTimes, schedule: settleSchedule }),
+          Effect.retry(stored),
+          Effect.flatMap((settlement) => Effect.retry(queue.settle(event.id, settlement), stored)),
           Effect.catch((failure) =>
             Effect.logError(`the outcome of event ${event.id} could not be stored: ${failure.message}`)
           )

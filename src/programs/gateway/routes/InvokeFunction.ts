@@ -6,14 +6,15 @@ import { Clock, Effect } from "effect"
 import { HttpRouter } from "effect/http"
 import * as ClientContext from "#domain/ClientContext"
 import { InvalidParameter, PayloadTooLarge } from "#domain/Failure"
+import * as FunctionArn from "#domain/FunctionArn"
 import * as FunctionName from "#domain/FunctionName"
 import type { FunctionSpec } from "#domain/FunctionSpec"
 import { type Invocation, limits } from "#domain/Invocation"
 import * as JsonPayload from "#domain/JsonPayload"
 import { Authenticator } from "#services/Authenticator"
-import { EventQueue } from "#services/EventQueue"
 import { FunctionCatalog } from "#services/FunctionCatalog"
 import { Answer } from "../Answer.ts"
+import { Events } from "../Events.ts"
 import * as Exchange from "../Exchange.ts"
 import { Invoker } from "../Invoke.ts"
 import * as Respond from "../Respond.ts"
@@ -38,7 +39,7 @@ const oneOf = <const T extends string>(written: string | undefined, allowed: Rea
 
 export const layer = (options: {
   readonly authentication: "sigv4" | "none"
-  readonly arnOf: (spec: FunctionSpec, qualifier: string | undefined) => string
+  readonly region: string
 }) =>
   HttpRouter.use((router) =>
     Effect.gen(function*() {
@@ -46,7 +47,7 @@ export const layer = (options: {
       const authenticator = yield* Authenticator
       const catalog = yield* FunctionCatalog
       const invoker = yield* Invoker
-      const events = yield* EventQueue
+      const events = yield* Events
 
       const authenticate = (exchange: Exchange.Exchange, body: Uint8Array) =>
         options.authentication === "none"
@@ -80,7 +81,7 @@ export const layer = (options: {
           requestId: exchange.requestId,
           functionName: spec.name,
           traceId: exchange.traceId,
-          invokedArn: options.arnOf(spec, qualifier),
+          invokedArn: FunctionArn.of(options.region, spec.name, qualifier),
           payload,
           clientContext,
           wantsLogTail: logType === "Tail"
@@ -102,7 +103,7 @@ export const layer = (options: {
         if (invocation.payload.length > limits.eventBytes) {
           return yield* new PayloadTooLarge({ limitBytes: limits.eventBytes })
         }
-        return yield* events.enqueue({
+        return yield* events.accept({
           id: invocation.requestId,
           functionName: invocation.functionName,
           payload: invocation.payload,

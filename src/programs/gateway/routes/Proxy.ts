@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import { HttpRouter } from "effect/http"
 import { RouteNotFound } from "#domain/Failure"
-import type { FunctionSpec } from "#domain/FunctionSpec"
+import * as FunctionArn from "#domain/FunctionArn"
 import { limits } from "#domain/Invocation"
 import * as ProxyEvent from "#domain/ProxyEvent"
 import * as ProxyResponse from "#domain/ProxyResponse"
@@ -19,7 +19,7 @@ export const layer = (options: {
   /** `jwt`: every route wants a token. `template`: the routes that say so. */
   readonly authentication: "jwt" | "template"
   readonly hosts: Hosts
-  readonly arnOf: (spec: FunctionSpec) => string
+  readonly region: string
 }) =>
   HttpRouter.use((router) =>
     Effect.gen(function*() {
@@ -61,7 +61,7 @@ export const layer = (options: {
           requestId: exchange.requestId,
           functionName: spec.name,
           traceId: exchange.traceId,
-          invokedArn: options.arnOf(spec),
+          invokedArn: FunctionArn.of(options.region, spec.name),
           payload,
           clientContext: undefined,
           wantsLogTail: false
@@ -69,7 +69,8 @@ export const layer = (options: {
         return Respond.routed(exchange, ProxyResponse.decode(result, exchange.method))
       })
 
-      for (const method of ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD"] as const) {
+      // The router takes HEAD for GET by itself, and OPTIONS belongs to the preflight.
+      for (const method of ["GET", "POST", "PUT", "DELETE", "PATCH"] as const) {
         yield* router.add(method, "/*", answer.with(handle, Respond.failed))
       }
     })

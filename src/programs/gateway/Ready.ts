@@ -1,0 +1,31 @@
+/** Tells whoever waits that the Gateway answers, and where. */
+import { writeSync } from "node:fs"
+import { isIPv6 } from "node:net"
+import { Effect, Layer } from "effect"
+import type { NetAddress } from "effect/net"
+
+/** The URL to reach this Gateway by on its own machine. */
+export const urlOf = (
+  values: { readonly host: string; readonly sslCertPath: string | undefined; readonly sslKeyPath: string | undefined },
+  address: NetAddress.SocketAddress
+): string => {
+  const scheme = values.sslCertPath !== undefined && values.sslKeyPath !== undefined ? "https" : "http"
+  const everywhere = values.host === "0.0.0.0" || values.host === "::"
+  const host = everywhere ? "127.0.0.1" : isIPv6(values.host) ? `[${values.host}]` : values.host
+  return `${scheme}://${host}:${"port" in address ? address.port : 0}`
+}
+
+/** One line of JSON to the file descriptor, if there is one: `{"ready":true,"url":"http://127.0.0.1:8080"}`. */
+export const layer = (options: { readonly url: string; readonly fileDescriptor: number | undefined }) =>
+  Layer.effectDiscard(
+    Effect.gen(function*() {
+      yield* Effect.logInfo(`answering at ${options.url}`)
+      const { fileDescriptor } = options
+      if (fileDescriptor !== undefined) {
+        yield* Effect.try({
+          try: () => writeSync(fileDescriptor, `${JSON.stringify({ ready: true, url: options.url })}\n`),
+          catch: (cause) => cause
+        }).pipe(Effect.catch((cause) => Effect.logWarning(`nobody listens on file descriptor ${fileDescriptor}: ${cause}`)))
+      }
+    })
+  )
