@@ -78,8 +78,17 @@ describe("types", () => {
     refuses("types", { "src/layers/memory/Port.ts": 'export const port = process.env["PORT"]\n' }, "processEnv")
   )
 
-  it.live("catch a clock that no test can hold", () =>
-    refuses("types", { "src/domain/Now.ts": "export const now = () => Date.now()\n" }, "globalDate")
+  it.live("catch time and chance that no test can hold", () =>
+    refuses(
+      "types",
+      {
+        "src/domain/Now.ts":
+          'import { Effect } from "effect"\n\nexport const now = Effect.gen(function* () {\n  return Date.now()\n})\n',
+        "src/domain/Dice.ts": "export const dice = () => Math.random()\n"
+      },
+      "globalDateInEffect",
+      "globalRandom"
+    )
   )
 
   it.live("catch a service whose key tells another place", () =>
