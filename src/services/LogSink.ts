@@ -3,12 +3,33 @@ import { Context, type Effect } from "effect"
 import type { StorageUnavailable } from "#domain/Failure"
 import type { LogQuery, LogRecord, StoredLogRecord } from "#domain/LogRecord"
 
+/** How much of the past is kept; the oldest lines leave first, in small steps. */
+export interface LogRetention {
+  /** Space that lines and their indexes may take. */
+  readonly maxBytes: number
+  readonly maxLines: number
+  /** By the time a line tells of itself. */
+  readonly maxAgeMs: number
+}
+
+export const defaultRetention: LogRetention = {
+  maxBytes: 512 * 1024 ** 2,
+  maxLines: 5_000_000,
+  maxAgeMs: 7 * 24 * 3_600_000
+}
+
+/** One query returns no more lines than this, whatever its `limit`. */
+export const maxQueriedLines = 10_000
+
 export class LogSink extends Context.Service<
   LogSink,
   {
-    /** Never blocks and never fails: what the store cannot take in time is dropped, counted, and told in the log itself. */
+    /**
+     * Never blocks and never fails: what the store cannot take in time is dropped, counted, and told in the log itself.
+     * Text that is not well-formed Unicode is kept with U+FFFD in its place.
+     */
     readonly write: (record: LogRecord) => void
-    /** Lines in order of their writing. Sees everything written before the call. */
+    /** Lines in order of their writing, at most {@link maxQueriedLines}. Sees everything written before the call. */
     readonly query: (query: LogQuery) => Effect.Effect<ReadonlyArray<StoredLogRecord>, StorageUnavailable>
     /** How many lines were dropped since the start. */
     readonly dropped: () => number
