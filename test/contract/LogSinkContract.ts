@@ -60,7 +60,7 @@ export const suite = (name: string, layer: (retention?: Partial<LogRetention>) =
         for (const each of lines) sink.write(each)
         const found = yield* sink.query({ limit: 10 })
         assert.deepStrictEqual(
-          found.map(({ position: _, ...record }) => record),
+          found.map(({ position: _position, ...record }) => record),
           lines
         )
       })
@@ -165,15 +165,13 @@ export const suite = (name: string, layer: (retention?: Partial<LogRetention>) =
           const message = "x".repeat(1_000)
           for (let index = 0; index < 5_000; index++) sink.write(line(message))
           sink.write(line("last"))
-          const kept = yield* sink
-            .query({ limit: maxQueriedLines })
-            .pipe(
-              Effect.repeat({
-                schedule: Schedule.spaced("20 millis"),
-                until: (lines) => lines.length < 2_000,
-                times: 200
-              })
-            )
+          const kept = yield* sink.query({ limit: maxQueriedLines }).pipe(
+            Effect.repeat({
+              schedule: Schedule.spaced("20 millis"),
+              until: (lines) => lines.length < 2_000,
+              times: 200
+            })
+          )
           assert.isBelow(kept.length, 2_000)
           assert.isAbove(kept.length, 200)
           assert.strictEqual(kept.at(-1)?.message, "last")
