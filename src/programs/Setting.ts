@@ -117,6 +117,19 @@ export const Port: Constructor<number> = constructor({
   read: number(/^\d+$/, 0, 65_535)
 })
 
+/** Ports from the first to the last, both included: `20000-29999`. */
+export const PortRange: Constructor<{ readonly first: number; readonly last: number }> = constructor({
+  expected: "two ports, such as 20000-29999",
+  placeholder: "first-last",
+  read: (text) => {
+    const [, first, last] = /^(\d{1,5})-(\d{1,5})$/.exec(text) ?? []
+    const range = { first: Number(first), last: Number(last) }
+    return range.first >= 1 && range.first <= range.last && range.last <= 65_535 ? Option.some(range) : Option.none()
+  },
+  write: ({ first, last }) => `${first}-${last}`,
+  isSecret: false
+})
+
 export const Text: Constructor<string> = constructor({
   ...open,
   expected: "text",

@@ -55,7 +55,7 @@ export const settings = {
     strictRuntimes: Setting.Flag("STRICT_RUNTIMES", "Refuse a function whose exact interpreter version is missing", false),
     initTimeout: Setting.Seconds("INIT_TIMEOUT", "How long a worker may take to ask for its first call", Duration.seconds(10)),
     runtimeApiBind: Setting.Text("AGENT_RUNTIME_API_BIND", "Address the workers' Runtime API listens on", "127.0.0.1"),
-    runtimeApiPorts: Setting.Text("AGENT_RUNTIME_API_PORTS", "Ports for it, one per worker", "20000-29999")
+    runtimeApiPorts: Setting.PortRange("AGENT_RUNTIME_API_PORTS", "Ports for it, one per worker", { first: 20_000, last: 29_999 })
   }),
   ...Setting.group("Events", {
     eventQueueLimit: Setting.Int({ min: 1 })("EVENT_QUEUE_LIMIT", "Accepted events kept at most", 100_000),

@@ -77,7 +77,13 @@ const workers = (values: GatewaySettings, home: string) =>
       sdk: { node: join(home, "sdk/node/node_modules"), python: join(home, "sdk/python") }
     })
   ).pipe(
-    Layer.provide(LambdaRuntimeApi.layer({ bind: values.runtimeApiBind, ports: values.runtimeApiPorts, initTimeout: values.initTimeout })),
+    Layer.provide(
+      LambdaRuntimeApi.layer({
+        bindHost: values.runtimeApiBind,
+        ports: values.runtimeApiPorts,
+        initLimitMs: Duration.toMillis(values.initTimeout)
+      })
+    ),
     Layer.provide(FileArtifactStore.layer(join(home, "artifacts")))
   )
 

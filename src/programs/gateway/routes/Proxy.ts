@@ -66,7 +66,13 @@ export const layer = (options: {
           clientContext: undefined,
           wantsLogTail: false
         })
-        return Respond.routed(exchange, ProxyResponse.decode(result, exchange.method))
+        const response = ProxyResponse.decode(result, exchange.method)
+        if (response.objection !== undefined) {
+          yield* Effect.logWarning(
+            `${spec.name} answered request ${exchange.requestId} with what is no response: ${response.objection}`
+          )
+        }
+        return Respond.routed(exchange, response)
       })
 
       // The router takes HEAD for GET by itself, and OPTIONS belongs to the preflight.
