@@ -22,10 +22,11 @@ const homeOf = (args) => {
 const become = (file, args) =>
   new Promise((done, failed) => {
     const child = spawn(file, args, { stdio: "inherit" })
+    const onTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
       process.on(signal, () => {
         // Ctrl-C on a terminal reaches the whole process group: a second copy would read as impatience.
-        if (signal === "SIGINT" && process.stdin.isTTY) return
+        if (signal === "SIGINT" && onTerminal) return
         child.kill(signal)
       })
     }
