@@ -1,0 +1,81 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { FunctionName } from "#domain/FunctionName"
+import * as OpenApi from "#domain/OpenApi"
+import type { Route } from "#domain/Route"
+
+const route = (
+  method: string,
+  path: string,
+  name = "hello-world",
+  authorization: Route["authorization"] = undefined
+): Route => ({
+  method,
+  path,
+  functionName: name as FunctionName,
+  authorization
+})
+
+const described = (...routes: ReadonlyArray<Route>) =>
+  OpenApi.document({ routes, authEndpointPath: "/user/auth/v1", version: "2.0.0" }) as {
+    readonly openapi: string
+    readonly info: object
+    readonly paths: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, unknown>>>>>>
+    readonly components: object
+  }
+
+describe("OpenApi", () => {
+  it("describes the Gateway's own operations and its bearer tokens", () => {
+    const page = described()
+    assert.strictEqual(page.openapi, "3.1.0")
+    assert.deepStrictEqual(page.info, { title: "Lambda Gateway", version: "2.0.0" })
+    assert.deepStrictEqual(Object.keys(page.paths), [
+      "/user/auth/v1",
+      "/2015-03-31/functions/{function_name}/invocations"
+    ])
+    assert.deepStrictEqual(page.components, {
+      securitySchemes: { bearerAuth: { type: "http", scheme: "bearer", bearerFormat: "JWT" } }
+    })
+  })
+
+  it("describes a route with its parameters, body and answers", () => {
+    const operation = described(route("POST", "/orders/{id}/lines/{line}")).paths["/orders/{id}/lines/{line}"]?.["post"]
+    assert.deepStrictEqual(operation, {
+      tags: ["Routing"],
+      summary: "POST /orders/{id}/lines/{line}",
+      operationId: "routing_hello_world_post_orders_id_lines_line",
+      parameters: ["id", "line"].map((name) => ({ name, in: "path", required: true, schema: { type: "string" } })),
+      requestBody: { required: false, content: { "application/json": { schema: {} } } },
+      responses: {
+        200: { description: "Successful Response" },
+        401: { description: "Unauthorized" },
+        404: { description: "Not Found" }
+      },
+      security: [{ bearerAuth: [] }]
+    })
+  })
+
+  it("wants no body for GET and no token on an open route", () => {
+    const operation = described(route("GET", "/", "f", "none")).paths["/"]?.["get"]
+    assert.strictEqual(operation?.["operationId"], "routing_f_get_root")
+    assert.doesNotHaveAnyKeys(operation, ["requestBody", "parameters", "security"])
+  })
+
+  it("spells out ANY, behind methods that are named, and writes {proxy+} as OpenAPI can", () => {
+    const { paths } = described(route("ANY", "/{proxy+}", "any"), route("GET", "/{proxy+}", "get"))
+    const operations = paths["/{proxy}"] ?? {}
+    assert.deepStrictEqual(Object.keys(operations).toSorted(), ["delete", "get", "head", "patch", "post", "put"])
+    assert.strictEqual(operations["get"]?.["operationId"], "routing_get_get_proxy")
+    assert.strictEqual(operations["put"]?.["operationId"], "routing_any_put_proxy")
+    assert.strictEqual(operations["put"]?.["summary"], "PUT /{proxy+}")
+  })
+
+  it("lets no route hide what was described before", () => {
+    const { paths } = described(
+      route("POST", "/user/auth/v1"),
+      route("GET", "/a", "first"),
+      route("GET", "/a", "second")
+    )
+    assert.strictEqual(paths["/user/auth/v1"]?.["post"]?.["operationId"], "authenticate")
+    assert.strictEqual(paths["/a"]?.["get"]?.["operationId"], "routing_first_get_a")
+  })
+})
