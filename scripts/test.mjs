@@ -2,9 +2,9 @@
  * `npm test [-- file…]`: runs the tests that this machine can run, from a fresh clone on. Installs and builds when
  * out of date. `--only unit|contract|e2e|tidy` keeps to one kind; every other argument goes to Vitest.
  */
-import { spawnSync } from "node:child_process"
 import { join } from "node:path"
 import { chosenNode } from "./parts/ChosenNode.mjs"
+import { inForeground } from "./parts/Foreground.mjs"
 import { ensureBuilt, ensureInstalled } from "./parts/Readiness.mjs"
 import { Refusal, runMain } from "./parts/Refusal.mjs"
 import { root } from "./parts/Root.mjs"
@@ -33,14 +33,6 @@ await runMain(async () => {
   const node = chosenNode(root)
   if (needsPrograms(only, rest)) await ensureBuilt(root, { homes })
   const projects = only.flatMap((kind) => ["--project", kind])
-  const { status, signal } = spawnSync(
-    node,
-    [join(root, "node_modules/vitest/vitest.mjs"), "run", ...projects, ...rest],
-    {
-      cwd: root,
-      stdio: "inherit"
-    }
-  )
-  if (signal !== null) throw new Refusal(`The tests were stopped by ${signal}.`)
-  return status ?? 1
+  const vitest = join(root, "node_modules/vitest/vitest.mjs")
+  return inForeground(node, [vitest, "run", ...projects, ...rest], { cwd: root })
 })

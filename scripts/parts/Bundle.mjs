@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { Refusal } from "./Refusal.mjs"
 
 /** Programs and threads that the chosen Node runs: each is one file. */
 const servers = {
@@ -16,7 +17,7 @@ const servers = {
 const commandLine = { esb: "src/programs/esb/main.ts" }
 
 /** Runs beside a function's own code, on whichever Node that function asks for. */
-const nodeClient = { "clients/node": "src/layers/process/clients/node/main.mts" }
+const nodeClient = { "clients/node": "src/layers/process/clients/node/main.ts" }
 
 const pythonClient = "src/layers/process/clients/python"
 
@@ -106,6 +107,9 @@ export const bundle = async (root) => {
     if (existsSync(join(root, "dist"))) renameSync(join(root, "dist"), old)
     renameSync(fresh, join(root, "dist"))
     rmSync(old, { recursive: true, force: true })
+  } catch (error) {
+    // esbuild has told each error with its place already.
+    throw Array.isArray(error.errors) ? new Refusal(`dist was not built: ${error.errors.length} errors.`) : error
   } finally {
     rmSync(fresh, { recursive: true, force: true })
   }

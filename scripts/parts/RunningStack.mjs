@@ -4,20 +4,21 @@ import { join } from "node:path"
 import { isAlive } from "./HouseLock.mjs"
 import { Refusal } from "./Refusal.mjs"
 
-const readRun = (home) => {
+/** The processes that `run.json` of a home names: the `esb up`, and the Gateway that it keeps running. */
+const recorded = (home) => {
   try {
     const run = JSON.parse(readFileSync(join(home, "run.json"), "utf8"))
-    return Number.isInteger(run.pid) ? run : undefined
+    return [run.supervisor?.pid, run.pid].filter(Number.isInteger)
   } catch {
     // No file, or one that a crash left half written: no stack answers for it either way.
-    return undefined
+    return []
   }
 }
 
-/** A pid may be given anew after a crash; where the system tells what it runs now, it has to be esb. */
-const runsEsb = (pid) => {
+/** A pid may be given anew after a crash; where the system tells what it runs now, it has to be one of ours. */
+const isOurs = (pid) => {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("esb")
+    return /\b(esb|gateway)\.js\b/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"))
   } catch {
     // No /proc on this system: the pid alone decides.
     return true
@@ -27,10 +28,10 @@ const runsEsb = (pid) => {
 /** Refuses to `act` ("install", "build") while a stack runs on one of the homes. */
 export const refuseUnderRunningStack = (homes, act) => {
   for (const home of homes) {
-    const run = readRun(home)
-    if (run !== undefined && isAlive(run.pid) && runsEsb(run.pid)) {
+    const pid = recorded(home).find((each) => isAlive(each) && isOurs(each))
+    if (pid !== undefined) {
       throw new Refusal(
-        `A stack is running from this checkout (process ${run.pid}, ${home}), and it is time to ${act}: ` +
+        `A stack is running from this checkout (process ${pid}, ${home}), and it is time to ${act}: ` +
           "stop it with Ctrl-C, then run this again."
       )
     }

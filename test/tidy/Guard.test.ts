@@ -235,10 +235,10 @@ describe("rooms", () => {
     refuses(
       "rooms",
       {
-        "src/layers/process/clients/node/main.mts": importing("effect"),
+        "src/layers/process/clients/node/main.ts": importing("effect"),
         "src/layers/process/clients/node/other.mts": importing("#domain/Greeting")
       },
-      "src/layers/process/clients/node/main.mts:1 imports effect\n  a runtime client runs beside the user's code",
+      "src/layers/process/clients/node/main.ts:1 imports effect\n  a runtime client runs beside the user's code",
       "src/layers/process/clients/node/other.mts:1"
     )
   )

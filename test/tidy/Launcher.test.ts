@@ -26,7 +26,7 @@ const esb = [
   'process.on("SIGTERM", () => process.exit(3))',
   'process.on("SIGINT", () => process.exit(4))',
   "const args = process.argv.slice(2)",
-  "console.log(JSON.stringify({ args, node: process.versions.node, version: ESB_VERSION }))",
+  "console.log(JSON.stringify({ args, node: process.versions.node, version: ESB_VERSION, pid: process.pid }))",
   'if (args.at(-1) === "wait") setInterval(() => {}, 1000)',
   'else process.exit(args.at(-1) === "fail" ? 7 : 0)',
   "declare const ESB_VERSION: string",
@@ -44,7 +44,7 @@ const files = {
   "src/programs/provisioner/main.ts": program,
   "src/programs/esb/main.ts": esb,
   "src/layers/sqlite/SqliteThread.ts": program,
-  "src/layers/process/clients/node/main.mts": program,
+  "src/layers/process/clients/node/main.ts": program,
   "src/layers/process/clients/python/client.py": "started = True\n"
 }
 
@@ -84,13 +84,13 @@ const ended = (child: ChildProcess) =>
     return { code, signal, said }
   })
 
+const reported = (said: string) => JSON.parse(/^\{.*\}$/m.exec(said)?.[0] ?? "{}")
+
 /** The line that `esb` above prints once it runs. */
 const started = (child: ChildProcess) =>
   Effect.promise(async () => {
-    for await (const chunk of child.stdout ?? []) if (String(chunk).includes('"args"')) return
+    for await (const chunk of child.stdout ?? []) if (String(chunk).includes('"args"')) return reported(String(chunk))
   })
-
-const reported = (said: string) => JSON.parse(/^\{.*\}$/m.exec(said)?.[0] ?? "{}")
 
 it.live("a fresh clone is installed and built, and then neither again", () =>
   Effect.gen(function* () {
@@ -166,13 +166,15 @@ it.live("nothing is installed or built under a running stack", () =>
   Effect.gen(function* () {
     const { root, run, begin, plant, installs } = yield* clone
     const child = yield* begin("start.mjs", ["wait"])
-    yield* started(child)
-    const run_ = { pid: child.pid }
-    plant({ ".esb/run.json": JSON.stringify(run_), "src/programs/agent/main.ts": "export const started = 3\n" })
+    const { pid } = yield* started(child)
+    plant({
+      ".esb/run.json": JSON.stringify({ supervisor: { pid } }),
+      "src/programs/agent/main.ts": "export const started = 3\n"
+    })
     const builtAt = statSync(join(root, "dist")).ino
     const build = yield* run("start.mjs")
     assert.strictEqual(build.code, 1)
-    assert.include(build.said, `A stack is running from this checkout (process ${child.pid}`)
+    assert.include(build.said, `A stack is running from this checkout (process ${pid}`)
     assert.strictEqual(statSync(join(root, "dist")).ino, builtAt)
 
     plant({ "package-lock.json": '{ "lockfileVersion": 3, "packages": { "": { "name": "esb" } } }\n' })
@@ -182,6 +184,7 @@ it.live("nothing is installed or built under a running stack", () =>
 
     child.kill("SIGTERM")
     yield* ended(child)
+    // The file is still there, as after a crash; the process is not.
     assert.strictEqual((yield* run("start.mjs")).code, 0)
   })
 )
