@@ -49,13 +49,19 @@ const messageOf = (status: ExitStatus): string => {
 /** An error that the platform reports in place of the function. */
 export interface PlatformError {
   readonly errorType: string
+  /** The sentence in the payload, for the log. */
+  readonly message: string
   readonly payload: Uint8Array
 }
 
-export const platformError = (requestId: string, errorType: string, message: string): PlatformError => ({
-  errorType,
-  payload: errorPayload(errorType, `RequestId: ${requestId} Error: ${message}`)
-})
+export const platformError = (requestId: string, errorType: string, reason: string): PlatformError => {
+  const message = `RequestId: ${requestId} Error: ${reason}`
+  return { errorType, message, payload: errorPayload(errorType, message) }
+}
+
+/** What the caller is told whose call, or whose worker's start, took longer than it may. */
+export const timeoutError = (requestId: string, limitMs: number): PlatformError =>
+  platformError(requestId, "Sandbox.Timedout", `Task timed out after ${(limitMs / 1_000).toFixed(2)} seconds`)
 
 /** What the caller is told whose call, or whose worker's start, ended this way. */
 export const exitError = (requestId: string, status: ExitStatus): PlatformError =>

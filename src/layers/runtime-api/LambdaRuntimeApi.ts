@@ -1,0 +1,95 @@
+/** The Lambda Runtime API for every worker of this process: a door each, and the way from a container id to its door. */
+import { Effect, Layer, Redacted } from "effect"
+import { randomBytes, randomInt } from "node:crypto"
+import { WorkerUnreachable } from "#domain/Failure"
+import type { ContainerId } from "#domain/Worker"
+import { LogSink } from "#services/LogSink"
+import { type Door, type DoorSpec, RuntimeApi } from "#services/RuntimeApi"
+import * as DoorListener from "./DoorListener.ts"
+import * as DoorRoutes from "./DoorRoutes.ts"
+import { defaults, type DoorSettings } from "./DoorSettings.ts"
+import { WorkerDoor } from "./WorkerDoor.ts"
+
+const tokenBytes = 16
+
+/**
+ * Each port of the range once before any comes again, so that a worker that outlives its door cannot poll its
+ * successor's. The first is drawn, for the same reason across restarts.
+ */
+const portsOf = ({ ports: { first, last } }: DoorSettings): (() => number) => {
+  const count = last - first + 1
+  let at = randomInt(count)
+  return () => {
+    at = (at + 1) % count
+    return first + at
+  }
+}
+
+export const layer = (given: Partial<DoorSettings> = {}): Layer.Layer<RuntimeApi, never, LogSink> =>
+  Layer.effect(
+    RuntimeApi,
+    Effect.gen(function* () {
+      const settings: DoorSettings = { ...defaults, ...given }
+      const sink = yield* LogSink
+      const nextPort = portsOf(settings)
+      const doors = new Map<ContainerId, WorkerDoor>()
+
+      const open = Effect.fn("RuntimeApi.open")(function* (spec: DoorSpec) {
+        const token = randomBytes(tokenBytes).toString("hex")
+        const door = yield* Effect.acquireRelease(
+          Effect.sync(() => {
+            const made = new WorkerDoor(spec, settings, sink)
+            doors.set(spec.containerId, made)
+            return made
+          }),
+          (made) =>
+            Effect.sync(() => {
+              doors.delete(spec.containerId)
+              made.close()
+            })
+        )
+        const listener = yield* DoorListener.listen(settings, nextPort, token, (request, response) =>
+          DoorRoutes.serve(door, request, response)
+        )
+        const address = { host: settings.advertisedHost, port: listener.port }
+        return {
+          endpoint: `${address.host}:${address.port}`,
+          address,
+          token: Redacted.make(token),
+          admit: (from) => {
+            door.admitted()
+            listener.admit(from)
+          },
+          output: (chunk) => door.output.push(chunk),
+          measured: (memoryBytes) => {
+            door.memoryBytes = Math.max(door.memoryBytes, memoryBytes)
+          },
+          callCount: () => door.calls,
+          shutdown: (reason, deadlineUnixMs) => door.shutdown(reason, deadlineUnixMs),
+          exited: (status) => door.exited(status)
+        } satisfies Door
+      })
+
+      const none = (id: ContainerId) =>
+        Effect.fail(new WorkerUnreachable({ containerId: id, detail: "no such worker" }))
+
+      return {
+        open,
+        ready: (id) =>
+          Effect.callback((resume) => {
+            const door = doors.get(id)
+            if (door === undefined) return resume(none(id))
+            const leave = door.ready(resume)
+            return Effect.sync(leave)
+          }),
+        invoke: (id, invocation) =>
+          Effect.callback((resume) => {
+            const door = doors.get(id)
+            if (door === undefined) return resume(none(id))
+            const leave = door.invoke(invocation, resume)
+            return Effect.sync(leave)
+          }),
+        phase: (id) => doors.get(id)?.phase
+      }
+    })
+  )
