@@ -1,0 +1,2 @@
+Promise.reject(new Error("while loading"))
+await new Promise((resolve) => setTimeout(resolve, 1000))

@@ -1,0 +1,3 @@
+const later = await Promise.resolve("top level await")
+
+export const handler = async () => later
