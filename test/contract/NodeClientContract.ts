@@ -1,10 +1,11 @@
 /** What the Node client promises beyond the common: AWS's rules for handlers, errors and logs of Node.js functions. */
 import { assert, describe } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
-import { cpSync, mkdirSync, readdirSync, realpathSync, writeFileSync } from "node:fs"
+import { cpSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { errorOf, initFailure, promise, resultOf, temporary } from "./RuntimeClientContract.ts"
+import { needs, pathOf } from "#test/support/Engines"
 import { samples, type StartClient } from "#test/support/RuntimeClients"
 
 type Promises = (title: string, body: (start: StartClient) => Effect.Effect<void, unknown, Scope.Scope>) => void
@@ -78,6 +79,23 @@ const handlerFiles = (promises: Promises) => {
     Effect.gen(function* () {
       const { trace } = yield* Effect.flatMap(start("files/bad/syntax.handler"), initFailure)
       assert.strictEqual(trace[0], `${join(files, "bad/syntax.js")}:1`)
+    })
+  )
+}
+
+const recorded = (promises: Promises) => {
+  promises("tells a failed call as AWS was recorded to do", (start) =>
+    Effect.gen(function* () {
+      const file = join(pathOf("golden"), "aws-recordings/lambda___test_lambda_common.snapshot.json")
+      const records = JSON.parse(readFileSync(file, "utf8"))
+      const worker = yield* start("promises.golden")
+      const { body } = errorOf(yield* worker.invoke({ error_msg: "some_error_msg" }))
+      for (const runtime of ["nodejs22.x", "nodejs24.x"]) {
+        const test = `TestLambdaRuntimesCommon::test_uncaught_exception_invoke[${runtime}]`
+        const record = records[`tests/aws/services/lambda_/test_lambda_common.py::${test}`]
+        const { trace: _unlike, ...told } = record["recorded-content"].error_result.Payload
+        assert.deepStrictEqual(body as unknown, { ...told, trace: body.trace })
+      }
     })
   )
 }
@@ -329,6 +347,9 @@ export const suite = (name: string, interpreter: Interpreter, makeStart: () => P
   describe(`Runtime client (${name}) for Node.js functions`, () => {
     const promises: Promises = (title, body) => promise(title, () => Effect.flatMap(Effect.promise(makeStart), body))
     handlerFiles(promises)
+    describe("beside recorded answers", needs("golden"), () => {
+      recorded(promises)
+    })
     failures(promises)
     logs(promises)
     layers(promises, interpreter)

@@ -10,7 +10,7 @@ class TooHot extends TypeError {
 exports.plain = (event) => ({ plain: event })
 
 exports.golden = async (event) => {
-  throw new Error(event.error_msg)
+  throw new Error(`Error: ${event.error_msg}`)
 }
 
 exports.throwsAtOnce = () => {

@@ -10,7 +10,7 @@ from .faults import error_result, text_record
 from .handler import load_handler
 from .imports import AfterImport
 from .payload import Encoder, decode_event
-from .runtime_api import RuntimeApi
+from .runtime_api import Dismissed, RuntimeApi
 
 
 class Worker:
@@ -55,7 +55,7 @@ class Worker:
             self._tell(self._api.respond, self._request_id, body, content_type)
 
     def _tell(self, post, *arguments):
-        """An answer that is refused, or lost with the connection, is over; the next poll decides on this worker's life."""
+        """An answer that is refused, or lost with the connection, is over; the next poll decides on the worker."""
         try:
             answer = post(*arguments)
         except NotAnswered as cause:
@@ -103,3 +103,5 @@ def run(environment):
     except RuntimeApiGone:
         # An orphan: whoever started this worker is gone, and no thread of user code may keep it here.
         os._exit(0)
+    except Dismissed as refusal:
+        sys.exit(str(refusal))
