@@ -44,7 +44,8 @@ export const maxCrashes = 5
 export const crashedReason = "five crashes"
 
 /**
- * Durable: an event is on disk when `enqueue` returns and stays until `settle` says `Done`. A method that is
+ * Durable: an event is on disk when `enqueue` returns and stays until `settle` says `Done`. Times are kept in whole
+ * milliseconds; what is due within one is due at its end. A method that is
  * interrupted, or that fails because an answer is late, may have done its work all the same, except `claim`: what
  * nobody received is `ready` again.
  */

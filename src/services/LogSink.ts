@@ -18,18 +18,19 @@ export const defaultRetention: LogRetention = {
   maxAgeMs: 7 * 24 * 3_600_000
 }
 
-/** One query returns no more lines than this, whatever its `limit`. */
+/** One query returns the newest lines within these, whatever its `limit`, and always the newest one. */
 export const maxQueriedLines = 10_000
+export const maxQueriedCharacters = 16 * 1024 ** 2
 
 export class LogSink extends Context.Service<
   LogSink,
   {
     /**
      * Never blocks and never fails: what the store cannot take in time is dropped, counted, and told in the log itself.
-     * Text that is not well-formed Unicode is kept with U+FFFD in its place.
+     * Times are kept in whole milliseconds; text that is not well-formed Unicode with U+FFFD in its place.
      */
     readonly write: (record: LogRecord) => void
-    /** Lines in order of their writing, at most {@link maxQueriedLines}. Sees everything written before the call. */
+    /** Lines in order of their writing. Sees everything written before the call. */
     readonly query: (query: LogQuery) => Effect.Effect<ReadonlyArray<StoredLogRecord>, StorageUnavailable>
     /** How many lines were dropped since the start. */
     readonly dropped: () => number

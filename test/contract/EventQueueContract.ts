@@ -140,6 +140,17 @@ export const suite = (name: string, layer: (limits?: Partial<EventQueueLimits>) 
       })
     )
 
+    promises("an event that is due within a millisecond is due at its end", (queue) =>
+      Effect.gen(function* () {
+        yield* queue.enqueue(event("a", { acceptedAtUnixMs: acceptedAtUnixMs + 0.25 }))
+        assert.deepStrictEqual(yield* queue.claim(hello, 10, acceptedAtUnixMs + 0.5), [])
+        assert.deepStrictEqual(idsOf(yield* queue.claim(hello, 10, acceptedAtUnixMs + 1.5)), ["a"])
+        yield* queue.settle("a", later("failure", now + 60_000.5))
+        assert.deepStrictEqual(yield* queue.claim(hello, 10, now + 60_000.9), [])
+        assert.deepStrictEqual(idsOf(yield* queue.claim(hello, 10, now + 60_001)), ["a"])
+      })
+    )
+
     promises("due tells of each function with ready events when the earliest is due", (queue) =>
       Effect.gen(function* () {
         assert.deepStrictEqual(yield* queue.due, [])

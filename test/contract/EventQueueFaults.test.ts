@@ -92,8 +92,15 @@ describe("EventQueue (SQLite) in trouble", () => {
               ["Success", "Failure", "Success"]
             )
             assert.deepStrictEqual(yield* idsIn(queue), ["small", "smaller"])
+
+            // What was refused does not count: there is room for a third event.
+            for (let times = 0; times < 5; times++) {
+              const refusal = yield* Effect.flip(queue.enqueue(event("huge", { payload: new Uint8Array(1_000_000) })))
+              assert.strictEqual(refusal._tag, "StorageUnavailable")
+            }
+            yield* queue.enqueue(event("third"))
           }),
-        { maxFileBytes: 400_000 }
+        { maxFileBytes: 400_000, limits: { maxEvents: 3 } }
       )
     })
   )

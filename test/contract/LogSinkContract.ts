@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Layer, Schedule } from "effect"
 import type { FunctionName } from "#domain/FunctionName"
 import type { LogRecord } from "#domain/LogRecord"
-import { LogSink, type LogRetention, maxQueriedLines } from "#services/LogSink"
+import { LogSink, type LogRetention, maxQueriedCharacters, maxQueriedLines } from "#services/LogSink"
 
 const hello = "hello" as FunctionName
 const other = "other" as FunctionName
@@ -125,6 +125,34 @@ export const suite = (name: string, layer: (retention?: Partial<LogRetention>) =
         assert.strictEqual(all.length, maxQueriedLines)
         assert.strictEqual(all[0]?.message, "10")
         assert.strictEqual(sink.dropped(), 0)
+      })
+    )
+
+    promises(
+      "a query takes no more text than the sink's own limit, and the newest line in any case",
+      (sink) =>
+        Effect.gen(function* () {
+          const [half, whole] = ["h".repeat(maxQueriedCharacters / 2), "w".repeat(maxQueriedCharacters + 1)]
+          sink.write(line(whole))
+          assert.strictEqual((yield* sink.query({ limit: 10 })).length, 1)
+          for (const text of [half, half]) sink.write(line(text))
+          const lengths = (yield* sink.query({ limit: 10 })).map(({ message }) => message.length)
+          assert.deepStrictEqual(lengths, [half.length, half.length])
+          sink.write(line(whole))
+          const [newest, ...others] = yield* sink.query({ limit: 10 })
+          assert.strictEqual(newest?.message.length, whole.length)
+          assert.deepStrictEqual(others, [])
+        }),
+      { maxBytes: 1024 ** 3 }
+    )
+
+    promises("a line keeps its time in whole milliseconds", (sink) =>
+      Effect.gen(function* () {
+        sink.write(line("a", { atUnixMs: now + 0.75 }))
+        assert.deepStrictEqual(
+          (yield* sink.query({ limit: 1 })).map(({ atUnixMs }) => atUnixMs),
+          [now]
+        )
       })
     )
 

@@ -61,10 +61,12 @@ class Shelf {
     }
     const limit = this.limitReachedBy(event.payload.byteLength)
     if (limit !== undefined) return Effect.fail(new QueueFull({ limit }))
+    const acceptedAtUnixMs = Math.ceil(event.acceptedAtUnixMs)
+    const payload = new Uint8Array(event.payload)
     this.put({
-      event: { ...event, payload: new Uint8Array(event.payload), failures: 0, postponements: 0, crashes: 0 },
+      event: { ...event, acceptedAtUnixMs, payload, failures: 0, postponements: 0, crashes: 0 },
       state: "ready",
-      dueAtUnixMs: event.acceptedAtUnixMs,
+      dueAtUnixMs: acceptedAtUnixMs,
       failedAtUnixMs: 0,
       reason: undefined
     })
@@ -88,7 +90,8 @@ class Shelf {
       case "Done":
         return this.remove(entry)
       case "Later": {
-        const { cause, dueAtUnixMs, reason } = settlement
+        const { cause, reason } = settlement
+        const dueAtUnixMs = Math.ceil(settlement.dueAtUnixMs)
         const failures = entry.event.failures + (cause === "failure" ? 1 : 0)
         const postponements = entry.event.postponements + (cause === "postponement" ? 1 : 0)
         return this.put({
@@ -143,8 +146,9 @@ class Shelf {
     if (entry?.state !== "failed") return Effect.succeed(false)
     const limit = this.limitReachedBy(entry.event.payload.byteLength)
     if (limit !== undefined) return Effect.fail(new QueueFull({ limit }))
-    const event = { ...entry.event, acceptedAtUnixMs: nowUnixMs, failures: 0, postponements: 0, crashes: 0 }
-    this.put({ event, state: "ready", dueAtUnixMs: nowUnixMs, failedAtUnixMs: 0, reason: undefined })
+    const dueAtUnixMs = Math.ceil(nowUnixMs)
+    const event = { ...entry.event, acceptedAtUnixMs: dueAtUnixMs, failures: 0, postponements: 0, crashes: 0 }
+    this.put({ event, state: "ready", dueAtUnixMs, failedAtUnixMs: 0, reason: undefined })
     return Effect.succeed(true)
   }
 

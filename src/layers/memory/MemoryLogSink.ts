@@ -1,7 +1,7 @@
 /** Log lines in memory: the newest of them, for as long as the process lives. */
 import { Clock, Effect, Layer } from "effect"
 import type { LogQuery, LogRecord, StoredLogRecord } from "#domain/LogRecord"
-import { LogSink, type LogRetention, maxQueriedLines } from "#services/LogSink"
+import { LogSink, type LogRetention, maxQueriedCharacters, maxQueriedLines } from "#services/LogSink"
 
 /** Memory is smaller than a disk. */
 const defaultRetention: LogRetention = {
@@ -46,7 +46,8 @@ class Scroll {
 
   write(record: LogRecord) {
     this.position++
-    this.lines.push({ ...record, message: record.message.toWellFormed(), position: this.position })
+    const [atUnixMs, message] = [Math.trunc(record.atUnixMs), record.message.toWellFormed()]
+    this.lines.push({ ...record, atUnixMs, message, position: this.position })
     this.bytes += bytesOf(record)
     this.forget()
   }
@@ -61,7 +62,10 @@ class Scroll {
           (after === undefined || line.position > after) &&
           (sinceUnixMs === undefined || line.atUnixMs >= sinceUnixMs)
       )
-    return wanted.slice(Math.max(0, wanted.length - Math.min(limit, maxQueriedLines)))
+    const newest = wanted.toReversed().slice(0, Math.min(limit, maxQueriedLines))
+    let characters = 0
+    const tooMuch = newest.findIndex(({ message }) => (characters += message.length) > maxQueriedCharacters)
+    return (tooMuch === -1 ? newest : newest.slice(0, Math.max(1, tooMuch))).toReversed()
   }
 
   private forget() {

@@ -1,6 +1,5 @@
 /** The queue of accepted events in one SQLite file: its limits and its rules. Runs in the SQLite thread. */
 import type { DatabaseSync } from "node:sqlite"
-import { crashedReason, maxCrashes } from "#services/EventQueue"
 import type { Store } from "./Committer.ts"
 import * as Database from "./Database.ts"
 import * as EventTable from "./EventTable.ts"
@@ -28,7 +27,10 @@ export const open = (options: EventStoreOptions): Store<EventOperation> =>
     (database) => make(database, options)
   )
 
-const make = (database: DatabaseSync, { limits, held }: EventStoreOptions): Store<EventOperation> => {
+const make = (
+  database: DatabaseSync,
+  { limits, held, maxCrashes, crashedReason }: EventStoreOptions
+): Store<EventOperation> => {
   const table = EventTable.prepare(database)
   if (held !== undefined) table.putBackAllBut(JSON.stringify(held))
 
@@ -60,10 +62,11 @@ const make = (database: DatabaseSync, { limits, held }: EventStoreOptions): Stor
   }
 
   const enqueue = (event: Ask<"enqueue">): Verdict => {
-    const { id, functionName, acceptedAtUnixMs: at, payload, traceId, clientContext, invokedArn } = event
+    const { id, functionName, payload, traceId, clientContext, invokedArn } = event
     const limit = limitReachedBy(payload.byteLength)
     if (limit !== undefined) return isKnown(event) ? undefined : limit
     const context = clientContext ?? null
+    const at = Math.ceil(event.acceptedAtUnixMs)
     const { changes, key } = table.insert(id, functionName, at, at, payload.byteLength, traceId, context, invokedArn)
     if (changes === 0) {
       isKnown(event)
@@ -96,7 +99,7 @@ const make = (database: DatabaseSync, { limits, held }: EventStoreOptions): Stor
   const settle = ({ id, settlement }: Ask<"settle">): void => {
     if (settlement._tag === "Later") {
       const isFailure = settlement.cause === "failure"
-      table.postpone(settlement.dueAtUnixMs, settlement.reason, isFailure ? 1 : 0, isFailure ? 0 : 1, id)
+      table.postpone(Math.ceil(settlement.dueAtUnixMs), settlement.reason, isFailure ? 1 : 0, isFailure ? 0 : 1, id)
       return
     }
     const event = table.find(id, "running")
@@ -124,7 +127,7 @@ const make = (database: DatabaseSync, { limits, held }: EventStoreOptions): Stor
     if (event === undefined) return { found: false, verdict: undefined }
     const verdict = limitReachedBy(event.bytes)
     if (verdict !== undefined) return { found: true, verdict }
-    table.startAnew(nowUnixMs, event.sequence)
+    table.startAnew(Math.ceil(nowUnixMs), event.sequence)
     owed = plus(owed, 1, event.bytes)
     failed = plus(failed, -1, event.bytes)
     return { found: true, verdict: undefined }

@@ -51,8 +51,6 @@ interface Sized {
   readonly bytes: number
 }
 
-export type EventTable = ReturnType<typeof prepare>
-
 export const prepare = (database: DatabaseSync) => {
   const weigh = (condition: string) =>
     one<Load>(

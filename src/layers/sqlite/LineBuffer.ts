@@ -3,9 +3,10 @@ import { Exit } from "effect"
 import type { LogRecord } from "#domain/LogRecord"
 
 /** Lines wait this long for company. */
-const flushEveryMs = 20
-/** More lines than this travel as several messages, so that none holds up the queue for long. */
+const flushEveryMs = 100
+/** More lines or characters than this travel as several messages, so that none holds up the queue for long. */
 const linesPerMessage = 500
+const charactersPerMessage = 1024 ** 2
 /** Lines that were written and are not stored yet; more are dropped. */
 const maxLines = 65_536
 /** Characters of those lines, counting {@link charactersPerLine} for what a line has besides its message. */
@@ -25,7 +26,8 @@ export class LineBuffer {
   private readonly store: Store
   private readonly now: () => number
   private lines: Array<LogRecord> = []
-  /** Lines, and their weight, that wait here or travel. */
+  private characters = 0
+  /** Lines, and their characters, that wait here or travel. */
   private heldLines = 0
   private heldCharacters = 0
   /** Dropped lines that the log does not tell of yet. */
@@ -46,7 +48,7 @@ export class LineBuffer {
       return
     }
     this.hold(record, weight)
-    if (this.lines.length >= linesPerMessage) this.flush()
+    if (this.lines.length >= linesPerMessage || this.characters >= charactersPerMessage) this.flush()
     else this.timer ??= setTimeout(() => this.flush(), flushEveryMs)
   }
 
@@ -60,10 +62,10 @@ export class LineBuffer {
       this.hold(record, weightOf(record))
       this.untold = 0
     }
-    const lines = this.lines
+    const { lines, characters } = this
     if (lines.length === 0) return
     this.lines = []
-    const characters = lines.reduce((sum, line) => sum + weightOf(line), 0)
+    this.characters = 0
     this.store(lines, (exit) => this.settled(exit, lines.length, characters, told))
   }
 
@@ -75,6 +77,7 @@ export class LineBuffer {
 
   private hold(record: LogRecord, weight: number) {
     this.lines.push(record)
+    this.characters += weight
     this.heldLines++
     this.heldCharacters += weight
   }

@@ -1,11 +1,10 @@
 /** Log lines in one SQLite file, and how the oldest leave it. Runs in the SQLite thread. */
 import type { DatabaseSync, SQLInputValue } from "node:sqlite"
-import type { LogQuery, StoredLogRecord } from "#domain/LogRecord"
-import { maxQueriedLines } from "#services/LogSink"
+import type { StoredLogRecord } from "#domain/LogRecord"
 import type { Store } from "./Committer.ts"
 import * as Database from "./Database.ts"
-import type { Ask, LogOperation, LogStoreOptions } from "./Protocol.ts"
-import { all, change, one } from "./Statements.ts"
+import type { Ask, LogOperation, LogStoreOptions, Reply } from "./Protocol.ts"
+import { change, each, one } from "./Statements.ts"
 
 /** `latest_unix_ms` is the latest time that this line or any before it tells; it finds where a time begins. */
 const format = `
@@ -78,9 +77,10 @@ const make = (database: DatabaseSync, { retention }: LogStoreOptions): Store<Log
 
   const append = (records: Ask<"append">): void => {
     for (const record of records) {
-      latestUnixMs = Math.max(latestUnixMs, record.atUnixMs)
+      const atUnixMs = Math.trunc(record.atUnixMs)
+      latestUnixMs = Math.max(latestUnixMs, atUnixMs)
       insert(
-        record.atUnixMs,
+        atUnixMs,
         latestUnixMs,
         record.source,
         record.level,
@@ -104,14 +104,15 @@ const make = (database: DatabaseSync, { retention }: LogStoreOptions): Store<Log
     return low
   }
 
-  const selects = new Map<string, ReturnType<typeof all<LineRow>>>()
+  const selects = new Map<string, ReturnType<typeof each<LineRow>>>()
   const select = (sql: string) => {
-    const known = selects.get(sql) ?? all<LineRow>(database, sql)
+    const known = selects.get(sql) ?? each<LineRow>(database, sql)
     selects.set(sql, known)
     return known
   }
 
-  const query = ({ functionName, requestId, after, sinceUnixMs, limit }: LogQuery): ReadonlyArray<StoredLogRecord> => {
+  const query = (ask: Ask<"query">): Reply<"query"> => {
+    const { functionName, requestId, after, sinceUnixMs, limit, maxCharacters } = ask
     const conditions: Array<string> = []
     const values: Array<SQLInputValue> = []
     const demand = (condition: string, ...wanted: ReadonlyArray<SQLInputValue>) => {
@@ -126,9 +127,7 @@ const make = (database: DatabaseSync, { retention }: LogStoreOptions): Store<Log
     if (sinceUnixMs !== undefined) demand("position >= ? AND at_unix_ms >= ?", positionOf(sinceUnixMs), sinceUnixMs)
     const where = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`
     const found = select(`SELECT ${columns} FROM lines ${where} ORDER BY position DESC LIMIT ?`)
-    return found(...values, Math.min(limit, maxQueriedLines))
-      .map(recordOf)
-      .toReversed()
+    return within(maxCharacters, found(...values, limit)).toReversed()
   }
 
   /** The position before which lines leave in this step; undefined when nothing is too much. */
@@ -163,6 +162,18 @@ const make = (database: DatabaseSync, { retention }: LogStoreOptions): Store<Log
     },
     close: () => database.close()
   }
+}
+
+/** The first rows whose messages are not too much together, and the first one anyway. */
+const within = (maxCharacters: number, rows: Iterable<LineRow>): Array<StoredLogRecord> => {
+  const records: Array<StoredLogRecord> = []
+  let characters = 0
+  for (const row of rows) {
+    characters += row.message.length
+    if (records.length > 0 && characters > maxCharacters) break
+    records.push(recordOf(row))
+  }
+  return records
 }
 
 const recordOf = (row: LineRow): StoredLogRecord => ({

@@ -1,4 +1,7 @@
-/** What the main thread and the SQLite thread say to each other. Both are built from this file, so nothing is decoded. */
+/**
+ * What the main thread and the SQLite thread say to each other. Both are built from this file, so nothing is decoded.
+ * Types only: the thread starts in a moment because it loads nothing but SQLite and its own few files.
+ */
 import type { AsyncEvent, ClaimedEvent, EventSummary } from "#domain/AsyncEvent"
 import type { FunctionName } from "#domain/FunctionName"
 import type { LogQuery, LogRecord, StoredLogRecord } from "#domain/LogRecord"
@@ -15,6 +18,9 @@ export interface EventStoreOptions {
    * caller who never received it, and is `ready` again. Absent at the start, when `recover` decides.
    */
   readonly held: ReadonlyArray<string> | undefined
+  /** An event during which a Gateway died this often is `failed`, with this reason. */
+  readonly maxCrashes: number
+  readonly crashedReason: string
 }
 
 export interface LogStoreOptions {
@@ -52,7 +58,10 @@ interface EventOperations {
 interface LogOperations {
   readonly openLogs: { readonly ask: LogStoreOptions; readonly answer: void }
   readonly append: { readonly ask: ReadonlyArray<LogRecord>; readonly answer: void }
-  readonly query: { readonly ask: LogQuery; readonly answer: ReadonlyArray<StoredLogRecord> }
+  readonly query: {
+    readonly ask: LogQuery & { readonly maxCharacters: number }
+    readonly answer: ReadonlyArray<StoredLogRecord>
+  }
 }
 
 export type Operations = EventOperations & LogOperations

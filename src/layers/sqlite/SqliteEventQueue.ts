@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { Effect, Layer } from "effect"
 import type { AsyncEvent } from "#domain/AsyncEvent"
 import { QueueFull } from "#domain/Failure"
-import { defaultLimits, EventQueue, type EventQueueLimits } from "#services/EventQueue"
+import { crashedReason, defaultLimits, EventQueue, type EventQueueLimits, maxCrashes } from "#services/EventQueue"
 import type { Verdict } from "./Protocol.ts"
 import { Sqlite } from "./Sqlite.ts"
 
@@ -35,7 +35,9 @@ export const layer = ({ stateDirectory, limits, maxFileBytes }: Options) =>
         path: join(stateDirectory, "queue.db"),
         limits: { ...defaultLimits, ...limits },
         maxFileBytes,
-        held: isRecovered ? [...held] : undefined
+        held: isRecovered ? [...held] : undefined,
+        maxCrashes,
+        crashedReason
       }))
 
       const enqueue = (event: AsyncEvent) =>

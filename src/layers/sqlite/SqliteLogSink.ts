@@ -1,7 +1,7 @@
 /** Log lines as a SQLite file, `logs.db`. The last half second before a loss of power may be missing. */
 import { join } from "node:path"
 import { Clock, Effect, Layer } from "effect"
-import { defaultRetention, LogSink, type LogRetention } from "#services/LogSink"
+import { defaultRetention, LogSink, type LogRetention, maxQueriedCharacters, maxQueriedLines } from "#services/LogSink"
 import { LineBuffer } from "./LineBuffer.ts"
 import { Sqlite } from "./Sqlite.ts"
 
@@ -42,7 +42,11 @@ export const layer = ({ stateDirectory, retention, maxFileBytes }: Options) =>
         query: (query) =>
           Effect.suspend(() => {
             buffer.flush()
-            return sqlite.call("query", query)
+            return sqlite.call("query", {
+              ...query,
+              limit: Math.min(query.limit, maxQueriedLines),
+              maxCharacters: maxQueriedCharacters
+            })
           }),
         dropped: () => buffer.dropped
       })

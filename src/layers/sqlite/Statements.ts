@@ -14,6 +14,12 @@ export const all = <Row>(database: DatabaseSync, sql: string): ((...values: Valu
   return (...values) => statement.all(...values) as ReadonlyArray<unknown> as ReadonlyArray<Row>
 }
 
+/** Rows one at a time, for who may stop before the last. */
+export const each = <Row>(database: DatabaseSync, sql: string): ((...values: Values) => Iterable<Row>) => {
+  const statement = database.prepare(sql)
+  return (...values) => statement.iterate(...values) as Iterable<unknown> as Iterable<Row>
+}
+
 /** Changes rows; tells how many, and the key of the last new one. */
 export const change = (
   database: DatabaseSync,
