@@ -1,15 +1,9 @@
 /** Which functions and routes there are now. */
 import { Context, type Effect, type Stream } from "effect"
+import type { CatalogSnapshot } from "#domain/CatalogSnapshot"
 import type { FunctionNotFound } from "#domain/Failure"
 import type { FunctionName } from "#domain/FunctionName"
 import type { FunctionSpec } from "#domain/FunctionSpec"
-import type { RouteTable } from "#domain/Route"
-
-/** One consistent state of the catalog. */
-export interface CatalogSnapshot {
-  readonly functions: ReadonlyMap<FunctionName, FunctionSpec>
-  readonly routes: RouteTable
-}
 
 export class FunctionCatalog extends Context.Service<
   FunctionCatalog,

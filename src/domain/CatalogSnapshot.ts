@@ -1,0 +1,31 @@
+/** Which functions and routes there are at one moment. */
+import { Result } from "effect"
+import { FunctionNotFound } from "./Failure.ts"
+import * as FunctionArn from "./FunctionArn.ts"
+import type { FunctionName } from "./FunctionName.ts"
+import type { FunctionSpec } from "./FunctionSpec.ts"
+import { type Route, type RouteTable, table } from "./Route.ts"
+
+/** One consistent state of the catalog. */
+export interface CatalogSnapshot {
+  readonly functions: ReadonlyMap<FunctionName, FunctionSpec>
+  readonly routes: RouteTable
+}
+
+export const make = (functions: ReadonlyArray<FunctionSpec>, routes: ReadonlyArray<Route>): CatalogSnapshot => ({
+  functions: new Map(functions.map((spec) => [spec.name, spec])),
+  routes: table(routes)
+})
+
+/** Nothing is versioned here: `$LATEST` and no qualifier are the same, and there is no other. */
+export const find = (
+  snapshot: CatalogSnapshot,
+  region: string,
+  name: FunctionName,
+  qualifier: string | undefined
+): Result.Result<FunctionSpec, FunctionNotFound> => {
+  const spec = qualifier === undefined || qualifier === "$LATEST" ? snapshot.functions.get(name) : undefined
+  return spec === undefined
+    ? Result.fail(new FunctionNotFound({ functionName: name, arn: FunctionArn.of(region, name, qualifier) }))
+    : Result.succeed(spec)
+}
