@@ -5,7 +5,7 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Console, Effect, Exit, Layer, Runtime, Schema } from "effect"
-import { CliConfig, type CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
+import { CliConfig, type CliError, CliOutput, Command, GlobalFlag, type HelpDoc } from "effect/cli"
 import * as Setting from "./Setting.ts"
 import { version } from "./Version.ts"
 
@@ -28,23 +28,26 @@ export interface Program<S, E> {
   readonly main: (values: Setting.Values<S>) => Effect.Effect<void, E, NodeServices.NodeServices>
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+/** What a reader is told of a failure: an expected one in its own words, a bug with its stack. */
+export const messageOf = (cause: Cause.Cause<unknown>): string => {
+  const error = Cause.squash(cause)
+  return Cause.hasDies(cause) || !(error instanceof Error) ? Cause.pretty(cause) : error.message
+}
 
 /** Exit code of a program that ended this way. */
 export const exitCode = (exit: Exit.Exit<unknown, unknown>): number => {
   if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return 0
   const error = Cause.squash(exit.cause)
-  return isWrongUsage(error) ? 2 : Runtime.getErrorExitCode(error)
+  if (isShowHelp(error)) return error.errors.length === 0 ? 0 : 2
+  return Runtime.getErrorExitCode(error)
 }
 
-const isWrongUsage = (error: unknown): error is CliError.ShowHelp =>
+const isShowHelp = (error: unknown): error is CliError.ShowHelp =>
   error instanceof Error && "_tag" in error && error._tag === "ShowHelp"
 
-/** Tells a failure on stderr: an expected one in its own words, a bug with its stack. */
-const report = (cause: Cause.Cause<unknown>) => {
-  if (Cause.hasInterruptsOnly(cause) || isWrongUsage(Cause.squash(cause))) return Effect.void
-  return Console.error(Cause.hasDies(cause) ? Cause.pretty(cause) : messageOf(Cause.squash(cause)))
-}
+/** Tells a failure on stderr, unless that was done where it was found. */
+export const report = (cause: Cause.Cause<unknown>) =>
+  Cause.hasInterruptsOnly(cause) || isShowHelp(Cause.squash(cause)) ? Effect.void : Console.error(messageOf(cause))
 
 const width = 100
 
@@ -79,18 +82,18 @@ const helpOf = (program: {
 }
 
 /** Help goes to stdout when it was asked for; what is wrong with a call goes to stderr, without the whole page. */
-const presenter = (program: { readonly name: string }, help: string) =>
+export const presenter = (help: (doc: HelpDoc.HelpDoc) => string) =>
   Layer.succeed(CliOutput.Presenter, {
     present: (event) => {
       switch (event._tag) {
         case "Help":
-          return Console.log(help)
+          return Console.log(help(event.helpDoc))
         case "Version":
-          return Console.log(`${program.name} ${version}`)
-        case "InvalidInvocation":
-          return Console.error(
-            [...event.errors.map((error) => error.message), `Try ${program.name} --help.`].join("\n")
-          )
+          return Console.log(`${event.name} ${event.version}`)
+        case "InvalidInvocation": {
+          const advice = `Try ${event.commandPath.join(" ")} --help.`
+          return Console.error([...event.errors.map((error) => error.message), advice].join("\n"))
+        }
       }
     }
   })
@@ -108,9 +111,7 @@ export const run = <S extends Setting.Settings, E>(program: Program<S, E>, args:
       Effect.flatMap(program.main)
     )
   )
-  return Command.runWith(command, { version })(args).pipe(
-    Effect.provide([presenter(program, helpOf(program)), builtIns])
-  )
+  return Command.runWith(command, { version })(args).pipe(Effect.provide([presenter(() => helpOf(program)), builtIns]))
 }
 
 /** Runs the program as this process. */

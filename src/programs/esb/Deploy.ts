@@ -1,0 +1,78 @@
+/** `esb deploy`: builds a template once and gives it to the stack that runs. */
+import { Duration, Effect, type Option, Schedule, Schema } from "effect"
+import * as ConfigFiles from "./ConfigFiles.ts"
+import * as Deployment from "./Deployment.ts"
+import * as GatewayClient from "./GatewayClient.ts"
+import * as Home from "./Home.ts"
+import { CommandFailed, StackNotRunning } from "./Refusal.ts"
+import * as RunFile from "./RunFile.ts"
+import type { BuildSettings } from "./Settings.ts"
+import * as TemplatePath from "./TemplatePath.ts"
+import { table, voice as speak } from "./Voice.ts"
+
+export interface DeployFlags {
+  readonly template: Option.Option<string>
+  readonly parameters: Readonly<Record<string, string>>
+  readonly buildOnly: boolean
+}
+
+/** How long the Gateway may take to notice. */
+const noticedWithin = Duration.seconds(10)
+const askEvery = Duration.millis(50)
+
+const Functions = Schema.Struct({
+  functions: Schema.Record(Schema.String, Schema.Struct({ image: Schema.String }))
+})
+
+/** The home whose stack runs: the one that commands here talk about, else that of the template. */
+const runningHome = Effect.fnUntraced(function* (template: string) {
+  const candidates = [yield* Home.find, yield* Home.forTemplate(template)]
+  for (const home of candidates) {
+    if (home !== undefined && (yield* RunFile.read(home)) !== undefined) return home
+  }
+  return yield* new StackNotRunning({ home: candidates.find((home) => home !== undefined) })
+})
+
+/** Succeeds when the Gateway answers with this code and no other. */
+const untilTaken = (home: string, images: ReadonlyMap<string, string>) =>
+  GatewayClient.at(home).pipe(
+    Effect.flatMap((gateway) => gateway.page("/functions", Functions)),
+    Effect.map(({ functions }) => {
+      const names = Object.keys(functions)
+      return names.length === images.size && names.every((name) => functions[name]?.image === images.get(name))
+    }),
+    Effect.orElseSucceed(() => false),
+    Effect.repeat({ until: (isTaken) => isTaken, schedule: Schedule.spaced(askEvery) }),
+    Effect.timeoutOrElse({
+      duration: noticedWithin,
+      orElse: () =>
+        new CommandFailed({
+          message: `The Gateway has not taken the new configuration; its log is in ${home}/gateway.log`
+        })
+    })
+  )
+
+export const deploy = Effect.fn("esb.deploy")(function* (flags: DeployFlags, settings: BuildSettings) {
+  const voice = yield* speak
+  const template = yield* TemplatePath.find(flags.template)
+  const home = yield* flags.buildOnly ? Home.forTemplate(template) : runningHome(template)
+  if (flags.buildOnly) yield* Home.make(home)
+
+  const build = Effect.flatMap(Deployment.make, (prepare) =>
+    prepare({ template, parameters: flags.parameters, settings, voice })
+  )
+  const { images, manifest } = yield* build.pipe(Effect.provide(Deployment.layer(home)))
+  if (flags.buildOnly) {
+    const built = [...images].map(([name, image]) => ({ name, image }))
+    return yield* voice.result({ built }, () =>
+      table(
+        ["FUNCTION", "CODE"],
+        built.map(({ image, name }) => [name, image])
+      )
+    )
+  }
+  const written = yield* ConfigFiles.replace(home, manifest)
+  yield* untilTaken(home, images)
+  const lines = ConfigFiles.told(written)
+  yield* voice.result(written, () => (lines.length === 0 ? "Nothing has changed." : lines.join("\n")))
+})

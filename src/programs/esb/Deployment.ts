@@ -1,0 +1,118 @@
+/** From a template to what a Gateway can run: read it, build every function, keep the code, say what is deployed. */
+import { Effect, Layer } from "effect"
+import { dirname, join, relative } from "node:path"
+import type { Stack, StackFunction, TemplateNotice } from "#domain/Stack"
+import * as Template from "#domain/Template"
+import * as LocalFunctionBuilder from "#layers/build/LocalFunctionBuilder"
+import * as FileArtifactStore from "#layers/files/FileArtifactStore"
+import * as TemplateFile from "#layers/files/TemplateFile"
+import { ArtifactStore } from "#services/ArtifactStore"
+import { FunctionBuilder } from "#services/FunctionBuilder"
+import { inherited } from "./Environment.ts"
+import type { BuildSettings } from "./Settings.ts"
+import * as StackManifest from "./StackManifest.ts"
+import type { Voice } from "./Voice.ts"
+
+export interface DeploymentRequest {
+  /** Absolute. */
+  readonly template: string
+  readonly parameters: Readonly<Record<string, string>>
+  readonly settings: BuildSettings
+  readonly voice: Voice
+}
+
+export interface Deployment {
+  readonly stack: Stack
+  readonly manifest: StackManifest.StackManifest
+  /** The code of each function: `artifact:sha256:…`, or the reference of an image. */
+  readonly images: ReadonlyMap<string, string>
+  /** Files and directories whose change makes this deployment outdated. */
+  readonly inputs: ReadonlyArray<string>
+}
+
+/** What builds and keeps code in this home. */
+export const layer = (home: string) =>
+  Layer.mergeAll(
+    LocalFunctionBuilder.layer({ home, environment: inherited() }),
+    FileArtifactStore.layer(join(home, "artifacts"))
+  )
+
+/** A path as a person at this terminal would write it. */
+const near = (path: string): string => {
+  const short = relative(process.cwd(), path)
+  return short === "" || short.startsWith("..") ? path : short
+}
+
+const read = Effect.fnUntraced(function* ({ parameters, settings, template }: DeploymentRequest) {
+  const { document, file, lineOf } = yield* TemplateFile.read(near(template))
+  const { allowUnsupported, region } = settings
+  return yield* Effect.fromResult(Template.resolve({ file, document, lineOf, parameters, region, allowUnsupported }))
+})
+
+/** What the template says that is not, or not fully, done here. */
+const noticesOf = (stack: Stack): ReadonlyArray<string> => {
+  const images = stack.functions.filter(({ code }) => code._tag === "Image").map(({ name }) => name)
+  const stores = [
+    ...stack.tables.map((table) => `table ${String(table["TableName"])}`),
+    ...stack.buckets.map((bucket) => `bucket ${String(bucket["BucketName"])}`)
+  ]
+  return [
+    ...(images.length === 0 ? [] : [`${images.join(", ")}: images need Docker or containerd, calls will fail here`]),
+    ...(stores.length === 0 ? [] : [`${stores.join(", ")}: not created, this mode has no store for them yet`])
+  ]
+}
+
+const toldNotice = (template: string, { line, message, path }: TemplateNotice) =>
+  `${near(template)}:${line}: ${path}: ${message}`
+
+/**
+ * Builds a stack again and again; what has not changed since the last time is not looked at twice. A notice is told once, not
+ * at every build.
+ */
+export const make = Effect.gen(function* () {
+  const builder = yield* FunctionBuilder
+  const store = yield* ArtifactStore
+  const kept = new Map<string, string>()
+  const told = new Set<string>()
+
+  const warn = (voice: Voice, notices: ReadonlyArray<string>) => {
+    for (const notice of notices) if (!told.has(notice)) voice.warn(notice)
+    for (const notice of notices) told.add(notice)
+  }
+
+  const code = Effect.fnUntraced(function* (request: DeploymentRequest, stack: Stack, each: StackFunction) {
+    const { template, voice } = request
+    if (each.code._tag === "Image") return { image: each.code.imageUri, inputs: [] }
+    const { layers: names } = each.code
+    const built = yield* builder.build({
+      logicalId: each.logicalId,
+      code: each.code,
+      layers: names.flatMap((name) => stack.layers.find(({ logicalId }) => logicalId === name) ?? []),
+      templateDirectory: dirname(template),
+      progress: (step) => voice.note(`${each.logicalId}: ${step}`)
+    })
+    warn(
+      voice,
+      built.warnings.map((warning) => `${each.logicalId}: ${warning}`)
+    )
+    const image = kept.get(built.key) ?? (yield* store.put(built.sources)).image
+    kept.set(built.key, image)
+    return { image, inputs: built.inputs }
+  })
+
+  return Effect.fn("Deployment.prepare")(function* (request: DeploymentRequest) {
+    const stack = yield* read(request)
+    warn(request.voice, [...stack.warnings.map((notice) => toldNotice(request.template, notice)), ...noticesOf(stack)])
+    const built = yield* Effect.forEach(stack.functions, (each) => code(request, stack, each), {
+      concurrency: request.settings.buildConcurrency
+    })
+    const images = new Map(stack.functions.map(({ name }, index) => [name as string, built[index]?.image ?? ""]))
+    const deployment: Deployment = {
+      stack,
+      images,
+      manifest: StackManifest.make(stack, images),
+      inputs: [...new Set([request.template, ...built.flatMap(({ inputs }) => inputs)])]
+    }
+    return deployment
+  })
+})

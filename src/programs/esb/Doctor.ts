@@ -1,0 +1,182 @@
+/** `esb doctor`: what each mode needs, what of it is here, and how to get the rest. */
+import { Effect } from "effect"
+import { access } from "node:fs/promises"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import {
+  areExecutable,
+  type Check,
+  check,
+  type Finding,
+  firstLineOf,
+  isFree,
+  isWritable,
+  kernelAllows,
+  listensOn,
+  type Mode
+} from "./Finding.ts"
+import * as Home from "./Home.ts"
+import { CommandFailed } from "./Refusal.ts"
+import { onStdout, voice } from "./Voice.ts"
+
+export interface DoctorFlags {
+  readonly mode: Mode
+  readonly port: number
+}
+
+const leastNode = [24, 7] as const
+
+const nodeVersion = async (): Promise<string> => {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
+  if (major < leastNode[0] || (major === leastNode[0] && minor < leastNode[1])) {
+    throw new Error(`Node ${process.versions.node} runs this`)
+  }
+  return `Node ${process.versions.node} (${process.execPath})`
+}
+
+const gatewayProgram = fileURLToPath(new URL("./gateway.js", import.meta.url))
+
+const embedded = (home: string, port: number): ReadonlyArray<Check> => [
+  check({
+    mode: "embedded",
+    what: `Node ${leastNode.join(".")} or newer`,
+    look: nodeVersion,
+    remedy: "install it from https://nodejs.org, or run npm ci in the checkout, which brings one"
+  }),
+  check({
+    mode: "embedded",
+    what: "the Gateway's program",
+    look: () => access(gatewayProgram).then(() => gatewayProgram),
+    remedy: "run npm run build in the checkout"
+  }),
+  check({
+    mode: "embedded",
+    what: "a state directory that can be written to",
+    look: () => isWritable(home),
+    remedy: "choose another with --home or ESB_HOME"
+  }),
+  check({
+    mode: "embedded",
+    what: "a free port",
+    isOptional: true,
+    look: () => isFree(port),
+    remedy: "choose another with --port, or --port 0 for any"
+  }),
+  check({
+    mode: "embedded",
+    what: "npm, for functions with dependencies",
+    isOptional: true,
+    look: () => firstLineOf("npm", "--version").then((version) => `npm ${version}`),
+    remedy: "it comes with Node: https://nodejs.org"
+  }),
+  check({
+    mode: "embedded",
+    what: "esbuild, for functions in TypeScript",
+    isOptional: true,
+    look: () => import("esbuild").then(({ version }) => `esbuild ${version}`),
+    remedy: "run npm ci in the checkout"
+  }),
+  check({
+    mode: "embedded",
+    what: "Python 3, for functions in Python",
+    isOptional: true,
+    look: () => firstLineOf("python3", "--version"),
+    remedy: "install it from https://www.python.org or with your system's package manager"
+  }),
+  check({
+    mode: "embedded",
+    what: "pip, for Python functions with dependencies",
+    isOptional: true,
+    look: () => firstLineOf("python3", "-m", "pip", "--version"),
+    remedy: "python3 -m ensurepip, or your system's package python3-pip"
+  }),
+  ...(process.platform === "linux"
+    ? [
+        check({
+          mode: "embedded",
+          what: "watches on directories",
+          isOptional: true,
+          look: () => kernelAllows("/proc/sys/fs/inotify/max_user_watches", 8192),
+          remedy: "sysctl fs.inotify.max_user_watches=65536; without, some changes of code are not noticed"
+        })
+      ]
+    : [])
+]
+
+const docker: ReadonlyArray<Check> = [
+  check({
+    mode: "docker",
+    what: "a Docker engine that answers",
+    look: () =>
+      firstLineOf("docker", "version", "--format", "{{.Server.Version}}").then((version) => `Docker ${version}`),
+    remedy: "install Docker (https://docs.docker.com/engine/install) and let this user use its socket"
+  }),
+  check({
+    mode: "docker",
+    what: "docker compose",
+    look: () => firstLineOf("docker", "compose", "version"),
+    remedy: "install the Compose plugin: https://docs.docker.com/compose/install"
+  })
+]
+
+const cniPlugins = ["bridge", "host-local", "loopback", "portmap"]
+
+const containerd: ReadonlyArray<Check> = [
+  check({
+    mode: "containerd",
+    what: "a containerd that listens",
+    look: () => listensOn("/run/containerd/containerd.sock"),
+    remedy: "install containerd (https://containerd.io) and start it; its socket belongs to root"
+  }),
+  check({
+    mode: "containerd",
+    what: "the CNI plugins",
+    look: () => areExecutable("/opt/cni/bin", cniPlugins),
+    remedy: "unpack a release of https://github.com/containernetworking/plugins into /opt/cni/bin"
+  }),
+  check({
+    mode: "containerd",
+    what: "iptables",
+    look: () => firstLineOf("iptables", "--version"),
+    remedy: "install your system's package iptables"
+  }),
+  check({
+    mode: "containerd",
+    what: "the rights of root",
+    look: () => (process.getuid?.() === 0 ? Promise.resolve("uid 0") : Promise.reject(new Error("not root"))),
+    remedy: "run the Agent as root: it makes network namespaces"
+  }),
+  check({
+    mode: "containerd",
+    what: "KVM, for Firecracker",
+    isOptional: true,
+    look: () => access("/dev/kvm").then(() => "/dev/kvm"),
+    remedy: "enable virtualisation; only CONTAINERD_RUNTIME=aws.firecracker needs it"
+  })
+]
+
+const signs = { ok: "ok     ", missing: "missing", advice: "advice " } as const
+const styles = { ok: "green", missing: "red", advice: "yellow" } as const
+
+const told = (findings: ReadonlyArray<Finding>): string =>
+  [...Map.groupBy(findings, ({ mode }) => mode)]
+    .map(([mode, group]) =>
+      [
+        onStdout("bold", mode),
+        ...group.flatMap(({ detail, remedy, state, what }) => [
+          `  ${onStdout(styles[state], signs[state])} ${what}: ${detail}`,
+          ...(remedy === "" ? [] : [`          ${remedy}`])
+        ])
+      ].join("\n")
+    )
+    .join("\n\n")
+
+/** Looks at all modes; fails when the chosen one lacks something it needs. */
+export const examine = Effect.fnUntraced(function* (flags: DoctorFlags) {
+  const { result } = yield* voice
+  const home = (yield* Home.find) ?? join(process.cwd(), ".esb")
+  const findings = yield* Effect.all([...embedded(home, flags.port), ...docker, ...containerd], { concurrency: 8 })
+  const isReady = findings.every(({ mode, state }) => mode !== flags.mode || state !== "missing")
+  yield* result({ mode: flags.mode, ready: isReady, findings }, () => told(findings))
+  if (!isReady) return yield* new CommandFailed({ message: `The ${flags.mode} mode lacks something it needs.` })
+})

@@ -1,0 +1,108 @@
+/** What `esb doctor` looks for on this machine, one look each. */
+import { Effect } from "effect"
+import { spawn } from "node:child_process"
+import { constants } from "node:fs"
+import { access, mkdir, readFile, rm, writeFile } from "node:fs/promises"
+import { connect, createServer } from "node:net"
+import { join } from "node:path"
+
+export type Mode = "embedded" | "docker" | "containerd"
+
+export interface Finding {
+  readonly mode: Mode
+  readonly what: string
+  /** `missing`: the mode does not work without; `advice`: something works less well, or not for everybody. */
+  readonly state: "ok" | "missing" | "advice"
+  /** What was found. */
+  readonly detail: string
+  /** How to get it; empty when it is there. */
+  readonly remedy: string
+}
+
+export type Check = Effect.Effect<Finding>
+
+/** How long one look may take. */
+const patience = "5 seconds"
+
+interface Look {
+  readonly mode: Mode
+  readonly what: string
+  /** Without it the mode still works. */
+  readonly isOptional?: boolean
+  readonly remedy: string
+  /** Resolves with what was found; rejects with what is wrong. */
+  readonly look: () => Promise<string>
+}
+
+const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+export const check = ({ isOptional = false, look, mode, remedy, what }: Look): Check =>
+  Effect.tryPromise({ try: look, catch: messageOf }).pipe(
+    Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(`no answer within ${patience}`) }),
+    Effect.match({
+      onSuccess: (detail): Finding => ({ mode, what, state: "ok", detail, remedy: "" }),
+      onFailure: (detail): Finding => ({ mode, what, state: isOptional ? "advice" : "missing", detail, remedy })
+    })
+  )
+
+/** The first line that a command writes. */
+export const firstLineOf = (command: string, ...args: ReadonlyArray<string>): Promise<string> =>
+  new Promise((found, failed) => {
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], timeout: 5000 })
+    let said = ""
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        said = (said + text).slice(0, 4096)
+      })
+    }
+    child.on("error", () => failed(new Error(`${command} is not installed`)))
+    child.on("close", (code) => {
+      const [line = ""] = said.trim().split("\n")
+      if (code === 0) found(line)
+      else failed(new Error(line === "" ? `${command} ended with ${code}` : line))
+    })
+  })
+
+/** That somebody listens on a socket of the file system. */
+export const listensOn = (path: string): Promise<string> =>
+  new Promise((found, failed) => {
+    const socket = connect(path)
+    socket.on("connect", () => {
+      socket.destroy()
+      found(path)
+    })
+    socket.on("error", (error: NodeJS.ErrnoException) => failed(new Error(`${path}: ${error.code ?? error.message}`)))
+  })
+
+/** That nobody has this port of the loopback address. */
+export const isFree = (port: number): Promise<string> =>
+  new Promise((found, failed) => {
+    const server = createServer()
+    server.on("error", () => failed(new Error(`port ${port} is in use`)))
+    server.listen(port, "127.0.0.1", () => server.close(() => found(`port ${port} is free`)))
+  })
+
+export const isWritable = async (directory: string): Promise<string> => {
+  const probe = join(directory, `.probe-${process.pid}`)
+  const made = await mkdir(directory, { recursive: true, mode: 0o700 })
+  try {
+    await writeFile(probe, "")
+    return directory
+  } finally {
+    await rm(made ?? probe, { recursive: true, force: true })
+  }
+}
+
+export const areExecutable = async (directory: string, names: ReadonlyArray<string>): Promise<string> => {
+  const absent: Array<string> = []
+  for (const name of names) await access(join(directory, name), constants.X_OK).catch(() => absent.push(name))
+  if (absent.length > 0) throw new Error(`${directory} has no ${absent.join(", ")}`)
+  return `${names.join(", ")} in ${directory}`
+}
+
+/** That a number of the kernel is not too small. */
+export const kernelAllows = async (path: string, least: number): Promise<string> => {
+  const value = Number(await readFile(path, "utf8"))
+  if (value < least) throw new Error(`${value}, fewer than ${least}`)
+  return String(value)
+}

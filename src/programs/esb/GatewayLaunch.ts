@@ -1,0 +1,90 @@
+/** How `esb up` starts its Gateway, and what it makes of the Gateway's words and end. */
+import { Duration, Effect, Option, Schema } from "effect"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import * as Access from "./Access.ts"
+import * as ConfigFiles from "./ConfigFiles.ts"
+import { inherited } from "./Environment.ts"
+import type { GatewayOptions } from "./GatewayProcess.ts"
+import * as ProcessIdentity from "./ProcessIdentity.ts"
+import { CommandFailed } from "./Refusal.ts"
+import * as RunFile from "./RunFile.ts"
+import type { UpSettings } from "./Settings.ts"
+import type { Voice } from "./Voice.ts"
+
+/** Beside the bundle that this file becomes a part of. */
+const program = fileURLToPath(new URL("./gateway.js", import.meta.url))
+
+/** Added to the Gateway's own patience, so that it is the one that gives up first. */
+const margin = Duration.seconds(5)
+
+/** How long a Gateway that was asked to stop may take. */
+export const patience = ({ drainTimeout }: UpSettings) => Duration.sum(drainTimeout, margin)
+
+const GatewayLine = Schema.fromJsonString(
+  Schema.Struct({ level: Schema.String, message: Schema.String, exception: Schema.optionalKey(Schema.String) })
+)
+const decodeLine = Schema.decodeOption(GatewayLine)
+
+const worthTelling = new Set(["WARNING", "ERROR", "CRITICAL"])
+
+/** Everything stands in the Gateway's own log; the terminal sees what a reader should look at. */
+const repeat = (line: string, { verbose }: UpSettings, voice: Voice) => {
+  const told = decodeLine(line)
+  if (verbose) voice.note(Option.isSome(told) ? `${told.value.level} ${told.value.message}` : line)
+  else if (Option.isSome(told) && worthTelling.has(told.value.level)) voice.warn(told.value.message)
+}
+
+export const optionsOf = (of: {
+  readonly home: string
+  readonly settings: UpSettings
+  readonly access: Access.Access
+  readonly voice: Voice
+}): GatewayOptions => ({
+  program,
+  logPath: join(of.home, "gateway.log"),
+  said: (line) => repeat(line, of.settings, of.voice),
+  environment: {
+    ...inherited(),
+    ESB_HOME: of.home,
+    FUNCTIONS_CONFIG_PATH: ConfigFiles.pathIn(of.home, "functions"),
+    ROUTING_CONFIG_PATH: ConfigFiles.pathIn(of.home, "routing"),
+    AGENT_RUNTIME: "process",
+    PORT: String(of.settings.port),
+    HOST: of.settings.host,
+    ROUTE_AUTH: of.settings.routeAuth,
+    AWS_REGION: of.settings.region,
+    DRAIN_TIMEOUT: String(Duration.toSeconds(of.settings.drainTimeout)),
+    ...Access.environmentOf(of.access)
+  }
+})
+
+/** Says what to do about an end whose reason is known. */
+export const explain = (failure: CommandFailed, { host, port }: UpSettings): CommandFailed => {
+  if (failure.message.includes("EADDRINUSE")) {
+    return new CommandFailed({
+      message: `Port ${port} of ${host} is in use: choose another with --port, or let the system choose with --port 0`
+    })
+  }
+  return failure
+}
+
+/** How long a leftover may take to stop before it is killed. */
+const leftoverPatience = Duration.seconds(5)
+
+/** Ends a Gateway whose `esb up` was killed: two of them must not serve one home. */
+export const endLeftover = Effect.fnUntraced(function* (home: string) {
+  const run = yield* RunFile.leftover(home)
+  if (run === undefined) return
+  const signal = (name: NodeJS.Signals) =>
+    Effect.sync(() => {
+      if (ProcessIdentity.isAlive(run)) process.kill(run.pid, name)
+    })
+  yield* signal("SIGTERM")
+  yield* Effect.sleep("50 millis").pipe(
+    Effect.repeat({ while: () => ProcessIdentity.isAlive(run) }),
+    Effect.timeoutOption(leftoverPatience)
+  )
+  yield* signal("SIGKILL")
+  yield* RunFile.remove(home)
+})

@@ -1,0 +1,88 @@
+/** The directory that holds a stack's state: found, made, and held by one `esb up` at a time. */
+import { Config, Effect, Option, Schema } from "effect"
+import { existsSync } from "node:fs"
+import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises"
+import { dirname, join, resolve } from "node:path"
+import { HomeDirectory } from "./Globals.ts"
+import { CommandFailed, HomeInUse } from "./Refusal.ts"
+import * as RunFile from "./RunFile.ts"
+
+const directoryName = ".esb"
+
+/** What `--home` or `ESB_HOME` says. */
+const given = Effect.gen(function* () {
+  const flag = yield* HomeDirectory
+  const variable = yield* Config.option(Config.NonEmptyString("ESB_HOME")).pipe(
+    Effect.orElseSucceed(() => Option.none<string>())
+  )
+  return Option.getOrUndefined(Option.map(Option.firstSomeOf([flag, variable]), (path) => resolve(path)))
+})
+
+const nearest = (from: string): string | undefined => {
+  const candidate = join(from, directoryName)
+  if (existsSync(candidate)) return candidate
+  return dirname(from) === from ? undefined : nearest(dirname(from))
+}
+
+/** The home that commands of this directory talk about; `undefined` when there is none. */
+export const find = Effect.map(given, (path) => path ?? nearest(process.cwd()))
+
+/** The home of a template: given, else the nearest `.esb` upwards from it, else beside it. */
+export const forTemplate = (template: string) =>
+  Effect.map(given, (path) => path ?? nearest(dirname(template)) ?? join(dirname(template), directoryName))
+
+/** File work whose failure is the reader's to mend. */
+export const attempt = <A>(doing: string, work: () => Promise<A>): Effect.Effect<A, CommandFailed> =>
+  Effect.tryPromise({
+    try: work,
+    catch: (cause) =>
+      new CommandFailed({ message: `${doing}: ${cause instanceof Error ? cause.message : String(cause)}` })
+  })
+
+/** Replaces a file in one step: a reader sees the old content or the new one. */
+export const replaceFile = async (path: string, content: string, mode: number): Promise<void> => {
+  const fresh = `${path}.${process.pid}`
+  await writeFile(fresh, content, { mode })
+  await rename(fresh, path)
+}
+
+/** Makes the directory, or sees to it that nobody else may look into the one that is there. */
+export const make = (home: string): Effect.Effect<void, CommandFailed> =>
+  attempt(`The state directory ${home} cannot be used`, async () => {
+    await mkdir(join(home, "config"), { recursive: true, mode: 0o700 })
+    await chmod(home, 0o700)
+    await writeFile(join(home, ".gitignore"), "*\n")
+  })
+
+const Holder = Schema.fromJsonString(Schema.Struct({ pid: Schema.Int }))
+
+const holderOf = (home: string) =>
+  attempt("unread", () => readFile(join(home, "holder.json"), "utf8")).pipe(
+    Effect.flatMap(Schema.decodeUnknownEffect(Holder)),
+    Effect.map(({ pid }): number | undefined => pid),
+    Effect.orElseSucceed(() => undefined)
+  )
+
+/**
+ * Holds the home until the scope ends. The lock is SQLite's own, on a file: the system lets go of it when the process ends,
+ * however it ends, so that a `kill -9` leaves nothing stale.
+ */
+export const hold = Effect.fnUntraced(function* (home: string) {
+  const { DatabaseSync } = yield* Effect.promise(() => import("node:sqlite"))
+  const run = yield* RunFile.read(home)
+  const holder = yield* holderOf(home)
+  yield* Effect.acquireRelease(
+    Effect.try({
+      try: () => {
+        const lock = new DatabaseSync(join(home, "lock"), { timeout: 0 })
+        lock.exec("BEGIN EXCLUSIVE")
+        return lock
+      },
+      catch: () => new HomeInUse({ home, pid: run?.supervisor.pid ?? holder, url: run?.gateway })
+    }),
+    (lock) => Effect.sync(() => lock.close())
+  )
+  yield* attempt(`The state directory ${home} cannot be used`, () =>
+    replaceFile(join(home, "holder.json"), JSON.stringify({ pid: process.pid }), 0o600)
+  )
+})

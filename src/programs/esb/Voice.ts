@@ -1,0 +1,52 @@
+/** How a command speaks: results on stdout, for people or as JSON; everything else on stderr. */
+import { Effect } from "effect"
+import { styleText } from "node:util"
+import { Json } from "./Globals.ts"
+
+type Style = Parameters<typeof styleText>[0]
+
+/** Colour where the stream is a terminal that wants it. */
+export const onStdout = (style: Style, text: string) => styleText(style, text, { stream: process.stdout })
+export const onStderr = (style: Style, text: string) => styleText(style, text, { stream: process.stderr })
+
+export interface Voice {
+  readonly json: boolean
+  /** A result: as one line of JSON, or as `told` for people. */
+  readonly result: (value: unknown, told: () => string) => Effect.Effect<void>
+  /** What goes on, for people only. */
+  readonly note: (line: string) => void
+  /** Something that a reader should look at; also without a terminal, and with `--json`. */
+  readonly warn: (line: string) => void
+}
+
+export const voice: Effect.Effect<Voice, never, typeof Json.Identifier> = Effect.map(Json, (json): Voice => ({
+  json,
+  result: (value, told) => Effect.sync(() => process.stdout.write(`${json ? JSON.stringify(value) : told()}\n`)),
+  note: (line) => {
+    if (!json) process.stderr.write(`${line}\n`)
+  },
+  warn: (line) => {
+    process.stderr.write(`${onStderr("yellow", "warning:")} ${line}\n`)
+  }
+}))
+
+/** Rows under their headings, in columns. */
+export const table = (headings: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+  const widths = headings.map((heading, column) =>
+    Math.max(heading.length, ...rows.map((row) => (row[column] ?? "").length))
+  )
+  const line = (cells: ReadonlyArray<string>) =>
+    cells
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd()
+  return [onStdout("bold", line(headings)), ...rows.map(line)].join("\n")
+}
+
+/** `3 s`, `4 min`, `2 h`, `5 d`: how long ago something was. */
+export const age = (ms: number): string => {
+  const seconds = Math.max(0, Math.round(ms / 1000))
+  if (seconds < 120) return `${seconds} s`
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`
+  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} d`
+}

@@ -1,0 +1,25 @@
+import { Effect } from "effect"
+import { Command, Flag } from "effect/cli"
+import { load } from "../Lazy.ts"
+
+export const logs = Command.make(
+  "logs",
+  {
+    follow: Flag.Boolean("follow").pipe(
+      Flag.withAlias("f"),
+      Flag.withDescription("Go on with lines as they come"),
+      Flag.withDefault(false)
+    ),
+    functionName: Flag.String("function").pipe(Flag.withDescription("Lines of one function"), Flag.optional),
+    requestId: Flag.String("request").pipe(Flag.withDescription("Lines of one call"), Flag.optional),
+    since: Flag.String("since").pipe(
+      Flag.withDescription("Lines since then: 30s, 15m, 2h, 1d ago, or a time"),
+      Flag.optional
+    )
+  },
+  (flags) =>
+    Effect.flatMap(
+      load(() => import("../LogView.ts")),
+      ({ show }) => show(flags)
+    )
+).pipe(Command.withDescription("Show what functions and the platform wrote"))
