@@ -32,7 +32,12 @@ describe("EventOutcome", () => {
   })
 
   it("runs a failed event again after one minute, then after two, then gives up", () => {
-    const later = (dueAtUnixMs: number) => ({ _tag: "Later", cause: "failure", dueAtUnixMs, reason: "Error" })
+    const later = (dueAtUnixMs: number): EventOutcome.Decision => ({
+      _tag: "Later",
+      cause: "failure",
+      dueAtUnixMs,
+      reason: "Error"
+    })
     assert.deepStrictEqual(decide({ failures: 0 }, failed), later(61_000))
     assert.deepStrictEqual(decide({ failures: 1 }, failed), later(121_000))
     assert.deepStrictEqual(decide({ failures: 2 }, failed), {

@@ -91,6 +91,9 @@ const configuration = (values: GatewaySettings, home: string) =>
   FileFunctionCatalog.layer({
     functionsPath: values.functionsConfigPath ?? join(home, "config/functions.yml"),
     routingPath: values.routingConfigPath ?? join(home, "config/routing.yml"),
+    region: values.region,
+    // `${NAME}` in functions.yml means the Gateway's environment: the one place where it is read as a whole.
+    variables: { LOG_LEVEL: values.logLevel, ...process.env },
     watch: values.configReloadEnabled,
     pollInterval: values.configReloadInterval,
     defaults: {

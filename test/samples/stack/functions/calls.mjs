@@ -1,0 +1,83 @@
+/** One handler for each way a call can go. */
+import { appendFileSync } from "node:fs"
+import { createConnection } from "node:net"
+import { setTimeout as sleep } from "node:timers/promises"
+
+const worker = crypto.randomUUID()
+let calls = 0
+
+export const echo = async (event, context) => {
+  console.log("echo", event)
+  return {
+    event,
+    worker,
+    calls: ++calls,
+    requestId: context.awsRequestId,
+    arn: context.invokedFunctionArn,
+    functionName: context.functionName,
+    functionVersion: context.functionVersion,
+    memory: context.memoryLimitInMB,
+    remainingMs: context.getRemainingTimeInMillis(),
+    clientContext: context.clientContext ?? null,
+    traceId: process.env._X_AMZN_TRACE_ID ?? null,
+    greeting: process.env.GREETING ?? null,
+    environment: Object.keys(process.env).sort()
+  }
+}
+
+export const fail = async () => {
+  throw new TypeError("as asked")
+}
+
+export const exit = async (event) => process.exit(event.code ?? 0)
+
+export const hang = () => new Promise(() => setInterval(() => {}, 1000))
+
+export const big = async (event) => "x".repeat(event.bytes ?? 7 * 1024 * 1024)
+
+export const noisy = async (event) => {
+  const line = "x".repeat(1023)
+  for (let written = 0; written < event.bytes; written += 1024) {
+    process.stdout.write(`${line}\n`)
+  }
+  return "done"
+}
+
+export const slow = async (event) => {
+  await sleep(event.ms ?? 500)
+  if (event.file !== undefined) {
+    appendFileSync(event.file, `${event.id ?? "done"}\n`)
+  }
+  return { worker, calls: ++calls }
+}
+
+export const stream = globalThis.awslambda?.streamifyResponse(async (event, responseStream) => {
+  responseStream.setContentType("text/plain")
+  for (const part of event.parts) {
+    responseStream.write(part)
+    await sleep(5)
+  }
+  if (event.fail) {
+    throw new RangeError("half way")
+  }
+  responseStream.end()
+})
+
+/** Closes the connection to its Runtime API in the middle of an answer. */
+export const cut = (_event, context) =>
+  new Promise(() => {
+    const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(":")
+    const socket = createConnection(Number(port), host, () => {
+      socket.write(
+        `POST /2018-06-01/runtime/invocation/${context.awsRequestId}/response HTTP/1.1\r\n` +
+          `Host: ${host}:${port}\r\nContent-Length: 1000\r\n\r\nhalf`
+      )
+      setTimeout(() => socket.destroy(), 50)
+    })
+  })
+
+/** Notes that it ran, before it does anything else. */
+export const record = async (event) => {
+  appendFileSync(event.file, `${event.id}\n`)
+  return event.id
+}

@@ -1,0 +1,3 @@
+import "./no-such-module.mjs"
+
+export const handler = async () => "never"
