@@ -83,6 +83,7 @@ export const bundle = async (root) => {
     platform: "node",
     external: ["esbuild"],
     sourcemap: "linked",
+    sourcesContent: false,
     logLevel: "warning",
     define: { ESB_VERSION: JSON.stringify(versionOf(root)) }
   }
