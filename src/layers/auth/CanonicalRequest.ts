@@ -55,7 +55,7 @@ const decode = (text: string): string =>
 const plainPath = /^(?:\/[A-Za-z0-9\-_~][A-Za-z0-9\-._~]*)+\/?$/
 
 /** `.`, `..` and empty segments resolved, then every segment encoded once more: what was `%3A` becomes `%253A`. */
-export const canonicalPath = (path: string): string => {
+const canonicalPath = (path: string): string => {
   if (plainPath.test(path)) {
     return path
   }
