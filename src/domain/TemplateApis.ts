@@ -30,8 +30,11 @@ export const ofEvent = (
   const { scope, resources } = context
   const written = event.entries.get("RestApiId")
   if (written === undefined || !TemplateFields.has(scope, event, "RestApiId")) {
-    const implied = globals ?? TemplateNodes.map(new Map(), event.place)
-    return resources.get(implicitId)?.properties ?? implied
+    const spelledOut = resources.get(implicitId)
+    if (spelledOut !== undefined && spelledOut.type !== type) {
+      scope.report.problem(spelledOut.place, `${implicitId} is the name of the API of events that name none`)
+    }
+    return spelledOut?.properties ?? globals ?? TemplateNodes.map(new Map(), event.place)
   }
   const [name, argument] = TemplateNodes.intrinsicOf(written) ?? ["Ref", written]
   const logicalId = name === "Ref" && argument._tag === "Scalar" ? String(argument.value) : undefined

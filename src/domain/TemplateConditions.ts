@@ -55,7 +55,12 @@ export const make = (
     const operands = argument?._tag === "List" ? argument.items : []
     switch (name) {
       case "Condition":
-        return argument?._tag === "Scalar" ? decide(String(argument.value), argument.place) : malformed(node)
+        // AWS's translator writes a condition of a condition, and CloudFormation takes it
+        return argument?._tag === "Scalar"
+          ? decide(String(argument.value), argument.place)
+          : argument?._tag === "Map"
+            ? test(argument)
+            : malformed(node)
       case "Fn::Equals":
         return operands.length === 2 ? equals(operands, node) : malformed(node)
       case "Fn::Not": {
