@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Schedule } from "effect"
+import { assert, describe, it, vi } from "@effect/vitest"
+import { Effect, Fiber, Layer, Schedule } from "effect"
 import * as Sqlite from "#layers/sqlite/Sqlite"
 import * as SqliteLogSink from "#layers/sqlite/SqliteLogSink"
 import { LogSink } from "#services/LogSink"
@@ -90,6 +90,23 @@ describe("LogSink (SQLite) in trouble", () => {
             assert.strictEqual(sink.dropped(), 2_000)
           }),
         { maxFileBytes: 400_000 }
+      )
+    })
+  )
+
+  it.live("a disk that hangs makes a query fail and loses no line", () =>
+    Effect.gen(function* () {
+      vi.useFakeTimers({ toFake: ["setInterval"] })
+      yield* Effect.addFinalizer(() => Effect.sync(() => vi.useRealTimers()))
+      yield* withSink(yield* scratch, (sink) =>
+        Effect.gen(function* () {
+          sink.write(line("patient"))
+          const querying = yield* Effect.forkChild(Effect.flip(sink.query({ limit: 1 })), { startImmediately: true })
+          vi.advanceTimersByTime(32_000)
+          assert.include((yield* Fiber.join(querying)).message, "no answer within 30 s")
+          assert.strictEqual(yield* lastMessage(sink), "patient")
+          assert.strictEqual(sink.dropped(), 0)
+        })
       )
     })
   )

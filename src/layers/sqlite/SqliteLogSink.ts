@@ -30,7 +30,7 @@ export const layer = ({ stateDirectory, retention, maxFileBytes }: Options) =>
         Effect.sync(
           () =>
             new LineBuffer(
-              (lines, answered) => sqlite.send({ operation: "append", ask: lines, answered }),
+              (lines, answered) => sqlite.send({ operation: "append", ask: lines, answered, isPatient: true }),
               () => clock.currentTimeMillisUnsafe()
             )
         ),

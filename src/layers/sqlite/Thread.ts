@@ -25,6 +25,8 @@ export interface Call<K extends Operation> {
   readonly payload?: Uint8Array<ArrayBuffer>
   /** Called once, with the reply or the reason why there is none. */
   readonly answered: (exit: Exit.Exit<Reply<K>, StorageUnavailable>) => void
+  /** Nobody waits for the answer, so it is never too late. */
+  readonly isPatient?: true
   /** The reply came, but the caller has gone or was told that it would not come. */
   readonly unwanted?: (reply: Reply<K>) => void
 }
@@ -33,7 +35,8 @@ interface Pending {
   readonly answered: (exit: Exit.Exit<unknown, StorageUnavailable>) => void
   readonly unwanted: ((reply: unknown) => void) | undefined
   readonly bytes: number
-  readonly second: number
+  /** When it becomes late. */
+  readonly lateAtSecond: number
   isAbandoned: boolean
 }
 
@@ -70,7 +73,7 @@ export class Thread {
   }
 
   /** The answer comes later, never during this call, unless there is no room to wait for it. Returns how to abandon it. */
-  send<K extends Operation>({ operation, ask, payload, answered, unwanted }: Call<K>): () => void {
+  send<K extends Operation>({ operation, ask, payload, isPatient, answered, unwanted }: Call<K>): () => void {
     const bytes = payload?.byteLength ?? 0
     const refusal = this.ended ?? this.overload(bytes)
     if (refusal !== undefined) {
@@ -83,7 +86,7 @@ export class Thread {
       answered: answered as Pending["answered"],
       unwanted: unwanted as Pending["unwanted"],
       bytes,
-      second: this.second,
+      lateAtSecond: isPatient ? Infinity : this.second + answerWithinSeconds,
       isAbandoned: false
     }
     this.pending.set(number, pending)
@@ -143,8 +146,7 @@ export class Thread {
   private tick() {
     this.second++
     for (const pending of this.pending.values()) {
-      if (pending.second + answerWithinSeconds >= this.second) return
-      if (pending.isAbandoned) continue
+      if (pending.isAbandoned || this.second <= pending.lateAtSecond) continue
       pending.isAbandoned = true
       const detail = `no answer within ${answerWithinSeconds} s; the disk may still take it later`
       pending.answered(Exit.fail(new StorageUnavailable({ detail })))
