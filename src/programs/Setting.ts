@@ -208,23 +208,22 @@ type Flags<S> = { readonly [K in keyof S]: CliFlag.Flag<Option.Option<string>> }
 /** What was given on the command line, still text. */
 export type Given<S> = { readonly [K in keyof S]?: Option.Option<string> }
 
-/** The flags of a command, for `Command.make`; what they were given is what {@link resolve} takes. */
+/**
+ * The flags of a command, for `Command.make`; what they were given is what {@link resolve} takes. A secret has none: a
+ * command line is told to every process of the machine.
+ */
 export const flags = <S extends Settings>(settings: S): Flags<S> =>
   Object.fromEntries(
-    Object.entries(settings).map(([key, setting]) => [key, flagOf(flagName(key), setting)])
+    Object.entries(settings)
+      .filter(([, { kind }]) => !kind.isSecret)
+      .map(([key, setting]) => [key, flagOf(flagName(key), setting)])
   ) as Flags<S>
 
-const flagOf = (name: string, setting: Setting<unknown>): CliFlag.Flag<Option.Option<string>> => {
-  const about = `${setting.about} [${setting.env[0]}${setting.toldFallback ? `, default ${setting.toldFallback}` : ""}]`
-  // A secret on a command line is told to every process of the machine, so there is no flag for it.
-  if (setting.kind.isSecret) return CliFlag.optional(CliFlag.Never).pipe(CliFlag.map(() => Option.none<string>()))
-  return setting.kind === (Flag.kind as Kind<unknown>)
-    ? CliFlag.Boolean(name).pipe(CliFlag.map(String), CliFlag.withDescription(about), CliFlag.optional)
-    : CliFlag.String(name).pipe(
-        CliFlag.withDescription(about),
-        CliFlag.withMetavar(setting.kind.placeholder),
-        CliFlag.optional
-      )
+const flagOf = (name: string, { about, env, kind, toldFallback }: Setting<unknown>) => {
+  const told = `${about} [${env[0]}${toldFallback ? `, default ${toldFallback}` : ""}]`
+  return kind === (Flag.kind as Kind<unknown>)
+    ? CliFlag.Boolean(name).pipe(CliFlag.map(String), CliFlag.withDescription(told), CliFlag.optional)
+    : CliFlag.String(name).pipe(CliFlag.withDescription(told), CliFlag.withMetavar(kind.placeholder), CliFlag.optional)
 }
 
 /** One reason why a program does not start. */
@@ -319,3 +318,10 @@ const rowOf = (key: string, setting: Setting<unknown>): Row => ({
 
 export const rows = (settings: Settings): ReadonlyArray<Row> =>
   Object.entries(settings).map(([key, setting]) => rowOf(key, setting))
+
+/** What a description says of settings that have no flag. */
+export const environmentOnly = (settings: Settings): string =>
+  rows(settings)
+    .filter(({ flag }) => flag === undefined)
+    .map(({ about, env, fallback }) => `${env}: ${about}, default ${fallback}`)
+    .join("\n")

@@ -1,5 +1,4 @@
 /** `functions.yml`, `routing.yml` and `resources.yml` in a home: written whole, and only when they say something new. */
-import { Effect } from "effect"
 import { mkdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { isDeepStrictEqual } from "node:util"
@@ -7,16 +6,24 @@ import { parse, stringify } from "yaml"
 import { attempt, replaceFile } from "./Home.ts"
 import type { StackManifest } from "./StackManifest.ts"
 
-export const pathIn = (home: string, name: keyof StackManifest): string => join(home, "config", `${name}.yml`)
+type Name = keyof StackManifest
+
+export const pathIn = (home: string, name: Name): string => join(home, "config", `${name}.yml`)
 
 const headline = "# Written by esb from a template; a change here lasts until the next deploy.\n"
 
-/** A Gateway replaces `$NAME` by its own environment; what a template says is meant as it is written. */
-const write = (value: unknown): string => headline + stringify(value, { lineWidth: 0 }).replaceAll("$", "$$$$")
+/** In `functions.yml` a Gateway replaces `$NAME` by its own environment; what a template says is meant as it is written. */
+const escapes: Readonly<Record<Name, boolean>> = { functions: true, routing: false, resources: false }
 
-const read = async (path: string): Promise<unknown> => {
+const write = (name: Name, value: unknown): string => {
+  const text = stringify(value, { lineWidth: 0 })
+  return headline + (escapes[name] ? text.replaceAll("$", "$$$$") : text)
+}
+
+const read = async (home: string, name: Name): Promise<unknown> => {
   try {
-    return parse((await readFile(path, "utf8")).replaceAll("$$", "$"))
+    const text = await readFile(pathIn(home, name), "utf8")
+    return parse(escapes[name] ? text.replaceAll("$$", "$") : text)
   } catch {
     // None yet, or one that somebody broke: either way there is nothing to compare with, and it is replaced.
     return {}
@@ -60,27 +67,27 @@ export interface Written {
   readonly routes: Changes
 }
 
+const names = ["functions", "routing", "resources"] as const
+
 /** Replaces what the files said. Tells what is different now. */
-export const replace = Effect.fnUntraced(function* (home: string, manifest: StackManifest) {
-  const names = ["functions", "routing", "resources"] as const
-  return yield* attempt("The configuration cannot be written", async (): Promise<Written> => {
+export const replace = (home: string, manifest: StackManifest) =>
+  attempt("The configuration cannot be written", async (): Promise<Written> => {
     await mkdir(join(home, "config"), { recursive: true, mode: 0o700 })
-    const before = new Map(
-      await Promise.all(names.map(async (name) => [name, await read(pathIn(home, name))] as const))
-    )
+    const changed: Array<readonly [Name, unknown, unknown]> = []
     for (const name of names) {
+      const before = await read(home, name)
       // Compared as the file will be read: a key without a value is no key.
       const after: unknown = parse(stringify(manifest[name]))
+      changed.push([name, before, after])
       // The environment of a function may hold secrets.
-      if (!isDeepStrictEqual(before.get(name), after))
-        await replaceFile(pathIn(home, name), write(manifest[name]), 0o600)
+      if (!isDeepStrictEqual(before, after)) await replaceFile(pathIn(home, name), write(name, after), 0o600)
     }
+    const [functions, routing] = changed
     return {
-      functions: compare(functionsIn(before.get("functions")), functionsIn(parse(stringify(manifest.functions)))),
-      routes: compare(routesIn(before.get("routing")), routesIn(parse(stringify(manifest.routing))))
+      functions: compare(functionsIn(functions?.[1]), functionsIn(functions?.[2])),
+      routes: compare(routesIn(routing?.[1]), routesIn(routing?.[2]))
     }
   })
-})
 
 /** One line for each thing that is different. */
 export const told = ({ functions, routes }: Written): ReadonlyArray<string> => [

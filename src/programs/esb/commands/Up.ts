@@ -16,6 +16,8 @@ export const parameters = Flag.KeyValuePair("parameter").pipe(
   Flag.withDefault({})
 )
 
+const summary = "Run a template until Ctrl-C: builds it, starts the Gateway, follows changes of the code"
+
 export const up = Command.make("up", { template, parameters, ...Setting.flags(settings) }, (given) =>
   Effect.gen(function* () {
     const values = yield* resolved(settings, given)
@@ -23,7 +25,10 @@ export const up = Command.make("up", { template, parameters, ...Setting.flags(se
     return yield* up({ template: given.template, parameters: given.parameters }, values)
   })
 ).pipe(
-  Command.withDescription("Run a template until Ctrl-C: builds it, starts the Gateway, follows changes of the code"),
+  Command.withShortDescription(summary),
+  Command.withDescription(
+    `${summary}\n\nEvery setting of the Gateway counts here, too. From the environment only:\n${Setting.environmentOnly(settings)}`
+  ),
   Command.withExamples([
     { command: "esb up", description: "Run template.yaml of this directory" },
     { command: "esb up api.yaml --port 0 --json", description: "On any free port, with one ready line for a program" }

@@ -1,0 +1,55 @@
+/** The command line: one file for each command, and how every command ends. */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Effect, Exit } from "effect"
+import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli"
+import { exitCode, presenter, report } from "../Program.ts"
+import { version } from "../Version.ts"
+import { deploy } from "./commands/Deploy.ts"
+import { doctor } from "./commands/Doctor.ts"
+import { events } from "./commands/Events.ts"
+import { init } from "./commands/Init.ts"
+import { invoke } from "./commands/Invoke.ts"
+import { logs } from "./commands/Logs.ts"
+import { ps } from "./commands/Ps.ts"
+import { routes } from "./commands/Routes.ts"
+import { up } from "./commands/Up.ts"
+import { version as versionCommand } from "./commands/Version.ts"
+import { HomeDirectory, Json } from "./Globals.ts"
+
+const esb = Command.make("esb").pipe(
+  Command.withDescription("A Lambda that is yours: the AWS Lambda API on one machine you own"),
+  Command.withSubcommands([
+    { group: "Run", commands: [up, deploy, init] },
+    { group: "Use", commands: [invoke, logs, ps, routes, events] },
+    { group: "About", commands: [doctor, versionCommand] }
+  ]),
+  Command.withGlobalFlags([Json, HomeDirectory])
+)
+
+/** Commands that are meant to be stopped: for them a signal is a good end. */
+const lasting = new Set(["up", "logs"])
+
+const args = process.argv.slice(2)
+const interrupted = 130
+
+const formatter = CliOutput.defaultFormatter({ colors: process.stdout.hasColors?.() ?? false })
+
+// The terminal is gone: stop as if asked to.
+process.on("SIGHUP", () => process.kill(process.pid, "SIGTERM"))
+
+Command.runWith(esb, { version })(args).pipe(
+  Effect.provide([
+    NodeServices.layer,
+    presenter(formatter.formatHelpDoc),
+    CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] })
+  ]),
+  Effect.tapCause(report),
+  NodeRuntime.runMain({
+    disableErrorReporting: true,
+    teardown: (exit, onExit) => {
+      const isStopped = Exit.hasInterrupts(exit)
+      onExit(isStopped && !args.some((arg) => lasting.has(arg)) ? interrupted : exitCode(exit))
+    }
+  })
+)
