@@ -24,9 +24,9 @@ export interface StoredLogRecord extends LogRecord {
 export interface LogQuery {
   readonly functionName?: FunctionName | undefined
   readonly requestId?: string | undefined
-  /** Only lines after this position. */
+  /** Only lines after this position, and of those the first `limit`: who follows a log asks again from the last one he got. */
   readonly after?: number | undefined
   readonly sinceUnixMs?: number | undefined
-  /** The newest this many, told oldest first. */
+  /** This many, told oldest first: the newest, unless `after` is given. */
   readonly limit: number
 }

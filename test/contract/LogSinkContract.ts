@@ -82,6 +82,7 @@ export const suite = (name: string, layer: (retention?: Partial<LogRetention>) =
           [...new Set(positions)].toSorted((one, another) => one - another)
         )
         const last = positions.at(-1) ?? 0
+        assert.deepStrictEqual(messagesOf(yield* sink.query({ limit: 1, after: positions[0] })), ["b"])
         assert.deepStrictEqual(messagesOf(yield* sink.query({ limit: 10, after: positions[0] })), ["b", "c"])
         assert.deepStrictEqual(yield* sink.query({ limit: 10, after: last }), [])
         sink.write(line("d"))

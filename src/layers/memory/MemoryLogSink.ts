@@ -62,10 +62,12 @@ class Scroll {
           (after === undefined || line.position > after) &&
           (sinceUnixMs === undefined || line.atUnixMs >= sinceUnixMs)
       )
-    const newest = wanted.toReversed().slice(0, Math.min(limit, maxQueriedLines))
+    const inTurn = after === undefined ? wanted.toReversed() : wanted
+    const chosen = inTurn.slice(0, Math.min(limit, maxQueriedLines))
     let characters = 0
-    const tooMuch = newest.findIndex(({ message }) => (characters += message.length) > maxQueriedCharacters)
-    return (tooMuch === -1 ? newest : newest.slice(0, Math.max(1, tooMuch))).toReversed()
+    const tooMuch = chosen.findIndex(({ message }) => (characters += message.length) > maxQueriedCharacters)
+    const told = tooMuch === -1 ? chosen : chosen.slice(0, Math.max(1, tooMuch))
+    return after === undefined ? told.toReversed() : told
   }
 
   private forget() {

@@ -7,8 +7,6 @@ export interface Format {
   readonly applicationId: number
   /** Statement lists that lead from each version of the format to the next, the first one from an empty file. */
   readonly migrations: ReadonlyArray<string>
-  /** `full` flushes to the disk with every commit, `normal` with every checkpoint. */
-  readonly synchronous: "full" | "normal"
   readonly maxFileBytes: number | undefined
 }
 
@@ -27,7 +25,8 @@ export const open = <A>(path: string, format: Format, use: (database: DatabaseSy
     database.exec("PRAGMA locking_mode = EXCLUSIVE")
     const version = versionOf(database, format)
     if (pragma(database, "journal_mode = WAL") !== "wal") throw new Error("the file system allows no write-ahead log")
-    database.exec(`PRAGMA synchronous = ${format.synchronous}; PRAGMA journal_size_limit = ${maxWalBytes}`)
+    // The write-ahead log is flushed before it is copied into the file; who wants more flushes it himself.
+    database.exec(`PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = ${maxWalBytes}`)
     migrate(database, format, version)
     if (format.maxFileBytes !== undefined) {
       database.exec(`PRAGMA max_page_count = ${Math.ceil(format.maxFileBytes / pageBytes)}`)

@@ -3,6 +3,7 @@ import type { DatabaseSync } from "node:sqlite"
 import type { Store } from "./Committer.ts"
 import * as Database from "./Database.ts"
 import * as EventTable from "./EventTable.ts"
+import * as WriteAheadLog from "./WriteAheadLog.ts"
 import type { Ask, EventOperation, EventStoreOptions, Reply, Verdict } from "./Protocol.ts"
 
 /** Failed events that one call may forget, so that no call takes long. */
@@ -21,7 +22,6 @@ export const open = (options: EventStoreOptions): Store<EventOperation> =>
     {
       applicationId: 0x65736271, // "esbq"
       migrations: [EventTable.format],
-      synchronous: "full",
       maxFileBytes: options.maxFileBytes
     },
     (database) => make(database, options)
@@ -29,9 +29,10 @@ export const open = (options: EventStoreOptions): Store<EventOperation> =>
 
 const make = (
   database: DatabaseSync,
-  { limits, held, maxCrashes, crashedReason }: EventStoreOptions
+  { path, limits, held, maxCrashes, crashedReason }: EventStoreOptions
 ): Store<EventOperation> => {
   const table = EventTable.prepare(database)
+  const log = WriteAheadLog.open(database, path)
   if (held !== undefined) table.putBackAllBut(JSON.stringify(held))
 
   /** What is `ready` or `running`, and what is kept as `failed`; always what the file says. */
@@ -144,7 +145,9 @@ const make = (
   const atomically = <A>(work: () => A): A => {
     const before = { owed, failed }
     try {
-      return Database.transaction(database, work)
+      const result = Database.transaction(database, work)
+      log.flush()
+      return result
     } catch (error) {
       owed = before.owed
       failed = before.failed
@@ -166,6 +169,9 @@ const make = (
     },
     atomically,
     tend: () => failed.events > 0 && atomically(forgetFailed),
-    close: () => database.close()
+    close: () => {
+      log.close()
+      database.close()
+    }
   }
 }

@@ -41,7 +41,6 @@ export const open = (options: LogStoreOptions): Store<LogOperation> =>
     {
       applicationId: 0x6573626c, // "esbl"
       migrations: [format],
-      synchronous: "normal",
       maxFileBytes: options.maxFileBytes
     },
     (database) => make(database, options)
@@ -126,8 +125,11 @@ const make = (database: DatabaseSync, { retention }: LogStoreOptions): Store<Log
     if (after !== undefined) demand("position > ?", after)
     if (sinceUnixMs !== undefined) demand("position >= ? AND at_unix_ms >= ?", positionOf(sinceUnixMs), sinceUnixMs)
     const where = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`
-    const found = select(`SELECT ${columns} FROM lines ${where} ORDER BY position DESC LIMIT ?`)
-    return within(maxCharacters, found(...values, limit)).toReversed()
+    // Who follows reads on from where he was; who looks back wants the newest.
+    const order = after === undefined ? "DESC" : "ASC"
+    const found = select(`SELECT ${columns} FROM lines ${where} ORDER BY position ${order} LIMIT ?`)
+    const told = within(maxCharacters, found(...values, limit))
+    return after === undefined ? told.toReversed() : told
   }
 
   /** The position before which lines leave in this step; undefined when nothing is too much. */

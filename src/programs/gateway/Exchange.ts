@@ -15,8 +15,10 @@ export interface Exchange {
   /** The target up to its query. */
   readonly path: string
   readonly requestId: string
-  /** As sent by the caller, or made here; told back unchanged. */
+  /** `Root=…;Parent=…;Sampled=…`: what functions and logs are told. */
   readonly traceId: string
+  /** What the caller is told back: his own words, or ours when he had none. */
+  readonly traceHeader: string
   readonly startedAtMs: number
 }
 
@@ -24,7 +26,9 @@ export const open = (request: HttpServerRequest.HttpServerRequest): Exchange => 
   const source = NodeHttpServerRequest.toIncomingMessage(request) as IncomingMessage
   const target = source.url ?? "/"
   const query = target.indexOf("?")
-  const trace = source.headers["x-amzn-trace-id"]
+  const told = source.headers["x-amzn-trace-id"]
+  const trace = typeof told === "string" ? TraceContext.parse(told) : undefined
+  const traceId = TraceContext.format(trace ?? TraceContext.generate())
   return {
     request,
     source,
@@ -32,7 +36,8 @@ export const open = (request: HttpServerRequest.HttpServerRequest): Exchange => 
     target,
     path: query === -1 ? target : target.slice(0, query),
     requestId: crypto.randomUUID(),
-    traceId: typeof trace === "string" && trace !== "" ? trace : TraceContext.format(TraceContext.generate()),
+    traceId,
+    traceHeader: trace === undefined ? traceId : String(told),
     startedAtMs: performance.now()
   }
 }

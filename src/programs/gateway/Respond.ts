@@ -10,7 +10,7 @@ type Headers = Record<string, string>
 
 const ids = (exchange: Exchange): Headers => ({
   "x-amzn-requestid": exchange.requestId,
-  "x-amzn-trace-id": exchange.traceId
+  "x-amzn-trace-id": exchange.traceHeader
 })
 
 export const json = (exchange: Exchange, status: number, value: unknown, headers: Headers = {}) =>
