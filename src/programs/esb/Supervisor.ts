@@ -7,9 +7,9 @@ import { CommandFailed } from "./Refusal.ts"
 const firstPause = Duration.millis(100)
 const longestPause = Duration.seconds(5)
 /** A run this long was a good one. */
-const goodRun = Duration.seconds(10)
+const goodRun = Duration.seconds(2)
 /** Runs in a row that were not good, after which it is no use. */
-const mostBadRuns = 8
+const mostBadRuns = 6
 
 export interface Supervised extends GatewayProcess.GatewayOptions {
   /** How long calls in flight may take to end when it is stopped. */
