@@ -41,7 +41,7 @@ export const parseRuntime = (runtime: string): RuntimeNeed => {
 }
 
 /** The oldest versions that our runtime clients speak. */
-const oldest: Readonly<Record<Family, Version>> = { node: { major: 18, minor: 0 }, python: { major: 3, minor: 9 } }
+const oldest: Readonly<Record<Family, Version>> = { node: { major: 18, minor: 0 }, python: { major: 3, minor: 8 } }
 
 /** How far apart two versions are in the eyes of a family: its releases, counted in one number. */
 const rank = (family: Family, { major, minor }: Version): number => (family === "node" ? major : major * 1_000 + minor)

@@ -1,0 +1,53 @@
+/** Where process workers live, what they are started with, and the limits of everything that waits for them. */
+import { homedir } from "node:os"
+import type { StackIdentity } from "#domain/StackIdentity"
+
+/** What has to be said. */
+export interface ProcessPlaces {
+  /** Workers have their directories below it, and the code that interpreters compiled is cached there. */
+  readonly stateDirectory: string
+  /** Holds our runtime clients: `node.mjs` and `python/bootstrap.py`. */
+  readonly clientsDirectory: string
+}
+
+/** What may be said. */
+export interface ProcessOptions {
+  /** Names of workers are made from it. */
+  readonly identity: StackIdentity
+  /** Where interpreters are looked for: the value of `PATH`, and the user's own directory with its version managers. */
+  readonly search: { readonly path: string; readonly home: string }
+  /** Directories with an AWS SDK, last on the search path: a `node_modules`, and a directory for `PYTHONPATH`. */
+  readonly sdk: { readonly node?: string | undefined; readonly python?: string | undefined }
+  /** Only the exact version of a runtime will do. */
+  readonly strict: boolean
+  /** Files a worker may have open, as on AWS. */
+  readonly openFiles: number
+  /** How often the memory of workers that run is measured, and how often their processes are counted anew. */
+  readonly sampleEveryMs: number
+  readonly countEveryMs: number
+  /** Limit for the output of a process that has ended. */
+  readonly lastOutputMs: number
+  /** Limit for the processes of a worker to be gone once they are killed. */
+  readonly goneLimitMs: number
+  /** What extensions get between SHUTDOWN and the end, as on AWS. Without a listening extension nobody waits. */
+  readonly shutdownGraceMs: number
+  /** Limit for an interpreter to tell its version. */
+  readonly probeLimitMs: number
+}
+
+export type ProcessSettings = ProcessPlaces & ProcessOptions
+
+/** Interpreters are found where this process itself would find its programs. */
+export const defaults = (): ProcessOptions => ({
+  identity: { brand: "esb", environment: "local" },
+  search: { path: process.env["PATH"] ?? "", home: homedir() },
+  sdk: {},
+  strict: false,
+  openFiles: 1_024,
+  sampleEveryMs: 250,
+  countEveryMs: 2_000,
+  lastOutputMs: 100,
+  goneLimitMs: 2_000,
+  shutdownGraceMs: 2_000,
+  probeLimitMs: 5_000
+})

@@ -1,0 +1,81 @@
+/** Functions that behave, and functions that do what a worker must survive. */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { connect } from "node:net"
+import { setTimeout as sleep } from "node:timers/promises"
+
+export const echo = async (event) => event
+
+export const environment = async () => process.env
+
+export const where = async () => ({ directory: process.cwd(), arguments: process.execArgv, pid: process.pid })
+
+export const fail = async () => {
+  throw new TypeError("boom")
+}
+
+export const exit = async ({ code = 0 }) => process.exit(code)
+
+export const abort = async () => process.abort()
+
+export const hang = async () => {
+  for (;;) await sleep(60_000)
+}
+
+export const spin = async ({ ms }) => {
+  const end = Date.now() + ms
+  while (Date.now() < end);
+  return ms
+}
+
+/** Lines before, and one in the moment of the answer. */
+export const talk = async ({ lines = 1, width = 10 }) => {
+  for (let line = 0; line < lines; line++) console.log("x".repeat(width))
+  return lines
+}
+
+/** Writes as fast as it can, around every convenience. */
+export const flood = async ({ megabytes }) => {
+  const chunk = Buffer.from(`${"y".repeat(1_023)}\n`.repeat(1_024))
+  for (let written = 0; written < megabytes; written++) {
+    if (!process.stdout.write(chunk)) await once(process.stdout, "drain")
+  }
+  return megabytes
+}
+
+export const large = async ({ bytes }) => "z".repeat(bytes - 2)
+
+/** Takes memory that no heap limit sees. */
+export const hoard = async ({ megabytes }) => {
+  const hoarded = []
+  for (let taken = 0; taken < megabytes; taken += 8) {
+    hoarded.push(Buffer.alloc(8 * 1_048_576, 1))
+    await sleep(5)
+  }
+  await sleep(5_000)
+  return hoarded.length
+}
+
+/** Closes every connection under its own runtime client. */
+export const cut = async () => {
+  for (const handle of process._getActiveHandles()) {
+    if (handle.constructor.name === "Socket" && handle.remotePort !== undefined) handle.destroy()
+  }
+  await sleep(60_000)
+}
+
+/** Starts a process in its own group, and one that leaves it. */
+export const family = async () => {
+  const near = spawn("/bin/sleep", ["600"], { stdio: "ignore" })
+  const far = spawn("/bin/sleep", ["600"], { stdio: "ignore", detached: true })
+  far.unref()
+  return { near: near.pid, far: far.pid }
+}
+
+/** Knocks at a port of this host. */
+export const knock = async ({ port }) => {
+  const socket = connect(port, "127.0.0.1")
+  await once(socket, "connect")
+  socket.destroy()
+  return true
+}

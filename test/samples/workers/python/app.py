@@ -1,0 +1,12 @@
+"""Functions that say where they are."""
+
+import os
+import sys
+
+
+def echo(event, context):
+    return event
+
+
+def where(event, context):
+    return {"directory": os.getcwd(), "path": sys.path, "version": "%d.%d" % sys.version_info[:2]}
