@@ -57,7 +57,8 @@ const rules = [
     reason: "a runtime client runs beside the user's code: Node's own modules and its own folder only",
     breaks: ({ path, request }) =>
       isRuntimeClient(path) &&
-      (request.to === undefined ? !request.name?.startsWith("node:") : !isRuntimeClient(request.to))
+      request.specifier !== undefined &&
+      (request.to === undefined ? !request.name.startsWith("node:") : !isRuntimeClient(request.to))
   },
   {
     reason: "src knows no test, bench or script",
@@ -68,6 +69,7 @@ const rules = [
     breaks: ({ request }) => request.lost
   },
   {
+    // A runtime client imports the user's code, which only running can name.
     reason: "an import whose target only running tells cannot be checked; write the path as a literal",
     breaks: ({ path, request }) => request.specifier === undefined && !isRuntimeClient(path)
   }
