@@ -69,7 +69,7 @@ const missingSources = (root) =>
  * were missing; what does not depend on them is built all the same.
  */
 export const bundle = async (root) => {
-  const { build } = await import("esbuild")
+  const { build, stop } = await import("esbuild")
   const digest = digestOf(root)
   const missing = missingSources(root)
   const fresh = join(root, `.dist-${process.pid}`)
@@ -112,6 +112,8 @@ export const bundle = async (root) => {
     // esbuild has told each error with its place already.
     throw Array.isArray(error.errors) ? new Refusal(`dist was not built: ${error.errors.length} errors.`) : error
   } finally {
+    // esbuild's own process would live as long as this one, which may go on to run a stack.
+    await stop()
     rmSync(fresh, { recursive: true, force: true })
   }
   return missing
