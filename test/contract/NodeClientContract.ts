@@ -168,6 +168,17 @@ const failures = (promises: Promises) => {
     })
   )
 
+  promises("takes no further call once it is about to end", (start) =>
+    Effect.gen(function* () {
+      const worker = yield* start("promises.unhandledButAnswers")
+      const [first] = [worker.peer.call({}), worker.peer.call({})]
+      assert.strictEqual((yield* Effect.promise(() => first.answered)).body.toString(), '"answered"')
+      assert.strictEqual((yield* worker.exit).code, 128)
+      assert.strictEqual(worker.peer.requests.filter(({ path }) => path.endsWith("/next")).length, 1)
+      assert.strictEqual(worker.peer.requests.filter(({ path }) => path.endsWith("/error")).length, 0)
+    })
+  )
+
   promises("lets user code handle SIGTERM", (start) =>
     Effect.gen(function* () {
       const worker = yield* start("signals.handler")

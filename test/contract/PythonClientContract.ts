@@ -226,6 +226,14 @@ const records = (promises: Promises) => {
     })
   )
 
+  promises("tells and logs a failure whose message is no UTF-8", (start) =>
+    Effect.gen(function* () {
+      const worker = yield* start("records.fails_oddly")
+      assert.strictEqual(errorOf(yield* worker.invoke({})).body.errorMessage, "half of ?")
+      assert.include(worker.output(), String.raw`[ERROR] ValueError: half of \ud83d`)
+    })
+  )
+
   promises("answers although the function closed its standard output", (start) =>
     Effect.gen(function* () {
       const worker = yield* start("records.closes")

@@ -219,6 +219,20 @@ export const suite = (name: string, makeStart: () => Promise<StartClient>) =>
       })
     )
 
+    promises("outlives one absence after another, with time between them", (start) =>
+      Effect.gen(function* () {
+        const worker = yield* start("common.echo")
+        yield* Effect.promise(() => worker.peer.polled)
+        for (const presentMs of [2100, 1]) {
+          yield* Effect.promise(() => worker.peer.stop())
+          yield* Effect.sleep("300 millis")
+          yield* Effect.promise(() => worker.peer.listen())
+          yield* Effect.sleep(presentMs + 200)
+        }
+        assert.strictEqual(resultOf(yield* worker.invoke("still here")), "still here")
+      })
+    )
+
     promises("ends by itself when the Runtime API is gone for two seconds", (start) =>
       Effect.gen(function* () {
         const worker = yield* start("common.echo")

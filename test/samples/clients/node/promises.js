@@ -47,6 +47,11 @@ exports.uncaught = async () => {
   await new Promise((resolve) => setTimeout(resolve, 1000))
 }
 
+exports.unhandledButAnswers = async () => {
+  Promise.reject(new Error("nobody catches"))
+  return "answered"
+}
+
 exports.afterwards = async () => {
   setTimeout(() => {
     throw new Error("after the answer")

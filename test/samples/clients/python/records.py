@@ -31,6 +31,10 @@ def fails(event, context):
     raise ValueError("first line\nsecond line")
 
 
+def fails_oddly(event, context):
+    raise ValueError("half of \ud83d")
+
+
 def closes(event, context):
     sys.stdout.close()
     raise ValueError("silent")

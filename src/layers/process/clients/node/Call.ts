@@ -52,23 +52,33 @@ const outcomeOf = async (worker: Worker, handler: Handler, invocation: Invocatio
   }
 }
 
+/** Posts what the caller gets. User code that fails from now on cannot change it, only wait for it. */
+const settle = async (worker: Worker, post: Promise<HttpAnswer>) => {
+  const told = tell(post)
+  worker.crash.send = () => told
+  await told
+}
+
 export const performBuffered = async (worker: Worker, handler: Handler, invocation: Invocation) => {
   const { requestId } = invocation
   worker.crash.send = (thrown) => worker.lastWords.fail(requestId, thrown)
   const outcome = await outcomeOf(worker, handler, invocation)
   try {
     if ("thrown" in outcome) throw outcome.thrown
-    await tell(worker.api.respond(requestId, serialise(outcome.result, worker.since24)))
+    await settle(worker, worker.api.respond(requestId, serialise(outcome.result, worker.since24)))
   } catch (thrown) {
     worker.log.error("Invoke Error", thrown)
-    await tell(worker.api.fail(requestId, thrown))
+    await settle(worker, worker.api.fail(requestId, thrown))
   }
 }
 
 export const performStreamed = async (worker: Worker, handler: Handler, invocation: Invocation) => {
   const start = (contentType: string) => worker.api.stream(invocation.requestId, contentType)
   const stream = new ResponseStream(start, handler.highWaterMark)
-  worker.crash.send = (thrown) => stream.fail(thrown)
+  worker.crash.send = async (thrown) => {
+    await stream.fail(thrown)
+    await stream.answer()
+  }
   try {
     const event: unknown = JSON.parse(invocation.event.toString())
     await streamed(handler, event, stream, contextOf(invocation, worker.environment))

@@ -9,16 +9,17 @@ const UNCAUGHT_EXCEPTION = 129
 const LAST_WORD_MS = 2000
 
 export interface CrashReport {
-  /** Tells whoever waits, if anybody does. */
+  /** Tells whoever waits, if anybody does. Resolves once that is known. */
   send: (thrown: unknown) => Promise<unknown>
+  /** From now on this worker takes no call. */
+  ending: boolean
 }
 
 export const reportCrashes = (log: Log, report: CrashReport) => {
-  let ending = false
   const end = async (what: string, thrown: unknown, exitCode: number) => {
     log.error(what, thrown)
-    if (ending) return
-    ending = true
+    if (report.ending) return
+    report.ending = true
     setTimeout(() => process.exit(exitCode), LAST_WORD_MS).unref()
     // The exit that follows is all that is left to say when even this fails.
     await report.send(thrown).catch(() => {})

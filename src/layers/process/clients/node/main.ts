@@ -28,7 +28,7 @@ const setUp = (environment: NodeJS.ProcessEnv): Worker => {
   const api = new RuntimeApi(endpoint, token)
   const lastWords = new RuntimeApi(endpoint, token)
   const log = patchConsole(environment, since24 ? "-" : undefined)
-  const crash = { send: (thrown: unknown) => lastWords.failInit(thrown) }
+  const crash = { send: (thrown: unknown) => lastWords.failInit(thrown), ending: false }
   reportCrashes(log, crash)
   Object.assign(globalThis, { awslambda: { streamifyResponse, HttpResponseStream } })
   installPackageFallback(environment["NODE_PATH"])
@@ -67,7 +67,7 @@ const nobodyWaits = async () => {}
 const serve = async (worker: Worker) => {
   const handler = await initialise(worker)
   const perform = handler.streaming ? performStreamed : performBuffered
-  for (let calls = 0; ; calls++) {
+  for (let calls = 0; !worker.crash.ending; calls++) {
     worker.crash.send = nobodyWaits
     const next = worker.api.next()
     if (calls === 1) keepCompiledCode()
