@@ -9,7 +9,7 @@ const run = (...args: ReadonlyArray<string>) =>
   new Promise((resolve) => spawn(process.execPath, args, { env: {}, stdio: "ignore" }).once("exit", resolve))
 
 heading("cold start of a Node function, process runtime")
-const stack = await DrivenStack.start(DrivenStack.template(rounds))
+const stack = await DrivenStack.start(DrivenStack.template(Array.from({ length: rounds }, () => 1)))
 const boot: Array<number> = []
 const listen: Array<number> = []
 const cold: Array<number> = []

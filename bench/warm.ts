@@ -23,6 +23,8 @@ import { cpuSeconds, figure, heading, tell, tellNumber, timed } from "./parts/Fi
 const payload = JSON.stringify({ text: "x".repeat(1000) })
 const rounds = 20
 const callsPerRound = 100
+/** Calls of each flood. */
+const total = 8000
 const owner = "bench" as OwnerId
 
 const directory = mkdtempSync(join(tmpdir(), "esb-bench-"))
@@ -65,7 +67,7 @@ const main = Effect.gen(function*() {
   )
   yield* api.ready(worker.id)
   const stack = yield* Effect.acquireRelease(
-    Effect.promise(() => DrivenStack.start(DrivenStack.template(1, ", ReservedConcurrentExecutions: 4"))),
+    Effect.promise(() => DrivenStack.start(DrivenStack.template([1, 4]))),
     (stack) => Effect.promise(stack.stop)
   )
   const byDoor = () => Effect.runPromise(api.invoke(worker.id, { ...invocation, requestId: crypto.randomUUID() }))
@@ -86,12 +88,23 @@ const main = Effect.gen(function*() {
   tell(whole)
   tellNumber("added by the Gateway and one HTTP hop", `p50 ${(whole.p50 - floor.p50).toFixed(3)} ms, p99 ${(whole.p99 - floor.p99).toFixed(3)} ms`)
 
-  const eight = yield* Effect.promise(() => flood(byGateway, 8, 8000))
+  // One worker is never given two calls at once, so its door is driven by one caller, the Gateway by eight who queue.
+  const alone = yield* Effect.promise(() => flood(byDoor, 1, total))
+  const ownBefore = process.cpuUsage()
+  const alone2 = yield* Effect.promise(() => flood(byDoor, 1, total))
+  const own = process.cpuUsage(ownBefore)
+  const queued = yield* Effect.promise(() => flood(byGateway, 8, total))
   const before = cpuSeconds(stack.gatewayPid)
-  const counted = yield* Effect.promise(() => flood(byGateway, 8, 16_000))
-  const cpu = (cpuSeconds(stack.gatewayPid) - before) / 16_000
-  tellNumber("8 callers, 4 workers", `${eight.toFixed(0)} and ${counted.toFixed(0)} calls/s`)
-  tellNumber("Gateway process, CPU a call (its door included)", `${(cpu * 1e6).toFixed(1)} µs`)
+  const queued2 = yield* Effect.promise(() => flood(byGateway, 8, total))
+  const gatewayMicros = ((cpuSeconds(stack.gatewayPid) - before) / total) * 1e6
+  const doorMicros = (own.user + own.system) / total
+  const [floorRate, rate] = [(alone + alone2) / 2, (queued + queued2) / 2]
+  tellNumber("floor: one worker, its door driven directly", `${floorRate.toFixed(0)} calls/s`)
+  tellNumber("one worker, 8 callers at the Gateway", `${rate.toFixed(0)} calls/s, ${(rate / floorRate).toFixed(2)} of the floor`)
+  tellNumber("floor: CPU of a process that drives the door", `${doorMicros.toFixed(1)} µs a call`)
+  tellNumber("CPU of the Gateway, its door included", `${gatewayMicros.toFixed(1)} µs a call, ${(gatewayMicros - doorMicros).toFixed(1)} µs its own`)
+  const many = yield* Effect.promise(() => flood(() => stack.invoke("f1", payload), 8, total))
+  tellNumber("four workers, 8 callers at the Gateway", `${many.toFixed(0)} calls/s`)
 })
 
 /** Calls a second with this many callers. */

@@ -16,13 +16,16 @@ export interface DrivenStack {
   readonly stop: () => Promise<void>
 }
 
-/** `count` functions `f0`, `f1`, … that answer what they get. */
-export const template = (count: number, properties = ""): string =>
+/** Functions `f0`, `f1`, … that answer what they get, each with at most so many workers. */
+export const template = (capacities: ReadonlyArray<number>): string =>
   [
     "Transform: AWS::Serverless-2016-10-31",
+    "Globals: { Function: { Runtime: nodejs24.x, Handler: index.handler, CodeUri: code/, MemorySize: 256 } }",
     "Resources:",
-    ...Array.from({ length: count }, (_, n) =>
-      `  F${n}: { Type: AWS::Serverless::Function, Properties: { FunctionName: f${n}, Runtime: nodejs24.x, Handler: index.handler, CodeUri: code/, MemorySize: 256${properties} } }`)
+    ...capacities.map(
+      (capacity, n) =>
+        `  F${n}: { Type: AWS::Serverless::Function, Properties: { FunctionName: f${n}, ReservedConcurrentExecutions: ${capacity} } }`
+    )
   ].join("\n")
 
 export const start = async (source: string, environment: Readonly<Record<string, string>> = {}): Promise<DrivenStack> => {
