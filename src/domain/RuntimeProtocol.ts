@@ -33,6 +33,8 @@ export interface Extension {
 
 export interface DoorState {
   readonly runtime: RuntimeState
+  /** The runtime has polled and still owes its answer, or the end of it: AWS's client for Node does so after a failed stream. */
+  readonly polledEarly: boolean
   /** Of the call that is open, else of the last one. */
   readonly requestId: string | undefined
   readonly extensions: ReadonlyArray<Extension>
@@ -59,6 +61,7 @@ export const mostExtensions = 10
 
 export const opened = (externalExtensions: ReadonlyArray<string>): DoorState => ({
   runtime: "Started",
+  polledEarly: false,
   requestId: undefined,
   extensions: [],
   awaited: new Set(externalExtensions),
@@ -91,7 +94,6 @@ const settle = (state: DoorState): DoorState =>
 /** The worker can be handed an event now. */
 export const canTakeCall = (state: DoorState): boolean => state.spoilt === undefined && allWait(state)
 
-/** A call was handed over and not answered. */
 const owesAnswer = (state: DoorState): boolean =>
   state.runtime === "Running" || state.runtime === "InvocationResponse" || state.runtime === "InvocationErrorResponse"
 
@@ -105,14 +107,22 @@ export const spoil = (state: DoorState, why: string): DoorState =>
   state.spoilt === undefined ? { ...state, spoilt: why } : state
 
 /** The runtime asks for the next event. A second poll takes the place of the first. */
-export const runtimePolls = (state: DoorState): Step =>
-  owesAnswer(state) || state.runtime === "InitError"
+export const runtimePolls = (state: DoorState): Step => {
+  if (owesAnswer(state)) return Result.succeed({ ...state, polledEarly: true })
+  return state.runtime === "InitError"
     ? outOfOrder(state, "Ready")
     : Result.succeed(settle({ ...state, runtime: "Ready" }))
+}
+
+/** The runtime has polled, and a moment later not even begun to answer: it has forgotten its call. */
+export const answerOverdue = (state: DoorState): Step =>
+  state.polledEarly && state.runtime === "Running" ? outOfOrder(state, "Ready") : Result.succeed(state)
 
 /** The connection of a parked poll closed: the runtime must poll again before it gets a call. */
-export const runtimePollLost = (state: DoorState): DoorState =>
-  state.runtime === "Ready" ? { ...state, runtime: state.initialised ? "ResponseSent" : "Started" } : state
+export const runtimePollLost = (state: DoorState): DoorState => {
+  if (state.polledEarly) return { ...state, polledEarly: false }
+  return state.runtime === "Ready" ? { ...state, runtime: state.initialised ? "ResponseSent" : "Started" } : state
+}
 
 /** The event is on its way to the runtime and to the extensions that want it. Only after {@link canTakeCall}. */
 export const handOver = (state: DoorState, requestId: string): DoorState => ({
@@ -133,7 +143,11 @@ export const answerBegins = (state: DoorState, requestId: string, kind: AnswerKi
 }
 
 /** The last byte of the answer is there. */
-export const answerEnds = (state: DoorState): DoorState => ({ ...state, runtime: "ResponseSent" })
+export const answerEnds = (state: DoorState): DoorState => ({
+  ...state,
+  runtime: state.polledEarly ? "Ready" : "ResponseSent",
+  polledEarly: false
+})
 
 /** The runtime could not load the function. */
 export const initFails = (state: DoorState): Step =>

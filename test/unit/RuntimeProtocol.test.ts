@@ -61,12 +61,25 @@ describe("a worker without extensions", () => {
     })
   })
 
-  it.each([
-    ["holds a call", running],
-    ["is answering", answering]
-  ])("is refused a poll while it %s, which is a fault", (_, state) => {
-    const refusal = refused(RuntimeProtocol.runtimePolls(state))
+  it("may poll before its answer has ended, and is free when it has", () => {
+    for (const owing of [running, answering]) {
+      const early = agreed(RuntimeProtocol.runtimePolls(owing))
+      assert.isFalse(RuntimeProtocol.canTakeCall(early))
+      const begun =
+        early.runtime === "Running" ? RuntimeProtocol.answerBegins(early, "call-1", "InvocationResponse") : early
+      const ended = RuntimeProtocol.answerEnds(Result.isResult(begun) ? agreed(begun) : begun)
+      assert.isTrue(RuntimeProtocol.canTakeCall(ended))
+      assert.strictEqual(RuntimeProtocol.answerEnds(RuntimeProtocol.runtimePollLost(early)).runtime, "ResponseSent")
+    }
+  })
+
+  it("has forgotten its call when it polls and does not begin to answer, which is a fault", () => {
+    const early = agreed(RuntimeProtocol.runtimePolls(running))
+    const refusal = refused(RuntimeProtocol.answerOverdue(early))
     assert.deepInclude(refusal, { status: 403, errorType: "InvalidStateTransition", fault: true })
+    const begun = agreed(RuntimeProtocol.answerBegins(early, "call-1", "InvocationResponse"))
+    assert.strictEqual(agreed(RuntimeProtocol.answerOverdue(begun)), begun)
+    assert.strictEqual(agreed(RuntimeProtocol.answerOverdue(running)), running)
   })
 
   it("reports an init error only before its first poll", () => {

@@ -1,10 +1,10 @@
 /**
- * Processes as `/proc` tells them. Reads are synchronous: each takes some 25 µs, and none waits for a disk.
+ * Processes as `/proc` tells them. Reads are synchronous, which is four times cheaper than asking a thread for them: each
+ * takes some 25 µs and none waits for a disk. Long lists are read in pieces, so that calls get their turn in between.
  * @see https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
  */
 import { Effect } from "effect"
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from "node:fs"
-import { readFile } from "node:fs/promises"
 import type { ProcessEntry, ProcessTable } from "./ProcessTable.ts"
 
 /** Entries of the auxiliary vector: pairs of 64-bit words, type and value. */
@@ -63,30 +63,44 @@ export const parseStat = (pid: number, stat: string, units: Units): ProcessEntry
 const pids = (): ReadonlyArray<number> =>
   readdirSync("/proc").flatMap((name) => (/^\d+$/.test(name) ? Number(name) : []))
 
-/** Environments are read a few at a time, off the event loop. */
-const readers = 8
+/** How many processes are looked at between two turns of the event loop. */
+const pieceLength = 16
 
-const holds = (pid: number, variable: string): Effect.Effect<boolean> =>
-  Effect.promise(() =>
-    readFile(`/proc/${pid}/environ`, "utf8")
-      .then((environment) => environment.split("\0").includes(variable))
-      // Gone, or somebody else's and therefore not shown.
-      .catch(() => false)
-  )
+const turn = Effect.callback<void>((resume) => {
+  const immediate = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(immediate))
+})
+
+/** Looks at every process of this host. */
+const survey = <A>(look: (pid: number) => ReadonlyArray<A>): Effect.Effect<ReadonlyArray<A>> =>
+  Effect.gen(function* () {
+    const wanted = yield* Effect.sync(pids)
+    const seen: Array<A> = []
+    for (let from = 0; from < wanted.length; from += pieceLength) {
+      for (const pid of wanted.slice(from, from + pieceLength)) seen.push(...look(pid))
+      yield* turn
+    }
+    return seen
+  })
+
+const holds = (pid: number, variable: string): boolean => {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(variable)
+  } catch {
+    // Gone, or somebody else's and therefore not shown.
+    return false
+  }
+}
 
 export const make = (): ProcessTable => {
   let units: Units | undefined
-  const entries = (wanted: ReadonlyArray<number>): ReadonlyArray<ProcessEntry> => {
-    const known = (units ??= readUnits())
-    return wanted.flatMap((pid) => {
-      const stat = readStat(pid)
-      return stat === undefined ? [] : parseStat(pid, stat, known)
-    })
+  const entry = (pid: number): ReadonlyArray<ProcessEntry> => {
+    const stat = readStat(pid)
+    return stat === undefined ? [] : [parseStat(pid, stat, (units ??= readUnits()))]
   }
   return {
-    all: Effect.sync(() => entries(pids())),
-    some: (wanted) => Effect.sync(() => entries(wanted)),
-    marked: (variable) =>
-      Effect.sync(pids).pipe(Effect.flatMap(Effect.filter((pid) => holds(pid, variable), { concurrency: readers })))
+    all: survey(entry),
+    some: (wanted) => Effect.sync(() => wanted.flatMap(entry)),
+    marked: (variable) => survey((pid) => (holds(pid, variable) ? [pid] : []))
   }
 }

@@ -94,27 +94,32 @@ const launch = (command: Command, limits: GroupLimits): Effect.Effect<ProcessGro
     )
   })
 
+/** A group is gone, or down to processes that only wait to be reaped, within moments of SIGKILL. */
 const pollEveryMs = 2
+/** From here on the process table is asked, which costs more: an init that does not reap leaves such processes for ever. */
+const quickPolls = 10
 
-/** Whether a process of the group still runs; one that only waits to be reaped does not. */
-const isAlive = (id: number, table: ProcessTable): Effect.Effect<boolean> =>
-  signalGroup(id, 0)
-    ? Effect.map(table.all, (entries) => entries.some((entry) => entry.group === id && !entry.ended))
-    : Effect.succeed(false)
+const isAlive = (id: number, polls: number, table: ProcessTable): Effect.Effect<boolean> => {
+  const isThere = signalGroup(id, 0)
+  if (!isThere || polls < quickPolls) return Effect.succeed(isThere)
+  return Effect.map(table.all, (entries) => entries.some((entry) => entry.group === id && !entry.ended))
+}
+
+const gone = (id: number, table: ProcessTable, polls = 0): Effect.Effect<void> =>
+  Effect.flatMap(isAlive(id, polls, table), (alive) =>
+    alive ? Effect.andThen(Effect.sleep(pollEveryMs), gone(id, table, polls + 1)) : Effect.void
+  )
 
 /** Fails when something of the group survives SIGKILL: a process that waits for a dead disk, for instance. */
 export const kill = (
   group: ProcessGroup,
   table: ProcessTable,
   limits: GroupLimits
-): Effect.Effect<void, RuntimeUnavailable> => {
-  const gone: Effect.Effect<void> = Effect.flatMap(
-    Effect.suspend(() => isAlive(group.id, table)),
-    (alive) => (alive ? Effect.delay(gone, pollEveryMs) : Effect.void)
-  )
-  return Effect.sync(() => group.signal("SIGKILL")).pipe(
-    Effect.andThen(group.ended),
-    Effect.andThen(gone),
+): Effect.Effect<void, RuntimeUnavailable> =>
+  Effect.suspend(() => {
+    group.signal("SIGKILL")
+    return Effect.andThen(group.ended, gone(group.id, table))
+  }).pipe(
     Effect.timeoutOption(limits.goneLimitMs),
     Effect.flatMap((done) =>
       Option.isSome(done)
@@ -122,7 +127,6 @@ export const kill = (
         : Effect.fail(new RuntimeUnavailable({ detail: `processes of group ${group.id} do not end` }))
     )
   )
-}
 
 /** Running when this returns, dead with its whole group when the scope has ended. */
 export const start = (

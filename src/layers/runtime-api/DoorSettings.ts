@@ -14,7 +14,10 @@ export interface DoorSettings {
   readonly initLimitMs: number
   /** How long a call waits for a worker that has not polled again since its last one. */
   readonly settleLimitMs: number
-  /** How long a cut answer waits for the news that its worker has ended, which tells the caller more. */
+  /**
+   * How long a fault waits for what would explain it: a cut answer for the news that its worker has ended, an early poll for
+   * the answer that should have come before it.
+   */
   readonly faultGraceMs: number
   /** Bytes of an answer; a longer one becomes `Function.ResponseSizeTooLarge`. */
   readonly answerLimitBytes: number

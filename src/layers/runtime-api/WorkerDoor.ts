@@ -49,6 +49,7 @@ export class WorkerDoor {
   #starting: Array<Starting> = []
   /** The runtime's parked poll. */
   #poll: ServerResponse | undefined
+  #earlyTimer: NodeJS.Timeout | undefined
   #call: OpenCall.OpenCall | undefined
 
   constructor(spec: DoorSpec, settings: DoorSettings, sink: LogSink["Service"]) {
@@ -115,6 +116,7 @@ export class WorkerDoor {
     this.spoil("its door is closed")
     this.#failCall((requestId) => exitError(requestId, killed))
     clearTimeout(this.#initTimer)
+    clearTimeout(this.#earlyTimer)
     this.#settleLog()
   }
 
@@ -141,6 +143,7 @@ export class WorkerDoor {
       this.#poll = undefined
       this.state = RuntimeProtocol.runtimePollLost(this.state)
     })
+    if (this.state.polledEarly) this.#expectAnswer(response)
     this.advance()
   }
 
@@ -156,6 +159,7 @@ export class WorkerDoor {
       answered: (answer) => this.#succeed(answer),
       ended: () => {
         this.state = RuntimeProtocol.answerEnds(this.state)
+        this.advance()
       },
       cut: () => this.#cut()
     })
@@ -204,6 +208,14 @@ export class WorkerDoor {
     if (call === undefined || call.handedOverAtMs !== undefined) return
     this.#forget(call)
     call.resume(OpenCall.unreachable(this.spec, why))
+  }
+
+  /** A runtime that polls already must be answering, on another connection: in a moment it is seen to. */
+  #expectAnswer(poll: ServerResponse): void {
+    clearTimeout(this.#earlyTimer)
+    this.#earlyTimer = setTimeout(() => {
+      if (this.#poll === poll) this.agree(RuntimeProtocol.answerOverdue(this.state), poll)
+    }, this.settings.faultGraceMs)
   }
 
   #started(): void {
