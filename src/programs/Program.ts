@@ -28,11 +28,13 @@ export interface Program<S, E> {
   readonly main: (values: Setting.Values<S>) => Effect.Effect<void, E, NodeServices.NodeServices>
 }
 
+/** The words of an error, or of the first of its causes that has any: some carry theirs only there. */
+const wordsOf = (error: unknown): string | undefined =>
+  error instanceof Error ? error.message || wordsOf(error.cause) : undefined
+
 /** What a reader is told of a failure: an expected one in its own words, a bug with its stack. */
-export const messageOf = (cause: Cause.Cause<unknown>): string => {
-  const error = Cause.squash(cause)
-  return Cause.hasDies(cause) || !(error instanceof Error) ? Cause.pretty(cause) : error.message
-}
+export const messageOf = (cause: Cause.Cause<unknown>): string =>
+  (Cause.hasDies(cause) ? undefined : wordsOf(Cause.squash(cause))) ?? Cause.pretty(cause)
 
 /** Exit code of a program that ended this way. */
 export const exitCode = (exit: Exit.Exit<unknown, unknown>): number => {

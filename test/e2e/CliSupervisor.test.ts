@@ -40,7 +40,10 @@ const supervise = Effect.fnUntraced(function* (behaviour: string, patienceMs = 2
       program,
       environment: { ...process.env, PORT: "0" },
       logPath,
-      said: (line) => said.push(line),
+      said: (line) => {
+        said.push(line)
+        return line
+      },
       patienceMs,
       onRestart: (why) => restarts.push(why),
       onReady: (run, url) => Effect.asVoid(Queue.offer(answers, { run, url }))

@@ -28,11 +28,21 @@ const decodeLine = Schema.decodeOption(GatewayLine)
 
 const worthTelling = new Set(["WARNING", "ERROR", "CRITICAL"])
 
-/** Everything stands in the Gateway's own log; the terminal sees what a reader should look at. */
-const repeat = (line: string, { verbose }: UpSettings, voice: Voice) => {
+/**
+ * Everything stands in the Gateway's own log; the terminal sees what a reader should look at. A line that is none of the log's
+ * is a crash telling itself.
+ */
+const repeat = (line: string, { verbose }: UpSettings, voice: Voice): string | undefined => {
   const told = decodeLine(line)
-  if (verbose) voice.note(Option.isSome(told) ? `${told.value.level} ${told.value.message}` : line)
-  else if (Option.isSome(told) && worthTelling.has(told.value.level)) voice.warn(told.value.message)
+  if (Option.isNone(told)) {
+    if (verbose) voice.note(line)
+    return line
+  }
+  const { level, message } = told.value
+  const isWorthTelling = worthTelling.has(level)
+  if (verbose) voice.note(`${level} ${message}`)
+  else if (isWorthTelling) voice.warn(message)
+  return isWorthTelling ? message : undefined
 }
 
 export const optionsOf = (of: {

@@ -21,8 +21,8 @@ export interface GatewayOptions {
   readonly program: string
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly logPath: string
-  /** Sees every line the Gateway writes. */
-  readonly said: (line: string) => void
+  /** Sees every line the Gateway writes. Answers what of it may explain why the Gateway ended. */
+  readonly said: (line: string) => string | undefined
 }
 
 export interface GatewayRun {
@@ -79,8 +79,8 @@ export const start = Effect.fnUntraced(function* (options: GatewayOptions, patie
 
   const last: Array<string> = []
   const hear = lines((line) => {
-    options.said(line)
-    last.push(line)
+    const telling = options.said(line)
+    if (telling !== undefined) last.push(telling)
     if (last.length > keptLines) last.shift()
   })
   for (const stream of [child.stdout, child.stderr]) {

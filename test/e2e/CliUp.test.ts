@@ -1,0 +1,206 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs"
+import { createServer } from "node:net"
+import { join } from "node:path"
+import * as Cli from "#test/support/Cli"
+
+const text = (url: string) => Effect.promise(() => fetch(url).then((response) => response.text()))
+
+/** Pids of the processes whose command line or environment names this home. */
+const processesOf = async (home: string): Promise<ReadonlyArray<number>> => {
+  const { readdir, readFile } = await import("node:fs/promises")
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number)
+  const uses = await Promise.all(
+    pids.map((pid) =>
+      readFile(`/proc/${pid}/environ`, "latin1").then(
+        (all) => all.includes(home),
+        () => false
+      )
+    )
+  )
+  return pids.filter((pid, index) => uses[index] === true && Cli.isRunning(pid))
+}
+
+describe("esb up", () => {
+  it.live("prints one ready line that is enough to call the stack, and nothing else", () =>
+    Effect.gen(function* () {
+      const root = yield* Cli.project(Cli.hello("hi"))
+      const up = yield* Cli.up(root)
+      assert.deepStrictEqual(up.ready.functions, [{ name: "hello", routes: ["GET /hello"] }])
+      assert.strictEqual(yield* text(`${up.ready.gateway}/hello`), "hi")
+      const signedByToken = yield* Effect.promise(() =>
+        fetch(`${up.ready.gateway}/2015-03-31/functions/hello/invocations`, {
+          method: "POST",
+          headers: { authorization: `Bearer ${up.ready.token}` },
+          body: "{}"
+        }).then((response) => response.status)
+      )
+      assert.strictEqual(signedByToken, 200)
+      assert.lengthOf(up.stdout().trim().split("\n"), 1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("keeps run.json for its owner alone while it runs, and the credentials over restarts", () =>
+    Effect.gen(function* () {
+      const root = yield* Cli.project(Cli.hello("hi"))
+      const first = yield* Cli.up(root)
+      assert.strictEqual(statSync(join(first.home, "run.json")).mode & 0o777, 0o600)
+      assert.strictEqual(statSync(first.home).mode & 0o777, 0o700)
+      assert.strictEqual(first.runFile().gateway, first.ready.gateway)
+      assert.strictEqual(yield* first.end("SIGTERM"), 0)
+      assert.isFalse(existsSync(join(first.home, "run.json")))
+      const second = yield* Cli.up(root)
+      assert.strictEqual(second.ready.secretAccessKey, first.ready.secretAccessKey)
+    }).pipe(Effect.scoped)
+  )
+
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    it.live(`ends well at ${signal}, and everything it started with it`, () =>
+      Effect.gen(function* () {
+        const root = yield* Cli.project(Cli.hello("hi"))
+        const up = yield* Cli.up(root)
+        yield* text(`${up.ready.gateway}/hello`)
+        assert.isAtLeast((yield* Effect.promise(() => processesOf(up.home))).length, 1)
+        assert.strictEqual(yield* up.end(signal), 0)
+        yield* Cli.eventually(async () => assert.deepStrictEqual(await processesOf(up.home), []))
+      }).pipe(Effect.scoped)
+    )
+  }
+
+  it.live("starts a killed Gateway again at the same address, with the same token", () =>
+    Effect.gen(function* () {
+      const root = yield* Cli.project(Cli.hello("hi"))
+      const up = yield* Cli.up(root)
+      const before = up.runFile()
+      process.kill(before.pid, "SIGKILL")
+      yield* Cli.eventually(() => assert.notStrictEqual(up.runFile().pid, before.pid))
+      assert.strictEqual(yield* text(`${up.ready.gateway}/hello`), "hi")
+      assert.deepStrictEqual({ ...up.runFile(), pid: 0, startedAt: "" }, { ...before, pid: 0, startedAt: "" })
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("refuses a home in use and names who uses it", () =>
+    Effect.gen(function* () {
+      const root = yield* Cli.project(Cli.hello("hi"))
+      const up = yield* Cli.up(root)
+      const second = yield* Cli.esb(["up", "--port", "0"], { cwd: root })
+      assert.strictEqual(second.code, 1)
+      assert.include(second.stderr, `process ${up.child.pid} answers at ${up.ready.gateway}`)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("ends the Gateway that a killed `esb up` left, and takes its place", () =>
+    Effect.gen(function* () {
+      const root = yield* Cli.project(Cli.hello("hi"))
+      const first = yield* Cli.up(root)
+      const { pid } = first.runFile()
+      yield* first.end("SIGKILL")
+      assert.isTrue(Cli.isRunning(pid))
+      const ps = yield* Cli.esb(["ps"], { cwd: root })
+      assert.include(ps.stderr, "No running stack was found")
+      const second = yield* Cli.up(root)
+      assert.isFalse(Cli.isRunning(pid))
+      assert.strictEqual(yield* text(`${second.ready.gateway}/hello`), "hi")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("says which port is in use", () =>
+    Effect.gen(function* () {
+      const root = yield* Cli.project(Cli.hello("hi"))
+      const server = yield* Effect.acquireRelease(
+        Effect.callback<ReturnType<typeof createServer>>((resume) => {
+          const server = createServer()
+          server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+        }),
+        (server) => Effect.sync(() => server.close())
+      )
+      const address = server.address()
+      const port = typeof address === "object" ? String(address?.port) : ""
+      const { code, stderr } = yield* Cli.esb(["up", "--port", port], { cwd: root })
+      assert.strictEqual(code, 1)
+      assert.include(stderr, `Port ${port} of 127.0.0.1 is in use: choose another with --port`)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("tells what is wrong with a template by file and line, and starts nothing", () =>
+    Effect.gen(function* () {
+      const files = Cli.hello("hi")
+      const root = yield* Cli.project({
+        ...files,
+        "template.yaml": `${files["template.yaml"]}      Timeout: soon\n      VpcKonfig: {}\n`
+      })
+      const { code, stderr, stdout } = yield* Cli.esb(["up", "--port", "0"], { cwd: root })
+      assert.strictEqual(code, 1)
+      assert.match(stderr, /template\.yaml:13: .*Timeout/)
+      assert.match(stderr, /template\.yaml:14: .*VpcKonfig/)
+      assert.strictEqual(stdout, "")
+      assert.isFalse(existsSync(join(root, ".esb/run.json")))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("names what is missing: a template, the code of a function, the value of a parameter", () =>
+    Effect.gen(function* () {
+      const files = Cli.hello("hi")
+      const root = yield* Cli.project({ "src/app.mjs": "", "empty/.keep": "" })
+      const none = yield* Cli.esb(["up"], { cwd: join(root, "empty") })
+      assert.strictEqual(none.code, 2)
+      assert.include(none.stderr, "There is no template.yaml, template.yml, template.json here")
+      const gone = yield* Cli.esb(["up", "other.yaml"], { cwd: root })
+      assert.strictEqual(gone.code, 2)
+
+      const template = files["template.yaml"] ?? ""
+      Cli.write(root, { "template.yaml": template.replace("src/", "gone/") })
+      const code = yield* Cli.esb(["up", "--port", "0"], { cwd: root })
+      assert.strictEqual(code.code, 1)
+      assert.include(code.stderr, "Hello: CodeUri gone/ cannot be read")
+
+      const parameters = "Parameters:\n  Stage: { Type: String }\nResources:"
+      Cli.write(root, { "template.yaml": template.replace("Resources:", parameters) })
+      const parameter = yield* Cli.esb(["up", "--port", "0"], { cwd: root })
+      assert.strictEqual(parameter.code, 1)
+      assert.include(parameter.stderr, "Stage")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("does not let other machines in unless it is told to", () =>
+    Effect.gen(function* () {
+      const root = yield* Cli.project(Cli.hello("hi"))
+      const { code, stderr } = yield* Cli.esb(["up", "--host", "0.0.0.0"], { cwd: root })
+      assert.strictEqual(code, 2)
+      assert.include(stderr, "--route-auth jwt, or let everybody call them with --open")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("keeps its state in the nearest .esb upwards from the template", () =>
+    Effect.gen(function* () {
+      const files = Cli.hello("hi")
+      const nested = Object.fromEntries(Object.entries(files).map(([path, content]) => [`deep/er/${path}`, content]))
+      const root = yield* Cli.project(nested)
+      mkdirSync(join(root, ".esb"))
+      const up = yield* Cli.up(root, [join(root, "deep/er/template.yaml")])
+      assert.include(readFileSync(join(root, ".esb/run.json"), "utf8"), up.ready.gateway)
+      const ps = yield* Cli.esb(["ps"], { cwd: join(root, "deep") })
+      assert.strictEqual(ps.code, 0)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("shows people where to go", () =>
+    Effect.gen(function* () {
+      const root = yield* Cli.project(Cli.hello("hi"))
+      const said = yield* Effect.raceFirst(
+        Cli.esb(["up", "--port", "0"], { cwd: root }),
+        Effect.andThen(
+          Cli.eventually(() => assert.isTrue(existsSync(join(root, ".esb/run.json"))), "15 seconds"),
+          Effect.sync(() =>
+            process.kill(JSON.parse(readFileSync(join(root, ".esb/run.json"), "utf8")).supervisor.pid, "SIGINT")
+          )
+        ).pipe(Effect.andThen(Effect.never))
+      )
+      assert.strictEqual(said.code, 0)
+      assert.match(said.stdout, /Ready at http:\/\/127\.0\.0\.1:\d+/)
+      assert.match(said.stdout, /curl http:\/\/127\.0\.0\.1:\d+\/hello/)
+      assert.include(said.stdout, "for development")
+    }).pipe(Effect.scoped)
+  )
+})
