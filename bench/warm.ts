@@ -51,7 +51,7 @@ const engine = ProcessContainerRuntime.layer({
   Layer.provide(MemoryLogSink.layer())
 )
 
-const main = Effect.gen(function*() {
+const main = Effect.gen(function* () {
   const store = yield* ArtifactStore
   const runtime = yield* ContainerRuntime
   const api = yield* RuntimeApi
@@ -60,7 +60,11 @@ const main = Effect.gen(function*() {
     {
       functionName: invocation.functionName,
       image,
-      environment: { _HANDLER: "index.handler", AWS_EXECUTION_ENV: "AWS_Lambda_nodejs24.x", AWS_LAMBDA_FUNCTION_MEMORY_SIZE: "256" },
+      environment: {
+        _HANDLER: "index.handler",
+        AWS_EXECUTION_ENV: "AWS_Lambda_nodejs24.x",
+        AWS_LAMBDA_FUNCTION_MEMORY_SIZE: "256"
+      },
       specHash: "bench"
     },
     owner
@@ -70,23 +74,33 @@ const main = Effect.gen(function*() {
     Effect.promise(() => DrivenStack.start(DrivenStack.template([1, 4]))),
     (stack) => Effect.promise(stack.stop)
   )
-  const byDoor = () => Effect.runPromise(api.invoke(worker.id, { ...invocation, requestId: crypto.randomUUID() }))
+  const run = Effect.runPromiseWith(yield* Effect.context<never>())
+  const byDoor = () => run(api.invoke(worker.id, { ...invocation, requestId: crypto.randomUUID() }))
   const byGateway = () => stack.invoke("f0", payload)
   const direct: Array<number> = []
   const through: Array<number> = []
   for (let round = -2; round < rounds; round++) {
     for (let call = 0; call < callsPerRound; call++) {
-      const [door, gateway] = [yield* Effect.promise(() => timed(byDoor)), yield* Effect.promise(() => timed(byGateway))]
+      const [door, gateway] = [
+        yield* Effect.promise(() => timed(byDoor)),
+        yield* Effect.promise(() => timed(byGateway))
+      ]
       if (round >= 0) {
         direct.push(door)
         through.push(gateway)
       }
     }
   }
-  const [floor, whole] = [figure("floor: the worker's door driven directly", direct), figure("through the Gateway, one call at a time", through)]
+  const [floor, whole] = [
+    figure("floor: the worker's door driven directly", direct),
+    figure("through the Gateway, one call at a time", through)
+  ]
   tell(floor)
   tell(whole)
-  tellNumber("added by the Gateway and one HTTP hop", `p50 ${(whole.p50 - floor.p50).toFixed(3)} ms, p99 ${(whole.p99 - floor.p99).toFixed(3)} ms`)
+  tellNumber(
+    "added by the Gateway and one HTTP hop",
+    `p50 ${(whole.p50 - floor.p50).toFixed(3)} ms, p99 ${(whole.p99 - floor.p99).toFixed(3)} ms`
+  )
 
   // One worker is never given two calls at once, so its door is driven by one caller, the Gateway by eight who queue.
   const alone = yield* Effect.promise(() => flood(byDoor, 1, total))
@@ -100,9 +114,15 @@ const main = Effect.gen(function*() {
   const doorMicros = (own.user + own.system) / total
   const [floorRate, rate] = [(alone + alone2) / 2, (queued + queued2) / 2]
   tellNumber("floor: one worker, its door driven directly", `${floorRate.toFixed(0)} calls/s`)
-  tellNumber("one worker, 8 callers at the Gateway", `${rate.toFixed(0)} calls/s, ${(rate / floorRate).toFixed(2)} of the floor`)
+  tellNumber(
+    "one worker, 8 callers at the Gateway",
+    `${rate.toFixed(0)} calls/s, ${(rate / floorRate).toFixed(2)} of the floor`
+  )
   tellNumber("floor: CPU of a process that drives the door", `${doorMicros.toFixed(1)} µs a call`)
-  tellNumber("CPU of the Gateway, its door included", `${gatewayMicros.toFixed(1)} µs a call, ${(gatewayMicros - doorMicros).toFixed(1)} µs its own`)
+  tellNumber(
+    "CPU of the Gateway, its door included",
+    `${gatewayMicros.toFixed(1)} µs a call, ${(gatewayMicros - doorMicros).toFixed(1)} µs its own`
+  )
   const many = yield* Effect.promise(() => flood(() => stack.invoke("f1", payload), 8, total))
   tellNumber("four workers, 8 callers at the Gateway", `${many.toFixed(0)} calls/s`)
 })

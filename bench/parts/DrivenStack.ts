@@ -28,7 +28,10 @@ export const template = (capacities: ReadonlyArray<number>): string =>
     )
   ].join("\n")
 
-export const start = async (source: string, environment: Readonly<Record<string, string>> = {}): Promise<DrivenStack> => {
+export const start = async (
+  source: string,
+  environment: Readonly<Record<string, string>> = {}
+): Promise<DrivenStack> => {
   const directory = mkdtempSync(join(tmpdir(), "esb-bench-"))
   mkdirSync(join(directory, "code"))
   writeFileSync(join(directory, "code/index.mjs"), "export const handler = async (event) => event\n")

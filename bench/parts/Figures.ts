@@ -18,14 +18,18 @@ export const figure = (name: string, samplesMs: ReadonlyArray<number>): Figure =
 }
 
 export const tell = ({ count, name, p50, p99 }: Figure): void =>
-  console.log(`  ${name.padEnd(52)} p50 ${p50.toFixed(3).padStart(9)} ms  p99 ${p99.toFixed(3).padStart(9)} ms  n ${count}`)
+  console.log(
+    `  ${name.padEnd(52)} p50 ${p50.toFixed(3).padStart(9)} ms  p99 ${p99.toFixed(3).padStart(9)} ms  n ${count}`
+  )
 
 export const tellNumber = (name: string, value: string): void => console.log(`  ${name.padEnd(52)} ${value}`)
 
 /** Where and of what these figures are. */
 export const heading = (question: string): void => {
   const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim()
-  console.log(`${question}\n  commit ${commit}, Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model ?? "?"}`)
+  console.log(
+    `${question}\n  commit ${commit}, Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model ?? "?"}`
+  )
 }
 
 /** Milliseconds that one run of this took. */
@@ -37,6 +41,8 @@ export const timed = async (work: () => Promise<unknown>): Promise<number> => {
 
 /** Seconds of CPU, user and system, that a process has used so far. */
 export const cpuSeconds = (pid: number): number => {
-  const fields = execFileSync("cat", [`/proc/${pid}/stat`], { encoding: "utf8" }).replace(/^.*\) /, "").split(" ")
+  const fields = execFileSync("cat", [`/proc/${pid}/stat`], { encoding: "utf8" })
+    .replace(/^.*\) /, "")
+    .split(" ")
   return (Number(fields[11]) + Number(fields[12])) / 100
 }

@@ -43,15 +43,18 @@ export const encode = (
   outcome: RunOutcome,
   nowMs: number
 ): Uint8Array =>
-  encoder.encode(JSON.stringify({
-    version: "1.0",
-    timestamp: new Date(nowMs).toISOString(),
-    requestContext: {
-      requestId: event.id,
-      functionArn: `${functionArn}:$LATEST`,
-      condition,
-      approximateInvokeCount: event.failures + (outcome._tag === "Succeeded" || outcome._tag === "FunctionFailed" ? 1 : 0)
-    },
-    requestPayload: readable(event.payload),
-    ...response(outcome)
-  }))
+  encoder.encode(
+    JSON.stringify({
+      version: "1.0",
+      timestamp: new Date(nowMs).toISOString(),
+      requestContext: {
+        requestId: event.id,
+        functionArn: `${functionArn}:$LATEST`,
+        condition,
+        approximateInvokeCount:
+          event.failures + (outcome._tag === "Succeeded" || outcome._tag === "FunctionFailed" ? 1 : 0)
+      },
+      requestPayload: readable(event.payload),
+      ...response(outcome)
+    })
+  )

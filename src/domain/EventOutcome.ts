@@ -20,7 +20,12 @@ export type Condition = "RetriesExhausted" | "EventAgeExceeded" | "FunctionNotFo
 
 export type Decision =
   | { readonly _tag: "Done" }
-  | { readonly _tag: "Later"; readonly cause: "failure" | "postponement"; readonly dueAtUnixMs: number; readonly reason: string }
+  | {
+      readonly _tag: "Later"
+      readonly cause: "failure" | "postponement"
+      readonly dueAtUnixMs: number
+      readonly reason: string
+    }
   | { readonly _tag: "GiveUp"; readonly condition: Condition; readonly reason: string }
 
 export interface RetryTimes {

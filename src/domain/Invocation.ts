@@ -54,4 +54,7 @@ export const errorPayload = (errorType: string, errorMessage: string): Uint8Arra
 
 /** `Task timed out after 3.00 seconds`, as the caller of a synchronous call reads it. */
 export const timedOutPayload = (requestId: string, timeoutMs: number): Uint8Array =>
-  errorPayload("Sandbox.Timedout", `RequestId: ${requestId} Error: Task timed out after ${(timeoutMs / 1000).toFixed(2)} seconds`)
+  errorPayload(
+    "Sandbox.Timedout",
+    `RequestId: ${requestId} Error: Task timed out after ${(timeoutMs / 1000).toFixed(2)} seconds`
+  )

@@ -28,7 +28,8 @@ export const check = (payload: Uint8Array): Result.Result<Uint8Array, InvalidPay
 const complaint = (payload: Uint8Array): string => {
   const first = payload[0] ?? 0
   if (!/[\s"{[\-0-9a-zA-Z]/.test(String.fromCharCode(first))) {
-    const shown = first >= 0x20 && first < 0x7f ? `'${String.fromCharCode(first)}' (code ${first})` : `(CTRL-CHAR, code ${first})`
+    const shown =
+      first >= 0x20 && first < 0x7f ? `'${String.fromCharCode(first)}' (code ${first})` : `(CTRL-CHAR, code ${first})`
     return `Unexpected character (${shown}): expected a valid value ${expected}${location(1, 1)}`
   }
   const stray = strayByte(payload)
@@ -48,7 +49,16 @@ const strayByte = (bytes: Uint8Array): number | undefined => {
   let index = 0
   while (index < bytes.length) {
     const byte = bytes[index] ?? 0
-    const length = byte < 0x80 ? 1 : byte >= 0xc2 && byte < 0xe0 ? 2 : byte >= 0xe0 && byte < 0xf0 ? 3 : byte >= 0xf0 && byte < 0xf5 ? 4 : 0
+    const length =
+      byte < 0x80
+        ? 1
+        : byte >= 0xc2 && byte < 0xe0
+          ? 2
+          : byte >= 0xe0 && byte < 0xf0
+            ? 3
+            : byte >= 0xf0 && byte < 0xf5
+              ? 4
+              : 0
     if (length === 0) {
       return index
     }

@@ -113,7 +113,9 @@ export const leave = (state: PoolState, waiter: Waiter): PoolState => ({
 /** The wait of a caller is over its limit. One for whom a worker is being started is answered by that start, well or badly. */
 export const expire = (state: PoolState, waiter: Waiter): PoolStep => {
   const place = state.waiting.indexOf(waiter)
-  return place === -1 || place < state.starting ? [state, nothing] : [leave(state, waiter), [{ _tag: "Refuse", waiter }]]
+  return place === -1 || place < state.starting
+    ? [state, nothing]
+    : [leave(state, waiter), [{ _tag: "Refuse", waiter }]]
 }
 
 /** A worker is free: the first waiting caller gets it, else it rests. An outdated one goes. */
@@ -125,18 +127,16 @@ const free = (state: PoolState, worker: Worker, nowMs: number): PoolStep => {
   return first === undefined
     ? [{ ...state, idle: [...state.idle, { worker, idleSinceMs: nowMs, frozen: false }] }, nothing]
     : [
-      { ...state, waiting: others, busy: busyWith(state.busy, worker.id) },
-      [{ _tag: "Lend", waiter: first, worker, frozen: false }]
-    ]
+        { ...state, waiting: others, busy: busyWith(state.busy, worker.id) },
+        [{ _tag: "Lend", waiter: first, worker, frozen: false }]
+      ]
 }
 
 /** A start from before a function was changed and changed back is not among those counted. */
 const oneStartLess = (state: PoolState): PoolState => ({ ...state, starting: Math.max(0, state.starting - 1) })
 
 export const started = (state: PoolState, worker: Worker, nowMs: number): PoolStep =>
-  worker.specHash === state.specHash
-    ? free(oneStartLess(state), worker, nowMs)
-    : free(state, worker, nowMs)
+  worker.specHash === state.specHash ? free(oneStartLess(state), worker, nowMs) : free(state, worker, nowMs)
 
 /** A start came to nothing: the caller who has waited longest is told, nobody else. */
 export const startFailed = (state: PoolState, specHash: string): PoolStep => {

@@ -6,18 +6,24 @@ import type { Route } from "./Route.ts"
 /** Where the code of a function comes from. */
 export type FunctionCode =
   | {
-    readonly _tag: "Zip"
-    /** A directory, a `.zip` or a single file. */
-    readonly codeUri: string
-    readonly handler: string
-    readonly runtime: string
-    /** Logical ids of layers of the same template, in order. */
-    readonly layers: ReadonlyArray<string>
-    /** `Metadata.BuildMethod` and esbuild's `BuildProperties`, when given. */
-    readonly buildMethod: string | undefined
-    readonly buildProperties: Readonly<Record<string, unknown>>
-  }
-  | { readonly _tag: "Inline"; readonly source: string; readonly handler: string; readonly runtime: string; readonly layers: ReadonlyArray<string> }
+      readonly _tag: "Zip"
+      /** A directory, a `.zip` or a single file. */
+      readonly codeUri: string
+      readonly handler: string
+      readonly runtime: string
+      /** Logical ids of layers of the same template, in order. */
+      readonly layers: ReadonlyArray<string>
+      /** `Metadata.BuildMethod` and esbuild's `BuildProperties`, when given. */
+      readonly buildMethod: string | undefined
+      readonly buildProperties: Readonly<Record<string, unknown>>
+    }
+  | {
+      readonly _tag: "Inline"
+      readonly source: string
+      readonly handler: string
+      readonly runtime: string
+      readonly layers: ReadonlyArray<string>
+    }
   | { readonly _tag: "Image"; readonly imageUri: string }
 
 export interface StackFunction {

@@ -3,7 +3,10 @@ import * as Breaker from "#domain/Breaker"
 
 const limits: Breaker.BreakerLimits = { threshold: 3, recoveryMs: 1000 }
 const failedTimes = (times: number, nowMs = 0) =>
-  Array.from({ length: times }).reduce((breaker: Breaker.Breaker) => Breaker.failed(breaker, nowMs, limits), Breaker.closed)
+  Array.from({ length: times }).reduce(
+    (breaker: Breaker.Breaker) => Breaker.failed(breaker, nowMs, limits),
+    Breaker.closed
+  )
 
 describe("Breaker", () => {
   it("admits calls until so many failures in a row", () => {

@@ -8,7 +8,7 @@ import type { AsynchronousPolicy } from "#domain/FunctionSpec"
 const event: ClaimedEvent = {
   id: "e1",
   functionName: "orders" as FunctionName,
-  payload: new TextEncoder().encode("{\"n\":1}"),
+  payload: new TextEncoder().encode('{"n":1}'),
   traceId: "Root=1-5759e988-bd862e3fe1be46a994272793",
   clientContext: undefined,
   invokedArn: "arn:aws:lambda:us-east-1:000000000000:function:orders",
@@ -20,7 +20,7 @@ const event: ClaimedEvent = {
 const policy: AsynchronousPolicy = { retries: 2, maxAgeMs: 6 * 3600_000, onSuccess: undefined, onFailure: undefined }
 const failed: EventOutcome.RunOutcome = {
   _tag: "FunctionFailed",
-  payload: new TextEncoder().encode("{\"errorMessage\":\"no\"}"),
+  payload: new TextEncoder().encode('{"errorMessage":"no"}'),
   errorType: "Error"
 }
 const decide = (changes: Partial<ClaimedEvent>, outcome: EventOutcome.RunOutcome, nowMs = 1000) =>

@@ -36,14 +36,15 @@ describe("JsonPayload", () => {
     Effect.sync(() => {
       const payload = bytes(JSON.stringify(value))
       assert.deepStrictEqual(JsonPayload.check(payload), Result.succeed(payload))
-    }))
+    })
+  )
 
   it("names a word that is no token", () => {
     assert.include(complaint(bytes("hello")), "Unrecognized token 'hello'")
   })
 
   it("refuses text that stops too early", () => {
-    assert.isDefined(complaint(bytes("{\"a\":")))
+    assert.isDefined(complaint(bytes('{"a":')))
   })
 
   it("refuses in AWS's recorded words", needs("golden"), () => {

@@ -4,7 +4,13 @@ import type { FunctionName } from "#domain/FunctionName"
 import * as Pool from "#domain/Pool"
 import type { ContainerId, OwnerId, Worker } from "#domain/Worker"
 
-const limits: Pool.PoolLimits = { minCapacity: 0, maxCapacity: 2, maxWaiting: 2, idleTimeoutMs: 1000, freezeAfterMs: 100 }
+const limits: Pool.PoolLimits = {
+  minCapacity: 0,
+  maxCapacity: 2,
+  maxWaiting: 2,
+  idleTimeoutMs: 1000,
+  freezeAfterMs: 100
+}
 
 const worker = (id: string, specHash = "v1"): Worker => ({
   id: id as ContainerId,
@@ -118,7 +124,10 @@ describe("Pool", () => {
     const [frozen, first] = Pool.tidy(rested(), 105)
     assert.deepStrictEqual(first, [{ _tag: "Freeze", worker: worker("a") }])
     const [, second] = Pool.tidy(frozen, 1005)
-    assert.deepStrictEqual(second, [{ _tag: "Destroy", worker: worker("a") }, { _tag: "Freeze", worker: worker("b") }])
+    assert.deepStrictEqual(second, [
+      { _tag: "Destroy", worker: worker("a") },
+      { _tag: "Freeze", worker: worker("b") }
+    ])
   })
 
   it("says of a frozen worker that it must be thawed", () => {
@@ -206,11 +215,19 @@ describe("Pool", () => {
         assert.isAtMost(Pool.size(state), 3, "no more workers than allowed")
         assert.isAtLeast(state.starting, 0)
         assert.strictEqual(state.starting, starts.filter((hash) => hash === state.specHash).length)
-        assert.deepStrictEqual([...state.waiting].sort((a, b) => a - b), [...asked].sort((a, b) => a - b), "nobody is forgotten")
+        assert.deepStrictEqual(
+          [...state.waiting].sort((a, b) => a - b),
+          [...asked].sort((a, b) => a - b),
+          "nobody is forgotten"
+        )
         if (state.waiting.length > 0) {
-          assert.isTrue(Pool.size(state) === 3 || state.starting >= state.waiting.length, "who waits, waits for something")
+          assert.isTrue(
+            Pool.size(state) === 3 || state.starting >= state.waiting.length,
+            "who waits, waits for something"
+          )
           assert.strictEqual(state.idle.length, 0, "nobody waits while a worker rests")
         }
       }
-    }))
+    })
+  )
 })

@@ -109,11 +109,15 @@ export class Lane {
 
   /** The function is gone: idle workers go at once, busy ones when their call ends, callers in the queue are still served. */
   retire(): void {
-    this.change(this.spec, { ...this.workerSpec, specHash: retired }, {
-      ...this.state.limits,
-      minCapacity: 0,
-      idleTimeoutMs: 0
-    })
+    this.change(
+      this.spec,
+      { ...this.workerSpec, specHash: retired },
+      {
+        ...this.state.limits,
+        minCapacity: 0,
+        idleTimeoutMs: 0
+      }
+    )
   }
 
   /** Retired, with nothing left to wait for. */

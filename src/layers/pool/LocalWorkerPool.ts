@@ -35,16 +35,19 @@ const platformFailures: ReadonlySet<string> = new Set(["RuntimeUnavailable", "Wo
 
 const isPlatformFailure = (exit: Exit.Exit<unknown, unknown>): boolean =>
   Exit.isFailure(exit) &&
-  exit.cause.reasons.some((reason) =>
-    reason._tag === "Fail" &&
-    typeof reason.error === "object" && reason.error !== null && "_tag" in reason.error &&
-    platformFailures.has(String(reason.error._tag))
+  exit.cause.reasons.some(
+    (reason) =>
+      reason._tag === "Fail" &&
+      typeof reason.error === "object" &&
+      reason.error !== null &&
+      "_tag" in reason.error &&
+      platformFailures.has(String(reason.error._tag))
   )
 
 export const layer = (options: Options) =>
   Layer.effect(
     WorkerPool,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const runtime = yield* ContainerRuntime
       const client = yield* WorkerClient
       const clock = yield* Clock.Clock
@@ -71,7 +74,9 @@ export const layer = (options: Options) =>
           functionName: spec.name,
           image: spec.image,
           environment,
-          specHash: createHash("sha256").update(JSON.stringify([spec.name, spec.image, Object.entries(environment).sort()])).digest("hex")
+          specHash: createHash("sha256")
+            .update(JSON.stringify([spec.name, spec.image, Object.entries(environment).toSorted()]))
+            .digest("hex")
         }
         prepared.set(spec, fresh)
         return fresh
@@ -94,16 +99,15 @@ export const layer = (options: Options) =>
           )
         )
 
-      const startOne = Effect.fnUntraced(function*(lane: Lane, spec: WorkerSpec) {
+      const startOne = Effect.fnUntraced(function* (lane: Lane, spec: WorkerSpec) {
         const provisioned = lane.state.limits.minCapacity > 0 && lane.state.waiting.length === 0
         const asStarted = provisioned
           ? { ...spec, environment: { ...spec.environment, AWS_LAMBDA_INITIALIZATION_TYPE: "provisioned-concurrency" } }
           : spec
-        const worker = yield* Effect.tap(
-          runtime.ensure(asStarted, options.owner),
-          (worker) => Effect.sync(() => alive.set(worker.id, worker))
+        const worker = yield* Effect.tap(runtime.ensure(asStarted, options.owner), (worker) =>
+          Effect.sync(() => alive.set(worker.id, worker))
         )
-        yield* Effect.onExit(client.ready(worker), (exit) => Exit.isSuccess(exit) ? Effect.void : destroy(worker))
+        yield* Effect.onExit(client.ready(worker), (exit) => (Exit.isSuccess(exit) ? Effect.void : destroy(worker)))
         return worker
       })
 
@@ -155,8 +159,8 @@ export const layer = (options: Options) =>
         lane.breaker = isPlatformFailure(exit)
           ? Breaker.failed(lane.breaker, lane.now(), options.breaker)
           : Exit.isSuccess(exit)
-          ? Breaker.succeeded(lane.breaker)
-          : lane.breaker
+            ? Breaker.succeeded(lane.breaker)
+            : lane.breaker
       }
 
       const admit = (lane: Lane): Effect.Effect<void, BreakerOpen> => {
@@ -165,16 +169,16 @@ export const layer = (options: Options) =>
         return admission._tag === "Admitted"
           ? Effect.void
           : Effect.fail(
-            new BreakerOpen({
-              functionName: lane.spec.name,
-              failures: admission.failures,
-              retryAfterSeconds: Math.max(1, Math.ceil(admission.retryAfterMs / 1000))
-            })
-          )
+              new BreakerOpen({
+                functionName: lane.spec.name,
+                failures: admission.failures,
+                retryAfterSeconds: Math.max(1, Math.ceil(admission.retryAfterMs / 1000))
+              })
+            )
       }
 
       /** A frozen worker must run again; a dead one is no worker. `false`: ask for another. */
-      const thaw = Effect.fnUntraced(function*(worker: Worker) {
+      const thaw = Effect.fnUntraced(function* (worker: Worker) {
         const suspending = freezing.get(worker.id)
         if (suspending !== undefined) {
           yield* Fiber.await(suspending)
@@ -187,7 +191,7 @@ export const layer = (options: Options) =>
         )
       })
 
-      const obtain = Effect.fnUntraced(function*(lane: Lane, ticket: Ticket): Effect.fn.Return<Worker, BorrowFailure> {
+      const obtain = Effect.fnUntraced(function* (lane: Lane, ticket: Ticket): Effect.fn.Return<Worker, BorrowFailure> {
         while (true) {
           yield* lane.wait(ticket)
           const worker = ticket.worker
@@ -202,7 +206,7 @@ export const layer = (options: Options) =>
         }
       })
 
-      const borrow = Effect.fnUntraced(function*(spec: FunctionSpec) {
+      const borrow = Effect.fnUntraced(function* (spec: FunctionSpec) {
         const lane = laneOf(spec)
         yield* admit(lane)
         const ticket = yield* Effect.acquireRelease(
@@ -240,11 +244,12 @@ export const layer = (options: Options) =>
         }
       })
 
-      const sweep = Effect.gen(function*() {
+      const sweep = Effect.gen(function* () {
         const containers = yield* runtime.list(options.owner)
         const nowSeconds = clock.currentTimeMillisUnsafe() / 1000
         const orphans = containers.filter(
-          (container) => !alive.has(container.id) && nowSeconds - container.createdAtUnixSeconds >= options.orphanGraceMs / 1000
+          (container) =>
+            !alive.has(container.id) && nowSeconds - container.createdAtUnixSeconds >= options.orphanGraceMs / 1000
         )
         yield* Effect.forEach(orphans, destroy, { discard: true })
         yield* runtime.gc
@@ -267,7 +272,7 @@ export const layer = (options: Options) =>
               maxCapacity: lane.state.limits.maxCapacity,
               acquireTimeoutMs: lane.spec.scaling.acquireTimeoutMs
             }))
-            .sort((a, b) => a.functionName < b.functionName ? -1 : 1)
+            .toSorted((a, b) => (a.functionName < b.functionName ? -1 : 1))
         )
       })
     })

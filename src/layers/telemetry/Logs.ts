@@ -28,12 +28,12 @@ const levelOf = (level: string): Level => {
 
 const textOf = (message: unknown): string =>
   (Array.isArray(message) ? message : [message])
-    .map((part) => typeof part === "string" ? part : part instanceof Error ? part.message : JSON.stringify(part))
+    .map((part) => (typeof part === "string" ? part : part instanceof Error ? part.message : JSON.stringify(part)))
     .join(" ")
 
 export const layer = (options: { readonly name: string; readonly least: keyof typeof effectLevel }) =>
   Logger.layer([
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const sink = yield* LogSink
       return Logger.make<unknown, void>(({ cause, date, logLevel, message }) => {
         const level = levelOf(logLevel)

@@ -29,7 +29,7 @@ export class Answer extends Context.Service<
 export const layer = (options: { readonly hosts: Hosts; readonly accessLog: boolean }) =>
   Layer.effect(
     Answer,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const log = yield* LogSink
 
       const record = (exchange: Exchange.Exchange, status: number): void => {
@@ -57,9 +57,9 @@ export const layer = (options: { readonly hosts: Hosts; readonly accessLog: bool
           const { host } = exchange.source.headers
           const answered = options.hosts.allows(host)
             ? handle(exchange).pipe(
-              Effect.catch((failure) => Effect.succeed(tell(exchange, failure))),
-              Effect.catchCause((cause) => broken(exchange, cause))
-            )
+                Effect.catch((failure) => Effect.succeed(tell(exchange, failure))),
+                Effect.catchCause((cause) => broken(exchange, cause))
+              )
             : Effect.succeed(tell(exchange, new HostRefused({ host: host ?? "" })))
           return options.accessLog
             ? Effect.tap(answered, (response) => Effect.sync(() => record(exchange, response.status)))

@@ -59,7 +59,7 @@ const outcomeOf = (failure: InvokeFailure): EventOutcome.RunOutcome => {
 export const layer = (options: Options) =>
   Layer.effect(
     Events,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const queue = yield* EventQueue
       const catalog = yield* FunctionCatalog
       const invoker = yield* Invoker
@@ -74,26 +74,26 @@ export const layer = (options: Options) =>
         spec === undefined
           ? Effect.succeed({ _tag: "FunctionGone" })
           : Effect.match(
-            invoker.invoke(spec, {
-              requestId: event.id,
-              functionName: event.functionName,
-              traceId: event.traceId,
-              invokedArn: event.invokedArn,
-              payload: event.payload,
-              clientContext: event.clientContext,
-              wantsLogTail: false
-            }),
-            {
-              onSuccess: (result): EventOutcome.RunOutcome =>
-                result.errorType === undefined
-                  ? { _tag: "Succeeded", payload: result.payload }
-                  : { _tag: "FunctionFailed", payload: result.payload, errorType: result.errorType },
-              onFailure: outcomeOf
-            }
-          )
+              invoker.invoke(spec, {
+                requestId: event.id,
+                functionName: event.functionName,
+                traceId: event.traceId,
+                invokedArn: event.invokedArn,
+                payload: event.payload,
+                clientContext: event.clientContext,
+                wantsLogTail: false
+              }),
+              {
+                onSuccess: (result): EventOutcome.RunOutcome =>
+                  result.errorType === undefined
+                    ? { _tag: "Succeeded", payload: result.payload }
+                    : { _tag: "FunctionFailed", payload: result.payload, errorType: result.errorType },
+                onFailure: outcomeOf
+              }
+            )
 
       /** Tells the destination function, if there is one. Like every event, what it is told arrives at least once. */
-      const tell = Effect.fnUntraced(function*(
+      const tell = Effect.fnUntraced(function* (
         destination: FunctionName | undefined,
         event: ClaimedEvent,
         condition: EventOutcome.Condition | "Success",
@@ -115,7 +115,7 @@ export const layer = (options: Options) =>
         })
       })
 
-      const conclude = Effect.fnUntraced(function*(
+      const conclude = Effect.fnUntraced(function* (
         event: ClaimedEvent,
         policy: AsynchronousPolicy,
         outcome: EventOutcome.RunOutcome
@@ -136,7 +136,7 @@ export const layer = (options: Options) =>
       })
 
       /** One event from claim to settlement. */
-      const handle = Effect.fnUntraced(function*(event: ClaimedEvent) {
+      const handle = Effect.fnUntraced(function* (event: ClaimedEvent) {
         const spec = catalog.current().functions.get(event.functionName)
         const outcome = yield* run(spec, event)
         const stored = { times: settleTimes, schedule: settleSchedule }
@@ -157,7 +157,7 @@ export const layer = (options: Options) =>
       }
 
       /** The events of one function, in order of their time, as long as there are places for them. */
-      const lane = Effect.fnUntraced(function*(name: FunctionName, bell: Queue.Queue<void>) {
+      const lane = Effect.fnUntraced(function* (name: FunctionName, bell: Queue.Queue<void>) {
         while (true) {
           const most = Math.max(1, catalog.current().functions.get(name)?.scaling.maxCapacity ?? 1)
           const free = most - occupied(name)
@@ -168,7 +168,10 @@ export const layer = (options: Options) =>
               running,
               Effect.ensuring(
                 handle(event),
-                Effect.andThen(Effect.sync(() => places.set(name, occupied(name) - 1)), ring(name))
+                Effect.andThen(
+                  Effect.sync(() => places.set(name, occupied(name) - 1)),
+                  ring(name)
+                )
               )
             )
           }
@@ -183,7 +186,7 @@ export const layer = (options: Options) =>
           Effect.catch((failure) => Effect.as(Effect.logError(`events could not be read: ${failure.message}`), []))
         )
 
-      const wake = Effect.fnUntraced(function*(name: FunctionName) {
+      const wake = Effect.fnUntraced(function* (name: FunctionName) {
         const known = bells.get(name)
         if (known !== undefined) {
           return yield* Queue.offer(known, undefined)
@@ -195,7 +198,7 @@ export const layer = (options: Options) =>
 
       const accept = (event: AsyncEvent) => Effect.tap(queue.enqueue(event), () => wake(event.functionName))
 
-      const wakeDue = Effect.gen(function*() {
+      const wakeDue = Effect.gen(function* () {
         const nowMs = yield* Clock.currentTimeMillis
         for (const { dueAtUnixMs, functionName } of yield* queue.due) {
           if (dueAtUnixMs <= nowMs) {

@@ -49,21 +49,24 @@ export const header = (exchange: Exchange, name: string): string | undefined => 
 }
 
 /** The whole body. Fails before it is read when it is announced larger, and while it is read when it turns out larger. */
-export const body = (exchange: Exchange, limitBytes: number): Effect.Effect<Uint8Array, PayloadTooLarge | InvalidParameter> =>
+export const body = (
+  exchange: Exchange,
+  limitBytes: number
+): Effect.Effect<Uint8Array, PayloadTooLarge | InvalidParameter> =>
   Number(exchange.source.headers["content-length"] ?? 0) > limitBytes
     ? Effect.fail(new PayloadTooLarge({ limitBytes }))
     : exchange.request.arrayBuffer.pipe(
-      Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(limitBytes)),
-      Effect.map((buffer) => new Uint8Array(buffer)),
-      Effect.mapError((error) =>
-        error.reason._tag === "RequestParseError" && error.reason.reason === "BodyTooLarge"
-          ? new PayloadTooLarge({ limitBytes })
-          : new InvalidParameter({ name: "body", message: "The body of the request could not be read" })
+        Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(limitBytes)),
+        Effect.map((buffer) => new Uint8Array(buffer)),
+        Effect.mapError((error) =>
+          error.reason._tag === "RequestParseError" && error.reason.reason === "BodyTooLarge"
+            ? new PayloadTooLarge({ limitBytes })
+            : new InvalidParameter({ name: "body", message: "The body of the request could not be read" })
+        )
       )
-    )
 
 /** One value of the query; `undefined` when it is absent. */
 export const query = (exchange: Exchange, name: string): string | undefined => {
   const start = exchange.target.indexOf("?")
-  return start === -1 ? undefined : new URLSearchParams(exchange.target.slice(start + 1)).get(name) ?? undefined
+  return start === -1 ? undefined : (new URLSearchParams(exchange.target.slice(start + 1)).get(name) ?? undefined)
 }

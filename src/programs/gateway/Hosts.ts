@@ -61,7 +61,9 @@ export const make = (options: {
       if (forwarded === undefined || !isTrusted(peer)) {
         return peer
       }
-      const chain = String(forwarded).split(",").map((address) => plain(address.trim()))
+      const chain = String(forwarded)
+        .split(",")
+        .map((address) => plain(address.trim()))
       return chain.findLast((address) => !isTrusted(address)) ?? chain[0] ?? peer
     }
   }

@@ -22,12 +22,12 @@ export class Invoker extends Context.Service<
     /** Calls that run now, those without a caller included. */
     readonly inFlight: Effect.Effect<number>
   }
->()("esb/programs/gateway/Invoker") {}
+>()("esb/programs/gateway/Invoke/Invoker") {}
 
 export const layer = (options: { readonly drainTimeout: Duration.Duration }) =>
   Layer.effect(
     Invoker,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const pool = yield* WorkerPool
       const client = yield* WorkerClient
       const calls = yield* FiberSet.make<InvocationResult, InvokeFailure>()
@@ -36,7 +36,7 @@ export const layer = (options: { readonly drainTimeout: Duration.Duration }) =>
       yield* Effect.addFinalizer(() => Effect.timeoutOption(FiberSet.awaitEmpty(calls), options.drainTimeout))
 
       const send = Effect.fnUntraced(
-        function*(spec: FunctionSpec, invocation: Invocation) {
+        function* (spec: FunctionSpec, invocation: Invocation) {
           const worker = yield* pool.borrow(spec)
           return yield* client.send(worker, invocation)
         },

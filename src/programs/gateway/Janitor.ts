@@ -9,7 +9,7 @@ export const layer = (options: {
   readonly sweepEvery: Duration.Duration
 }) =>
   Layer.effectDiscard(
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const catalog = yield* FunctionCatalog
       const pool = yield* WorkerPool
       yield* Stream.runForEach(catalog.changes, (snapshot) => pool.reconcile([...snapshot.functions.values()])).pipe(

@@ -5,7 +5,7 @@ import { Effect, FileSystem } from "effect"
 import { OwnerId } from "#domain/Worker"
 
 /** As the settings say, else as an earlier start wrote it into `home`, else a new one written there now. */
-export const ownerOf = Effect.fnUntraced(function*(home: string, given: string | undefined) {
+export const ownerOf = Effect.fnUntraced(function* (home: string, given: string | undefined) {
   if (given !== undefined) {
     return OwnerId.make(given)
   }

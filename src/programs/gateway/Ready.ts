@@ -18,14 +18,16 @@ export const urlOf = (
 /** One line of JSON to the file descriptor, if there is one: `{"ready":true,"url":"http://127.0.0.1:8080"}`. */
 export const layer = (options: { readonly url: string; readonly fileDescriptor: number | undefined }) =>
   Layer.effectDiscard(
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       yield* Effect.logInfo(`answering at ${options.url}`)
       const { fileDescriptor } = options
       if (fileDescriptor !== undefined) {
         yield* Effect.try({
           try: () => writeSync(fileDescriptor, `${JSON.stringify({ ready: true, url: options.url })}\n`),
-          catch: (cause) => cause
-        }).pipe(Effect.catch((cause) => Effect.logWarning(`nobody listens on file descriptor ${fileDescriptor}: ${cause}`)))
+          catch: String
+        }).pipe(
+          Effect.catch((reason) => Effect.logWarning(`nobody listens on file descriptor ${fileDescriptor}: ${reason}`))
+        )
       }
     })
   )

@@ -54,7 +54,9 @@ const reasons: Partial<Record<Failure["_tag"], string>> = {
 const retryAfter = (failure: Failure): Headers =>
   "retryAfterSeconds" in failure
     ? { "retry-after": String(failure.retryAfterSeconds) }
-    : failure._tag === "QueueFull" ? { "retry-after": "1" } : {}
+    : failure._tag === "QueueFull"
+      ? { "retry-after": "1" }
+      : {}
 
 const exception = (exchange: Exchange, name: ExceptionName, failure: Failure) => {
   const status = exceptionStatus[name]

@@ -38,7 +38,7 @@ const jobsOf = (specs: Iterable<FunctionSpec>): ReadonlyMap<string, Job> => {
 
 export const layer = (options: { readonly region: string }) =>
   Layer.effectDiscard(
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const catalog = yield* FunctionCatalog
       const events = yield* Events
       const clocks = yield* FiberMap.make<string>()
@@ -47,26 +47,28 @@ export const layer = (options: { readonly region: string }) =>
         Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
           unixMs - nowMs > longestSleepMs
             ? Effect.andThen(Effect.sleep(longestSleepMs), sleepUntil(unixMs))
-            : Effect.sleep(Math.max(0, unixMs - nowMs)))
+            : Effect.sleep(Math.max(0, unixMs - nowMs))
+        )
 
       const fire = (job: Job, atMs: number) => {
         const id = randomUUID()
-        return events.accept({
-          id,
-          functionName: job.functionName,
-          payload: job.schedule.input === undefined
-            ? ScheduledEvent.encode(id, options.region, job.rule, atMs)
-            : encoder.encode(job.schedule.input),
-          traceId: TraceContext.format(TraceContext.generate()),
-          clientContext: undefined,
-          invokedArn: FunctionArn.of(options.region, job.functionName),
-          acceptedAtUnixMs: atMs
-        }).pipe(
-          Effect.catch((failure) => Effect.logError(`${job.rule} could not be fired: ${failure.message}`))
-        )
+        return events
+          .accept({
+            id,
+            functionName: job.functionName,
+            payload:
+              job.schedule.input === undefined
+                ? ScheduledEvent.encode(id, options.region, job.rule, atMs)
+                : encoder.encode(job.schedule.input),
+            traceId: TraceContext.format(TraceContext.generate()),
+            clientContext: undefined,
+            invokedArn: FunctionArn.of(options.region, job.functionName),
+            acceptedAtUnixMs: atMs
+          })
+          .pipe(Effect.catch((failure) => Effect.logError(`${job.rule} could not be fired: ${failure.message}`)))
       }
 
-      const keepTime = Effect.fnUntraced(function*(job: Job) {
+      const keepTime = Effect.fnUntraced(function* (job: Job) {
         const schedule = Schedule.parse(job.schedule.expression)
         if (Result.isFailure(schedule)) {
           return yield* Effect.logError(`${job.rule} is never fired: ${schedule.failure.message}`)
@@ -84,7 +86,7 @@ export const layer = (options: { readonly region: string }) =>
         }
       })
 
-      const apply = Effect.fnUntraced(function*(specs: Iterable<FunctionSpec>) {
+      const apply = Effect.fnUntraced(function* (specs: Iterable<FunctionSpec>) {
         const jobs = jobsOf(specs)
         for (const [key] of clocks) {
           if (!jobs.has(key)) {
@@ -96,6 +98,8 @@ export const layer = (options: { readonly region: string }) =>
         }
       })
 
-      yield* Stream.runForEach(catalog.changes, (snapshot) => apply(snapshot.functions.values())).pipe(Effect.forkScoped)
+      yield* Stream.runForEach(catalog.changes, (snapshot) => apply(snapshot.functions.values())).pipe(
+        Effect.forkScoped
+      )
     })
   )

@@ -12,23 +12,63 @@ export const settings = {
       []
     ),
     trustedProxies: Setting.List("TRUSTED_PROXIES", "Addresses or networks whose X-Forwarded-For is believed", []),
-    sslCertPath: Setting.optional(Setting.Text)("SSL_CERT_PATH", "PEM certificate; with SSL_KEY_PATH turns HTTPS on", "plain HTTP"),
+    sslCertPath: Setting.optional(Setting.Text)(
+      "SSL_CERT_PATH",
+      "PEM certificate; with SSL_KEY_PATH turns HTTPS on",
+      "plain HTTP"
+    ),
     sslKeyPath: Setting.optional(Setting.Text)("SSL_KEY_PATH", "PEM key of that certificate"),
-    readyFd: Setting.optional(Setting.Int({ min: 3 }))("ESB_READY_FD", "File descriptor told the URL once the Gateway answers", "nobody is told"),
-    drainTimeout: Setting.Seconds("DRAIN_TIMEOUT", "How long calls in flight may take to end when the Gateway stops", Duration.seconds(30))
+    readyFd: Setting.optional(Setting.Int({ min: 3 }))(
+      "ESB_READY_FD",
+      "File descriptor told the URL once the Gateway answers",
+      "nobody is told"
+    ),
+    drainTimeout: Setting.Seconds(
+      "DRAIN_TIMEOUT",
+      "How long calls in flight may take to end when the Gateway stops",
+      Duration.seconds(30)
+    )
   }),
   ...Setting.group("State and configuration", {
     home: Setting.Text("ESB_HOME", "Directory of the stack's state", ".esb"),
-    functionsConfigPath: Setting.optional(Setting.Text)("FUNCTIONS_CONFIG_PATH", "functions.yml", "<ESB_HOME>/config/functions.yml"),
-    routingConfigPath: Setting.optional(Setting.Text)("ROUTING_CONFIG_PATH", "routing.yml", "<ESB_HOME>/config/routing.yml"),
+    functionsConfigPath: Setting.optional(Setting.Text)(
+      "FUNCTIONS_CONFIG_PATH",
+      "functions.yml",
+      "<ESB_HOME>/config/functions.yml"
+    ),
+    routingConfigPath: Setting.optional(Setting.Text)(
+      "ROUTING_CONFIG_PATH",
+      "routing.yml",
+      "<ESB_HOME>/config/routing.yml"
+    ),
     configReloadEnabled: Setting.Flag("CONFIG_RELOAD_ENABLED", "Watch these files", true),
-    configReloadInterval: Setting.Seconds("CONFIG_RELOAD_INTERVAL", "How often they are looked at when the system reports no change", Duration.seconds(1)),
-    ownerId: Setting.optional(Setting.Text)("GATEWAY_OWNER_ID", "Who owns the workers this Gateway starts", "kept in ESB_HOME/owner"),
-    region: Setting.Text(["AWS_REGION", "AWS_DEFAULT_REGION"], "Region told to functions and written into ARNs", "us-east-1")
+    configReloadInterval: Setting.Seconds(
+      "CONFIG_RELOAD_INTERVAL",
+      "How often they are looked at when the system reports no change",
+      Duration.seconds(1)
+    ),
+    ownerId: Setting.optional(Setting.Text)(
+      "GATEWAY_OWNER_ID",
+      "Who owns the workers this Gateway starts",
+      "kept in ESB_HOME/owner"
+    ),
+    region: Setting.Text(
+      ["AWS_REGION", "AWS_DEFAULT_REGION"],
+      "Region told to functions and written into ARNs",
+      "us-east-1"
+    )
   }),
   ...Setting.group("Who may call", {
-    invokeAuth: Setting.OneOf(["sigv4", "none"])("INVOKE_AUTH", "How calls of the Invoke API prove themselves; none is for trusted networks", "sigv4"),
-    routeAuth: Setting.OneOf(["jwt", "template"])("ROUTE_AUTH", "Whether routes want a token: always, or as the template says", "jwt"),
+    invokeAuth: Setting.OneOf(["sigv4", "none"])(
+      "INVOKE_AUTH",
+      "How calls of the Invoke API prove themselves; none is for trusted networks",
+      "sigv4"
+    ),
+    routeAuth: Setting.OneOf(["jwt", "template"])(
+      "ROUTE_AUTH",
+      "Whether routes want a token: always, or as the template says",
+      "jwt"
+    ),
     accessKeyId: Setting.Text("ESB_ACCESS_KEY_ID", "Access key of the stack", "esb"),
     secretAccessKey: Setting.required(Setting.Secret)("ESB_SECRET_ACCESS_KEY", "Its secret"),
     jwtSecretKey: Setting.required(Setting.Secret)("JWT_SECRET_KEY", "Signs tokens; at least 32 characters"),
@@ -39,31 +79,86 @@ export const settings = {
     authEndpointPath: Setting.Text("AUTH_ENDPOINT_PATH", "Path of the token endpoint", "/user/auth/v1")
   }),
   ...Setting.group("Workers", {
-    agentRuntime: Setting.OneOf(["process"])("AGENT_RUNTIME", "What starts workers: process starts child processes of this Gateway", "process"),
+    agentRuntime: Setting.OneOf(["process"])(
+      "AGENT_RUNTIME",
+      "What starts workers: process starts child processes of this Gateway",
+      "process"
+    ),
     defaultMaxCapacity: Setting.Int({ min: 1 })("DEFAULT_MAX_CAPACITY", "Workers of a function that says nothing", 10),
     defaultMinCapacity: Setting.Int()("DEFAULT_MIN_CAPACITY", "Workers started ahead of calls", 0),
-    workerMemory: Setting.optional(Setting.ByteSize)("WORKER_MEMORY", "Memory the workers of one function may have together", "three quarters of the machine's"),
-    poolAcquireTimeout: Setting.Seconds("POOL_ACQUIRE_TIMEOUT", "How long a call waits for a free worker before it is refused", Duration.seconds(2)),
+    workerMemory: Setting.optional(Setting.ByteSize)(
+      "WORKER_MEMORY",
+      "Memory the workers of one function may have together",
+      "three quarters of the machine's"
+    ),
+    poolAcquireTimeout: Setting.Seconds(
+      "POOL_ACQUIRE_TIMEOUT",
+      "How long a call waits for a free worker before it is refused",
+      Duration.seconds(2)
+    ),
     poolMaxWaiting: Setting.Int()("POOL_MAX_WAITING", "Calls of one function that may wait at once", 1000),
-    gatewayIdleTimeoutSeconds: Setting.Seconds("GATEWAY_IDLE_TIMEOUT_SECONDS", "Idle workers are destroyed after this long", Duration.seconds(300)),
+    gatewayIdleTimeoutSeconds: Setting.Seconds(
+      "GATEWAY_IDLE_TIMEOUT_SECONDS",
+      "Idle workers are destroyed after this long",
+      Duration.seconds(300)
+    ),
     enableContainerPause: Setting.Flag("ENABLE_CONTAINER_PAUSE", "Freeze idle workers", true),
-    pauseIdleSeconds: Setting.Seconds("PAUSE_IDLE_SECONDS", "Idle workers are frozen after this long", Duration.seconds(30)),
-    heartbeatInterval: Setting.Seconds("HEARTBEAT_INTERVAL", "How often containers that belong to no pool are looked for", Duration.seconds(30)),
-    orphanGracePeriodSeconds: Setting.Seconds("ORPHAN_GRACE_PERIOD_SECONDS", "Such a container is left alone until it is this old", Duration.seconds(60)),
-    circuitBreakerThreshold: Setting.Int({ min: 1 })("CIRCUIT_BREAKER_THRESHOLD", "Platform failures in a row after which calls of a function are refused", 5),
-    circuitBreakerRecoveryTimeout: Setting.Seconds("CIRCUIT_BREAKER_RECOVERY_TIMEOUT", "How long they are refused before one is tried", Duration.seconds(30)),
-    strictRuntimes: Setting.Flag("STRICT_RUNTIMES", "Refuse a function whose exact interpreter version is missing", false),
-    initTimeout: Setting.Seconds("INIT_TIMEOUT", "How long a worker may take to ask for its first call", Duration.seconds(10)),
+    pauseIdleSeconds: Setting.Seconds(
+      "PAUSE_IDLE_SECONDS",
+      "Idle workers are frozen after this long",
+      Duration.seconds(30)
+    ),
+    heartbeatInterval: Setting.Seconds(
+      "HEARTBEAT_INTERVAL",
+      "How often containers that belong to no pool are looked for",
+      Duration.seconds(30)
+    ),
+    orphanGracePeriodSeconds: Setting.Seconds(
+      "ORPHAN_GRACE_PERIOD_SECONDS",
+      "Such a container is left alone until it is this old",
+      Duration.seconds(60)
+    ),
+    circuitBreakerThreshold: Setting.Int({ min: 1 })(
+      "CIRCUIT_BREAKER_THRESHOLD",
+      "Platform failures in a row after which calls of a function are refused",
+      5
+    ),
+    circuitBreakerRecoveryTimeout: Setting.Seconds(
+      "CIRCUIT_BREAKER_RECOVERY_TIMEOUT",
+      "How long they are refused before one is tried",
+      Duration.seconds(30)
+    ),
+    strictRuntimes: Setting.Flag(
+      "STRICT_RUNTIMES",
+      "Refuse a function whose exact interpreter version is missing",
+      false
+    ),
+    initTimeout: Setting.Seconds(
+      "INIT_TIMEOUT",
+      "How long a worker may take to ask for its first call",
+      Duration.seconds(10)
+    ),
     runtimeApiBind: Setting.Text("AGENT_RUNTIME_API_BIND", "Address the workers' Runtime API listens on", "127.0.0.1"),
-    runtimeApiPorts: Setting.PortRange("AGENT_RUNTIME_API_PORTS", "Ports for it, one per worker", { first: 20_000, last: 29_999 })
+    runtimeApiPorts: Setting.PortRange("AGENT_RUNTIME_API_PORTS", "Ports for it, one per worker", {
+      first: 20_000,
+      last: 29_999
+    })
   }),
   ...Setting.group("Events", {
     eventQueueLimit: Setting.Int({ min: 1 })("EVENT_QUEUE_LIMIT", "Accepted events kept at most", 100_000),
     eventQueueBytes: Setting.ByteSize("EVENT_QUEUE_BYTES", "Their payloads together at most", ByteSize.gibibytes(1)),
-    eventRetryBase: Setting.Seconds("EVENT_RETRY_BASE", "Wait before the first retry of a failed event; the second waits twice as long", Duration.seconds(60))
+    eventRetryBase: Setting.Seconds(
+      "EVENT_RETRY_BASE",
+      "Wait before the first retry of a failed event; the second waits twice as long",
+      Duration.seconds(60)
+    )
   }),
   ...Setting.group("Logs", {
-    logLevel: Setting.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])("LOG_LEVEL", "Least important line the Gateway writes about itself", "INFO"),
+    logLevel: Setting.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])(
+      "LOG_LEVEL",
+      "Least important line the Gateway writes about itself",
+      "INFO"
+    ),
     accessLog: Setting.Flag("ACCESS_LOG", "One line for every request", true),
     logMaxBytes: Setting.ByteSize("LOG_MAX_BYTES", "Size of the log store", ByteSize.mebibytes(512)),
     logMaxAge: Setting.Int({ min: 1 })("LOG_MAX_AGE_DAYS", "Days a line is kept", 7)

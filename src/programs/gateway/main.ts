@@ -42,10 +42,10 @@ const server = (values: GatewaySettings) =>
       values.sslCertPath === undefined || values.sslKeyPath === undefined
         ? createServer({ keepAliveTimeout: 65_000 })
         : createSecureServer({
-          keepAliveTimeout: 65_000,
-          cert: readFileSync(values.sslCertPath),
-          key: readFileSync(values.sslKeyPath)
-        }),
+            keepAliveTimeout: 65_000,
+            cert: readFileSync(values.sslCertPath),
+            key: readFileSync(values.sslKeyPath)
+          }),
     { host: values.host, port: values.port, gracefulShutdownTimeout: values.drainTimeout }
   )
 
@@ -157,16 +157,20 @@ const doors = (values: GatewaySettings, home: string, owner: OwnerId, url: strin
     version
   }).pipe(Layer.provide(Answer.layer({ hosts, accessLog: values.accessLog })))
   return Ready.layer({ url, fileDescriptor: values.readyFd }).pipe(
-    Layer.provide(HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true, routerConfig: { maxParamLength: 2048 } })),
+    Layer.provide(
+      HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true, routerConfig: { maxParamLength: 2048 } })
+    ),
     Layer.provide([
       Schedules.layer({ region: values.region }),
       Janitor.layer({ tidyEvery: tidyEvery(values), sweepEvery: values.heartbeatInterval })
     ]),
-    Layer.provide(Events.layer({
-      region: values.region,
-      retryBaseMs: Duration.toMillis(values.eventRetryBase),
-      drainTimeout: values.drainTimeout
-    })),
+    Layer.provide(
+      Events.layer({
+        region: values.region,
+        retryBaseMs: Duration.toMillis(values.eventRetryBase),
+        drainTimeout: values.drainTimeout
+      })
+    ),
     Layer.provide(Invoke.layer({ drainTimeout: values.drainTimeout })),
     Layer.provide(pools(values, owner, url)),
     Layer.provide([authenticator(values), configuration(values, home)]),
@@ -176,7 +180,7 @@ const doors = (values: GatewaySettings, home: string, owner: OwnerId, url: strin
   )
 }
 
-const main = Effect.fnUntraced(function*(values: GatewaySettings) {
+const main = Effect.fnUntraced(function* (values: GatewaySettings) {
   const home = resolve(values.home)
   const files = yield* FileSystem.FileSystem
   yield* files.makeDirectory(stateDirectoryOf(home), { recursive: true, mode: 0o700 })

@@ -23,26 +23,28 @@ const invocationTypes = ["RequestResponse", "Event", "DryRun"] as const
 type InvocationType = (typeof invocationTypes)[number]
 
 /** Refuses what `one of` would not allow, in AWS's words. */
-const oneOf = <const T extends string>(written: string | undefined, allowed: ReadonlyArray<T>, name: string, fallback: T) => {
+const oneOf = <const T extends string>(
+  written: string | undefined,
+  allowed: ReadonlyArray<T>,
+  name: string,
+  fallback: T
+) => {
   const found = written === undefined ? fallback : allowed.find((word) => word === written)
   return found === undefined
     ? Effect.fail(
-      new InvalidParameter({
-        name,
-        message:
-          `1 validation error detected: Value '${written}' at '${name}' failed to satisfy constraint: ` +
-          `Member must satisfy enum value set: [${allowed.join(", ")}]`
-      })
-    )
+        new InvalidParameter({
+          name,
+          message:
+            `1 validation error detected: Value '${written}' at '${name}' failed to satisfy constraint: ` +
+            `Member must satisfy enum value set: [${allowed.join(", ")}]`
+        })
+      )
     : Effect.succeed(found)
 }
 
-export const layer = (options: {
-  readonly authentication: "sigv4" | "none"
-  readonly region: string
-}) =>
+export const layer = (options: { readonly authentication: "sigv4" | "none"; readonly region: string }) =>
   HttpRouter.use((router) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const answer = yield* Answer
       const authenticator = yield* Authenticator
       const catalog = yield* FunctionCatalog
@@ -53,13 +55,13 @@ export const layer = (options: {
         options.authentication === "none"
           ? Effect.void
           : authenticator.signed({
-            method: exchange.method,
-            target: exchange.target,
-            rawHeaders: exchange.source.rawHeaders,
-            body
-          })
+              method: exchange.method,
+              target: exchange.target,
+              rawHeaders: exchange.source.rawHeaders,
+              body
+            })
 
-      const handle = Effect.fnUntraced(function*(exchange: Exchange.Exchange) {
+      const handle = Effect.fnUntraced(function* (exchange: Exchange.Exchange) {
         const body = yield* Exchange.body(exchange, limits.requestBytes)
         yield* authenticate(exchange, body)
         const { name } = yield* HttpRouter.params
@@ -88,7 +90,12 @@ export const layer = (options: {
         })
       })
 
-      const perform = (exchange: Exchange.Exchange, type: InvocationType, spec: FunctionSpec, invocation: Invocation) => {
+      const perform = (
+        exchange: Exchange.Exchange,
+        type: InvocationType,
+        spec: FunctionSpec,
+        invocation: Invocation
+      ) => {
         switch (type) {
           case "RequestResponse":
             return Effect.map(invoker.invoke(spec, invocation), (result) => Respond.invoked(exchange, result))
@@ -99,7 +106,7 @@ export const layer = (options: {
         }
       }
 
-      const accept = Effect.fnUntraced(function*(invocation: Invocation) {
+      const accept = Effect.fnUntraced(function* (invocation: Invocation) {
         if (invocation.payload.length > limits.eventBytes) {
           return yield* new PayloadTooLarge({ limitBytes: limits.eventBytes })
         }
@@ -114,10 +121,6 @@ export const layer = (options: {
         })
       })
 
-      yield* router.add(
-        "POST",
-        "/2015-03-31/functions/:name/invocations",
-        answer.with(handle, Respond.refused)
-      )
+      yield* router.add("POST", "/2015-03-31/functions/:name/invocations", answer.with(handle, Respond.refused))
     })
   )

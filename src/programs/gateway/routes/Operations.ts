@@ -16,20 +16,24 @@ import * as Respond from "../Respond.ts"
 const largestPage = 10_000
 
 /** A whole number of the query, within bounds. */
-const whole = (exchange: Exchange.Exchange, name: string, most: number) => {
+const whole = Effect.fnUntraced(function* (exchange: Exchange.Exchange, name: string, most: number) {
   const written = Exchange.query(exchange, name)
   if (written === undefined) {
-    return Effect.succeed(undefined)
+    return undefined
   }
   const value = Number(written)
-  return Number.isSafeInteger(value) && value >= 0 && value <= most
-    ? Effect.succeed(value)
-    : Effect.fail(new InvalidParameter({ name, message: `${name} must be a whole number from 0 to ${most}, not ${written}` }))
-}
+  if (Number.isSafeInteger(value) && value >= 0 && value <= most) {
+    return value
+  }
+  return yield* new InvalidParameter({
+    name,
+    message: `${name} must be a whole number from 0 to ${most}, not ${written}`
+  })
+})
 
 export const layer = (options: { readonly owner: OwnerId }) =>
   HttpRouter.use((router) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const answer = yield* Answer
       const authenticator = yield* Authenticator
       const log = yield* LogSink
@@ -52,7 +56,7 @@ export const layer = (options: { readonly owner: OwnerId }) =>
 
       yield* guarded(
         "/_esb/logs",
-        Effect.fnUntraced(function*(exchange) {
+        Effect.fnUntraced(function* (exchange) {
           const records = yield* log.query({
             functionName: Exchange.query(exchange, "function") as FunctionName | undefined,
             requestId: Exchange.query(exchange, "request"),
@@ -66,10 +70,11 @@ export const layer = (options: { readonly owner: OwnerId }) =>
         })
       )
       yield* guarded("/_esb/workers", (exchange) =>
-        Effect.map(runtime.list(options.owner), (workers) => Respond.json(exchange, 200, { workers })))
+        Effect.map(runtime.list(options.owner), (workers) => Respond.json(exchange, 200, { workers }))
+      )
       yield* guarded(
         "/_esb/events",
-        Effect.fnUntraced(function*(exchange) {
+        Effect.fnUntraced(function* (exchange) {
           const limit = (yield* whole(exchange, "limit", largestPage)) ?? 100
           return Respond.json(exchange, 200, { events: yield* queue.list(limit) })
         })

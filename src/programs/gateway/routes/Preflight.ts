@@ -10,7 +10,7 @@ const headers =
   "Authorization,Content-Type,X-Amz-Date,X-Api-Key,X-Amz-Security-Token,X-Amz-Invocation-Type,X-Amzn-Trace-Id"
 
 export const layer = HttpRouter.use((router) =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const answer = yield* Answer
 
     const handle = (exchange: Exchange.Exchange) => {

@@ -1,13 +1,13 @@
 /** Every path that is nobody else's: a route of the stack, called with an API Gateway event. */
 import { Effect } from "effect"
 import { HttpRouter } from "effect/http"
-import { RouteNotFound } from "#domain/Failure"
+import { RouteNotFound, type Unauthorized } from "#domain/Failure"
 import * as FunctionArn from "#domain/FunctionArn"
 import { limits } from "#domain/Invocation"
 import * as ProxyEvent from "#domain/ProxyEvent"
 import * as ProxyResponse from "#domain/ProxyResponse"
 import type { Route } from "#domain/Route"
-import { Authenticator } from "#services/Authenticator"
+import { Authenticator, type Principal } from "#services/Authenticator"
 import { FunctionCatalog } from "#services/FunctionCatalog"
 import { Answer } from "../Answer.ts"
 import * as Exchange from "../Exchange.ts"
@@ -22,7 +22,7 @@ export const layer = (options: {
   readonly region: string
 }) =>
   HttpRouter.use((router) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const answer = yield* Answer
       const authenticator = yield* Authenticator
       const catalog = yield* FunctionCatalog
@@ -31,12 +31,13 @@ export const layer = (options: {
       const wantsToken = (route: Route | undefined): boolean =>
         options.authentication === "jwt" ? route?.authorization !== "none" : route?.authorization === "jwt"
 
-      const authenticate = (exchange: Exchange.Exchange, route: Route | undefined) =>
-        wantsToken(route)
-          ? authenticator.bearer(Exchange.header(exchange, "authorization"))
-          : Effect.succeed(undefined)
+      const authenticate = (
+        exchange: Exchange.Exchange,
+        route: Route | undefined
+      ): Effect.Effect<Principal | void, Unauthorized> =>
+        wantsToken(route) ? authenticator.bearer(Exchange.header(exchange, "authorization")) : Effect.void
 
-      const handle = Effect.fnUntraced(function*(exchange: Exchange.Exchange) {
+      const handle = Effect.fnUntraced(function* (exchange: Exchange.Exchange) {
         const match = catalog.current().routes.match(exchange.method, exchange.path)
         // A stranger is not told which paths exist.
         const principal = yield* authenticate(exchange, match?.route)
@@ -54,7 +55,7 @@ export const layer = (options: {
             match,
             requestId: exchange.requestId,
             sourceIp: options.hosts.clientAddress(exchange.source),
-            principal: principal?.name
+            principal: principal === undefined ? undefined : principal.name
           })
         )
         const result = yield* invoker.invoke(spec, {

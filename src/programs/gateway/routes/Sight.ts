@@ -26,9 +26,13 @@ const poolLine = (pool: PoolStatus) => ({
   acquire_timeout: pool.acquireTimeoutMs / 1000
 })
 
-export const layer = (options: { readonly owner: OwnerId; readonly authEndpointPath: string; readonly version: string }) =>
+export const layer = (options: {
+  readonly owner: OwnerId
+  readonly authEndpointPath: string
+  readonly version: string
+}) =>
   HttpRouter.use((router) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const answer = yield* Answer
       const authenticator = yield* Authenticator
       const catalog = yield* FunctionCatalog
@@ -44,7 +48,10 @@ export const layer = (options: { readonly owner: OwnerId; readonly authEndpointP
         )
 
       /** A page for those with a token. */
-      const guarded = (path: `/${string}`, page: (exchange: Exchange.Exchange) => Effect.Effect<ReturnType<typeof Respond.json>>) =>
+      const guarded = (
+        path: `/${string}`,
+        page: (exchange: Exchange.Exchange) => Effect.Effect<ReturnType<typeof Respond.json>>
+      ) =>
         router.add(
           "GET",
           path,
@@ -74,7 +81,7 @@ export const layer = (options: { readonly owner: OwnerId; readonly authEndpointP
           onFailure: (failure) => ({ container_id: id.id, container_name: id.name, error: failure.message })
         })
 
-      const containers = Effect.fnUntraced(function*(exchange: Exchange.Exchange) {
+      const containers = Effect.fnUntraced(function* (exchange: Exchange.Exchange) {
         const listed = yield* Effect.orElseSucceed(runtime.list(options.owner), () => undefined)
         if (listed === undefined) {
           return Respond.json(exchange, 503, { message: "Container metrics are unavailable from Agent runtime" })
@@ -89,7 +96,10 @@ export const layer = (options: { readonly owner: OwnerId; readonly authEndpointP
           : Respond.json(exchange, 200, { containers: lines, failures })
       })
 
-      yield* open("/health", Effect.map(isoNow, (timestamp) => ({ status: "healthy", timestamp })))
+      yield* open(
+        "/health",
+        Effect.map(isoNow, (timestamp) => ({ status: "healthy", timestamp }))
+      )
       yield* open(
         "/openapi.json",
         Effect.sync(() =>
@@ -102,7 +112,9 @@ export const layer = (options: { readonly owner: OwnerId; readonly authEndpointP
       )
       yield* guarded("/metrics/pools", (exchange) =>
         Effect.zipWith(pool.status, isoNow, (pools, collected_at) =>
-          Respond.json(exchange, 200, { pools: pools.map(poolLine), collected_at })))
+          Respond.json(exchange, 200, { pools: pools.map(poolLine), collected_at })
+        )
+      )
       yield* guarded("/metrics/containers", containers)
       yield* guarded("/functions", (exchange) =>
         Effect.sync(() => {
@@ -111,11 +123,13 @@ export const layer = (options: { readonly owner: OwnerId; readonly authEndpointP
             functions: Manifest.encodeFunctions([...functions.values()]).functions,
             count: functions.size
           })
-        }))
+        })
+      )
       yield* guarded("/routes", (exchange) =>
         Effect.sync(() => {
           const { routes } = catalog.current().routes
           return Respond.json(exchange, 200, { routes: Manifest.encodeRoutes(routes).routes, count: routes.length })
-        }))
+        })
+      )
     })
   )

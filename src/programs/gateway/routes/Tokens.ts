@@ -9,7 +9,9 @@ import * as Exchange from "../Exchange.ts"
 import * as Respond from "../Respond.ts"
 
 const Credentials = Schema.fromJsonString(
-  Schema.Struct({ AuthParameters: Schema.Struct({ USERNAME: Schema.String, PASSWORD: Schema.Redacted(Schema.String) }) })
+  Schema.Struct({
+    AuthParameters: Schema.Struct({ USERNAME: Schema.String, PASSWORD: Schema.Redacted(Schema.String) })
+  })
 )
 const decode = Schema.decodeUnknownEffect(Credentials)
 
@@ -17,7 +19,7 @@ const decode = Schema.decodeUnknownEffect(Credentials)
 const bodyLimit = 16_384
 
 /** Told where the API key was right, whatever comes of the password. */
-const keyWasRight = { "padma_user_authorized": "true" }
+const keyWasRight = { padma_user_authorized: "true" }
 
 const equal = (left: string, right: string): boolean => {
   const [a, b] = [Buffer.from(left), Buffer.from(right)]
@@ -26,11 +28,11 @@ const equal = (left: string, right: string): boolean => {
 
 export const layer = (options: { readonly path: `/${string}`; readonly apiKey: Redacted.Redacted }) =>
   HttpRouter.use((router) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const answer = yield* Answer
       const authenticator = yield* Authenticator
 
-      const handle = Effect.fnUntraced(function*(exchange: Exchange.Exchange) {
+      const handle = Effect.fnUntraced(function* (exchange: Exchange.Exchange) {
         const body = yield* Exchange.body(exchange, bodyLimit)
         const credentials = yield* decode(new TextDecoder().decode(body)).pipe(
           Effect.mapError((error) => new InvalidParameter({ name: "body", message: error.message }))
