@@ -168,14 +168,22 @@ const failures = (promises: Promises) => {
     })
   )
 
-  promises("takes no further call once it is about to end", (start) =>
+  const endings = [
+    { handler: "promises.unhandledButAnswers", kind: "response", code: 128 },
+    { handler: "promises.answersTooLate", kind: "error", code: 129 }
+  ]
+  promises("answers once and takes no further call when it is about to end", (start) =>
     Effect.gen(function* () {
-      const worker = yield* start("promises.unhandledButAnswers")
-      const [first] = [worker.peer.call({}), worker.peer.call({})]
-      assert.strictEqual((yield* Effect.promise(() => first.answered)).body.toString(), '"answered"')
-      assert.strictEqual((yield* worker.exit).code, 128)
-      assert.strictEqual(worker.peer.requests.filter(({ path }) => path.endsWith("/next")).length, 1)
-      assert.strictEqual(worker.peer.requests.filter(({ path }) => path.endsWith("/error")).length, 0)
+      for (const { code, handler, kind } of endings) {
+        const worker = yield* start(handler)
+        const [first] = [worker.peer.call({}), worker.peer.call({})]
+        assert.strictEqual((yield* Effect.promise(() => first.answered)).kind, kind)
+        assert.strictEqual((yield* worker.exit).code, code)
+        assert.deepStrictEqual(
+          worker.peer.requests.map(({ path }) => path.replace(/.*\//, "")),
+          ["next", kind]
+        )
+      }
     })
   )
 

@@ -47,6 +47,14 @@ exports.uncaught = async () => {
   await new Promise((resolve) => setTimeout(resolve, 1000))
 }
 
+exports.answersTooLate = () =>
+  new Promise((resolve) => {
+    setTimeout(() => {
+      setImmediate(() => resolve("too late"))
+      throw new TooHot("in a timer")
+    }, 1)
+  })
+
 exports.unhandledButAnswers = async () => {
   Promise.reject(new Error("nobody catches"))
   return "answered"

@@ -52,9 +52,10 @@ const outcomeOf = async (worker: Worker, handler: Handler, invocation: Invocatio
   }
 }
 
-/** Posts what the caller gets. User code that fails from now on cannot change it, only wait for it. */
-const settle = async (worker: Worker, post: Promise<HttpAnswer>) => {
-  const told = tell(post)
+/** Posts what the caller gets, unless a crash was faster. One that comes later can only wait for it. */
+const settle = async (worker: Worker, post: () => Promise<HttpAnswer>) => {
+  if (worker.crash.ending) return
+  const told = tell(post())
   worker.crash.send = () => told
   await told
 }
@@ -65,10 +66,11 @@ export const performBuffered = async (worker: Worker, handler: Handler, invocati
   const outcome = await outcomeOf(worker, handler, invocation)
   try {
     if ("thrown" in outcome) throw outcome.thrown
-    await settle(worker, worker.api.respond(requestId, serialise(outcome.result, worker.since24)))
+    const json = serialise(outcome.result, worker.since24)
+    await settle(worker, () => worker.api.respond(requestId, json))
   } catch (thrown) {
     worker.log.error("Invoke Error", thrown)
-    await settle(worker, worker.api.fail(requestId, thrown))
+    await settle(worker, () => worker.api.fail(requestId, thrown))
   }
 }
 
