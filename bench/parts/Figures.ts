@@ -13,7 +13,7 @@ const at = (sorted: ReadonlyArray<number>, share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 
 export const figure = (name: string, samplesMs: ReadonlyArray<number>): Figure => {
-  const sorted = [...samplesMs].sort((a, b) => a - b)
+  const sorted = samplesMs.toSorted((a, b) => a - b)
   return { name, p50: at(sorted, 0.5), p99: at(sorted, 0.99), count: sorted.length }
 }
 

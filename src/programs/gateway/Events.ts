@@ -156,26 +156,27 @@ export const layer = (options: Options) =>
         return bell === undefined ? Effect.void : Queue.offer(bell, undefined)
       }
 
+      /** Takes events for the places that are free. Whole or not at all: a claimed event is running, or stays claimed until the next start. */
+      const fill = Effect.fnUntraced(function* (name: FunctionName) {
+        const most = Math.max(1, catalog.current().functions.get(name)?.scaling.maxCapacity ?? 1)
+        const free = most - occupied(name)
+        const claimed = free > 0 ? yield* claim(name, free) : []
+        for (const event of claimed) {
+          places.set(name, occupied(name) + 1)
+          const leave = Effect.andThen(
+            Effect.sync(() => places.set(name, occupied(name) - 1)),
+            ring(name)
+          )
+          yield* FiberSet.run(running, Effect.ensuring(handle(event), leave))
+        }
+        return claimed.length === free && free > 0
+      }, Effect.uninterruptible)
+
       /** The events of one function, in order of their time, as long as there are places for them. */
       const lane = Effect.fnUntraced(function* (name: FunctionName, bell: Queue.Queue<void>) {
         while (true) {
-          const most = Math.max(1, catalog.current().functions.get(name)?.scaling.maxCapacity ?? 1)
-          const free = most - occupied(name)
-          const claimed = free > 0 ? yield* claim(name, free) : []
-          for (const event of claimed) {
-            places.set(name, occupied(name) + 1)
-            yield* FiberSet.run(
-              running,
-              Effect.ensuring(
-                handle(event),
-                Effect.andThen(
-                  Effect.sync(() => places.set(name, occupied(name) - 1)),
-                  ring(name)
-                )
-              )
-            )
-          }
-          if (claimed.length < free || free <= 0) {
+          const mayBeMore = yield* fill(name)
+          if (!mayBeMore) {
             yield* Queue.take(bell)
           }
         }
