@@ -2,7 +2,6 @@
  * What calls a function: routes and schedules.
  * @see https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-property-function-eventsource.html
  */
-import type { FunctionName } from "./FunctionName.ts"
 import type { ScheduleSpec } from "./FunctionSpec.ts"
 import type { Route } from "./Route.ts"
 import * as Suggestion from "./Suggestion.ts"
@@ -16,14 +15,13 @@ import * as TemplateNodes from "./TemplateNode.ts"
 import * as TemplateSchedules from "./TemplateSchedules.ts"
 import * as TemplateSupport from "./TemplateSupport.ts"
 
-/** A route and where it is written, to name both places when two are the same. */
-export interface PlacedRoute {
-  readonly route: Route
+/** A route to the function whose event it is, and where it is written. */
+export interface RouteEvent extends Omit<Route, "functionName"> {
   readonly place: TemplatePlace
 }
 
 export interface TemplateEvents {
-  readonly routes: ReadonlyArray<PlacedRoute>
+  readonly routes: ReadonlyArray<RouteEvent>
   readonly schedules: ReadonlyArray<ScheduleSpec>
 }
 
@@ -33,17 +31,16 @@ const methods = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PU
 export const read = (
   context: TemplateContext,
   properties: TemplateMap,
-  functionName: FunctionName,
   globals: TemplateMap | undefined
 ): TemplateEvents => {
-  const routes: Array<PlacedRoute> = []
+  const routes: Array<RouteEvent> = []
   const schedules: Array<ScheduleSpec> = []
   const events = TemplateFields.map(context.scope, properties, "Events")
   for (const written of events?.entries.values() ?? []) {
     const event = readType(context, written)
     if (event?.type === "Api") {
-      const route = readRoute(context, event.properties, functionName, globals)
-      routes.push(...(route === undefined ? [] : [{ route, place: event.properties.place }]))
+      const route = readRoute(context, event.properties, globals)
+      routes.push(...(route === undefined ? [] : [route]))
     } else if (event !== undefined) {
       const schedule = TemplateSchedules.read(context.scope, event.type, event.properties)
       schedules.push(...(schedule === undefined ? [] : [schedule]))
@@ -94,9 +91,8 @@ const isHonoured = (type: string): type is TemplateSupport.HonouredEvent => Obje
 const readRoute = (
   context: TemplateContext,
   event: TemplateMap,
-  functionName: FunctionName,
   globals: TemplateMap | undefined
-): Route | undefined => {
+): RouteEvent | undefined => {
   const { scope } = context
   TemplateFields.required(scope, event, "Path")
   TemplateFields.required(scope, event, "Method")
@@ -115,7 +111,7 @@ const readRoute = (
     return undefined
   }
   const authorization = TemplateAuthorization.decide(scope, api, event)
-  return { method, path, functionName, authorization }
+  return { method, path, authorization, place: event.place }
 }
 
 /** @see https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-settings-method-request.html#setup-method-resources */

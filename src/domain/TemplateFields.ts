@@ -21,7 +21,9 @@ export const check = (scope: TemplateScope, map: TemplateMap, support: TemplateS
     }
     const ineffective = reasonFor(support.withoutEffect, name)
     const refused = reasonFor(support.refused, name)
-    if (ineffective !== undefined) {
+    if (name.startsWith("Fn::")) {
+      scope.report.unsupported(value.place, `${name} is not supported beside properties: macros are not run`)
+    } else if (ineffective !== undefined) {
       scope.report.warning(value.place, `${name} has no effect here: ${ineffective}`)
     } else if (refused !== undefined) {
       scope.report.unsupported(value.place, `${name} is not supported: ${refused}`)

@@ -10,13 +10,13 @@ import * as TemplateAsynchronous from "./TemplateAsynchronous.ts"
 import * as TemplateCode from "./TemplateCode.ts"
 import type { TemplateContext } from "./TemplateContext.ts"
 import * as TemplateEnvironment from "./TemplateEnvironment.ts"
-import type { PlacedRoute } from "./TemplateEvents.ts"
 import * as TemplateEvents from "./TemplateEvents.ts"
 import * as TemplateFields from "./TemplateFields.ts"
 import * as TemplateLayers from "./TemplateLayers.ts"
 import type { TemplateMap } from "./TemplateNode.ts"
 import type { TemplateResource } from "./TemplateResources.ts"
 import type { TemplateScope } from "./TemplateScope.ts"
+import type { PlacedRoute } from "./TemplateUniqueness.ts"
 
 /** Where Lambda itself starts. */
 const defaults = { timeoutSeconds: 3, memoryMiB: 128 }
@@ -29,7 +29,6 @@ export interface TemplateFunction {
   readonly stackFunction: Omit<StackFunction, "asynchronous">
   readonly asynchronous: TemplateAsynchronous.TemplateAsynchronous
   readonly routes: ReadonlyArray<PlacedRoute>
-  readonly resource: TemplateResource
 }
 
 /** A function that cannot be deployed is left out; why has been reported. */
@@ -47,12 +46,7 @@ export const read = (
   const environment = TemplateEnvironment.read(scope, properties)
   const asynchronous = TemplateAsynchronous.read(scope, properties)
   const capacity = readCapacity(scope, properties)
-  const events = TemplateEvents.read(
-    context,
-    properties,
-    name ?? FunctionName.FunctionName.make("unnamed"),
-    globalsOfApis
-  )
+  const events = TemplateEvents.read(context, properties, globalsOfApis)
   checkArchitecture(context, properties)
   checkAlias(scope, properties)
   if (name === undefined || code === undefined) {
@@ -70,8 +64,7 @@ export const read = (
       schedules: events.schedules
     },
     asynchronous,
-    routes: events.routes,
-    resource
+    routes: events.routes.map(({ place, ...route }) => ({ route: { ...route, functionName: name }, place }))
   }
 }
 

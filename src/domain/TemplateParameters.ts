@@ -137,11 +137,22 @@ const brokenRule = (
 
 /** The whole value must match. Patterns are written for Java; one that JavaScript cannot read is not held against the value. */
 const matches = (value: string, pattern: string, node: TemplateMap, report: TemplateReport): boolean => {
-  try {
-    return new RegExp(`^(?:${pattern})$`).test(value)
-  } catch {
+  const expression = expressionOf(pattern)
+  if (expression === undefined) {
     report.warning(node.place, `AllowedPattern ${pattern} is not checked: it cannot be read here`)
-    return true
+  }
+  return expression?.test(value) ?? true
+}
+
+const expressionOf = (pattern: string): RegExp | undefined => {
+  // Java's classes of characters are something else, or nothing, in JavaScript
+  if (pattern.includes("\\p{")) {
+    return undefined
+  }
+  try {
+    return new RegExp(`^(?:${pattern})$`)
+  } catch {
+    return undefined
   }
 }
 

@@ -1,8 +1,14 @@
 /** Nothing in a stack may be called by two names, or two things by one. */
+import type { Route } from "./Route.ts"
 import type { TemplateContext } from "./TemplateContext.ts"
-import type { PlacedRoute } from "./TemplateEvents.ts"
 import type { TemplatePlace } from "./TemplateNode.ts"
 import type { TemplateReport } from "./TemplateReport.ts"
+
+/** A route and where it is written, to name both places when two are the same. */
+export interface PlacedRoute {
+  readonly route: Route
+  readonly place: TemplatePlace
+}
 
 /** Names of functions, tables and buckets. */
 export const checkNames = ({ scope, resources, nameOf }: TemplateContext): void => {

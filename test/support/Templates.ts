@@ -51,9 +51,8 @@ Resources:
 
 /** The value of a variable of an environment that is given as YAML: the shortest way to see what an expression is worth. */
 export const valueOf = (expression: string, sections = "", options: Options = {}): string | undefined =>
-  onlyFunction(stackOf(withFunction(`Environment: {Variables: {VALUE: ${expression}}}`, sections), options)).environment[
-    "VALUE"
-  ]
+  onlyFunction(stackOf(withFunction(`Environment: {Variables: {VALUE: ${expression}}}`, sections), options))
+    .environment["VALUE"]
 
 /** The messages about such a value. */
 export const messagesOf = (expression: string, sections = "", options: Options = {}): ReadonlyArray<string> =>

@@ -12,7 +12,8 @@ type Json = Readonly<Record<string, unknown>>
 
 const isRecord = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value)
 const record = (value: unknown): Json => (isRecord(value) ? value : {})
-const isLiteral = (value: unknown): value is string | number | boolean => value !== undefined && typeof value !== "object"
+const isLiteral = (value: unknown): value is string | number | boolean =>
+  value !== undefined && typeof value !== "object"
 
 /** Parameters without defaults in the recorded templates; AWS's translator leaves references to them in place. */
 const parameters = (text: string): Readonly<Record<string, string>> => {
@@ -21,13 +22,17 @@ const parameters = (text: string): Readonly<Record<string, string>> => {
   return Object.fromEntries(
     Object.entries(declared)
       .filter(([, parameter]) => isRecord(parameter) && parameter["Default"] === undefined)
-      .map(([name, parameter]) => [name, record(parameter)["Type"] === "Number" ? "128" : `given-${name.toLowerCase()}`])
+      .map(([name, parameter]) => [
+        name,
+        record(parameter)["Type"] === "Number" ? "128" : `given-${name.toLowerCase()}`
+      ])
   )
 }
 
 const resolve = (file: string, text: string, allowUnsupported: boolean) =>
   Result.flatMap(TemplateFile.parse(file, text), (parsed) =>
-    Template.resolve({ ...parsed, parameters: parameters(text), allowUnsupported, region: "ap-southeast-1" }))
+    Template.resolve({ ...parsed, parameters: parameters(text), allowUnsupported, region: "ap-southeast-1" })
+  )
 
 const translator = () => join(pathOf("golden"), "sam-translator")
 const patterns = () => join(pathOf("golden"), "sam-patterns")
@@ -119,6 +124,14 @@ const compareEvents = (file: string, stack: Stack, resources: Json): void => {
   assert.deepStrictEqual(schedules.toSorted(), translatedSchedules(resources).toSorted(), file)
 }
 
+/** How much was compared belongs to the result: a comparison of nothing passes too. */
+const tell = (what: string, counts: Readonly<Record<string, number>>) =>
+  process.stdout.write(
+    `${what}: ${Object.entries(counts)
+      .map(([name, count]) => `${count} ${name}`)
+      .join(", ")}\n`
+  )
+
 describe("the templates of AWS's translator", needs("golden"), () => {
   it("those that are accepted mean what AWS's translator makes of them", () => {
     const counts = { templates: 0, functions: 0, literals: 0, routes: 0, tables: 0, refused: 0 }
@@ -143,7 +156,7 @@ describe("the templates of AWS's translator", needs("golden"), () => {
         counts.literals += compareLiterals(file, ours, record(record(resources[ours.logicalId])["Properties"]))
       }
     }
-    console.log("accepted as they are, and compared:", counts)
+    tell("accepted as they are, and compared", counts)
     assert.isAtLeast(counts.templates, 50)
     assert.isAtLeast(counts.functions, 50)
     assert.isAtLeast(counts.literals, 200)
@@ -166,7 +179,7 @@ describe("the templates of AWS's translator", needs("golden"), () => {
         counts.literals += compareLiterals(file, ours, record(record(resources[ours.logicalId])["Properties"]))
       }
     }
-    console.log("let through, and compared:", counts)
+    tell("let through, and compared", counts)
     assert.isAtLeast(counts.templates, 250)
     assert.isAtLeast(counts.functions, 300)
     assert.isAtLeast(counts.literals, 1_200)
@@ -177,9 +190,12 @@ describe("the templates of AWS's translator", needs("golden"), () => {
     const accepted = ["error_schema_validation_wrong_type.yaml"]
     const wrong = read(join(translator(), "input")).filter(({ file }) => file.startsWith("error_"))
     const found = wrong.filter(({ file, text }) => Result.isSuccess(resolve(file, text, false))).map(({ file }) => file)
-    console.log(`refused like AWS's translator: ${wrong.length - found.length} of ${wrong.length}`)
+    tell("refused like AWS's translator", { refused: wrong.length - found.length, of: wrong.length })
     assert.isAtLeast(wrong.length, 100)
-    assert.deepStrictEqual(found, accepted.filter((file) => wrong.some((other) => other.file === file)))
+    assert.deepStrictEqual(
+      found,
+      accepted.filter((file) => wrong.some((other) => other.file === file))
+    )
   })
 })
 
@@ -196,11 +212,17 @@ describe("the templates of sample applications", needs("golden"), () => {
         }
       }
       const isSyntax = Result.isFailure(strict) && strict.failure._tag === "TemplateSyntax"
-      const outcome = isSyntax ? "syntax" : Result.isSuccess(strict) ? "accepted" : Result.isSuccess(relaxed) ? "letThrough" : "refused"
+      const outcome = isSyntax
+        ? "syntax"
+        : Result.isSuccess(strict)
+          ? "accepted"
+          : Result.isSuccess(relaxed)
+            ? "letThrough"
+            : "refused"
       counts[outcome] += 1
       assert(Result.isFailure(strict) || Result.isSuccess(relaxed), `${file} is accepted only when less is allowed`)
     }
-    console.log("sample applications:", counts)
+    tell("sample applications", counts)
     assert.isAtLeast(counts.accepted, 20)
     assert.isAtLeast(counts.letThrough, 150)
     assert.isAtMost(counts.syntax, 9)

@@ -63,6 +63,7 @@ export const read = (
     const merged = map.items
       .filter(({ key }) => isMerge(key))
       .flatMap((pair) => merge(pair.value, path, pair.key.range?.[0] ?? 0))
+    const names = new Set<string>()
     const own = map.items
       .filter(({ key }) => !isMerge(key))
       .map(({ key, value: item }) => {
@@ -70,7 +71,13 @@ export const read = (
         if (!isScalar(key)) {
           fault(offset, "a key is a text, not a list or a map")
         }
-        const name = isScalar(key) ? String(key.value ?? "") : ""
+        // a key is what was written: NO stays a country
+        const name = isScalar(key) ? (key.source ?? String(key.value)) : ""
+        if (names.has(name)) {
+          // the parser has found keys of one kind; 1 and "1" are two kinds to it
+          fault(offset, "Map keys must be unique", `the key ${name} is already in this map`)
+        }
+        names.add(name)
         return [name, value(item, [...path, name], offset)] as const
       })
     return [...merged, ...own]
@@ -112,5 +119,5 @@ export const read = (
     }
   }
 
-  return value(document.contents, [], 0)
+  return value(document.contents, [], document.contents?.range?.[0] ?? 0)
 }
