@@ -132,7 +132,10 @@ const tell = (what: string, counts: Readonly<Record<string, number>>) =>
       .join(", ")}\n`
   )
 
-describe("the templates of AWS's translator", needs("golden"), () => {
+/** Hundreds of templates in one test, on a machine that may be doing other things. */
+const recorded = { ...needs("golden"), timeout: 60_000 }
+
+describe("the templates of AWS's translator", recorded, () => {
   it("those that are accepted mean what AWS's translator makes of them", () => {
     const counts = { templates: 0, functions: 0, literals: 0, routes: 0, tables: 0, refused: 0 }
     for (const { file, text } of read(join(translator(), "input")).filter(({ file }) => !file.startsWith("error_"))) {
@@ -199,7 +202,7 @@ describe("the templates of AWS's translator", needs("golden"), () => {
   })
 })
 
-describe("the templates of sample applications", needs("golden"), () => {
+describe("the templates of sample applications", recorded, () => {
   it("are accepted, or refused with a line that exists", () => {
     const counts = { accepted: 0, letThrough: 0, refused: 0, syntax: 0 }
     for (const { file, text } of read(patterns())) {
@@ -225,6 +228,7 @@ describe("the templates of sample applications", needs("golden"), () => {
     tell("sample applications", counts)
     assert.isAtLeast(counts.accepted, 20)
     assert.isAtLeast(counts.letThrough, 150)
-    assert.isAtMost(counts.syntax, 9)
+    const total = Object.values(counts).reduce((sum, count) => sum + count)
+    assert.isBelow(counts.syntax / total, 0.05, "more texts than expected are not YAML")
   })
 })
