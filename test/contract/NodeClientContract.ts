@@ -1,7 +1,7 @@
 /** What the Node client promises beyond the common: AWS's rules for handlers, errors and logs of Node.js functions. */
 import { assert, describe } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
-import { cpSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs"
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { errorOf, initFailure, promise, resultOf, temporary } from "./RuntimeClientContract.ts"
@@ -297,8 +297,8 @@ const packages = (directory: string, from: string, ...names: ReadonlyArray<strin
 }
 
 const layers = (promises: Promises, interpreter: Interpreter) => {
-  const layered = () => {
-    const root = realpathSync(temporary())
+  const layered = Effect.gen(function* () {
+    const root = yield* temporary
     const taskRoot = join(root, "task")
     for (const file of ["layered.mjs", "layered-helper.mjs", "layered.cjs"]) {
       cpSync(samples("node", file), join(taskRoot, file))
@@ -307,11 +307,11 @@ const layers = (promises: Promises, interpreter: Interpreter) => {
     const layer = packages(join(root, "opt/nodejs"), "layer", "in-layer", "in-both", "in-layer-and-sdk")
     const sdk = packages(join(root, "sdk"), "sdk", "@scope/in-sdk", "in-sdk-later", "in-layer", "in-both")
     return { taskRoot, environment: { NODE_PATH: `${join(root, "absent")}:${layer}:${sdk}` } }
-  }
+  })
 
   promises("finds packages of layers, then of the SDK, but the function's own first", (start) =>
     Effect.gen(function* () {
-      const byImport = yield* start("layered.early", layered())
+      const byImport = yield* start("layered.early", yield* layered)
       const own = "function by import"
       const found = { fromLayer: "layer by import", fromScoped: "sdk by import", fromBoth: own }
       assert.deepStrictEqual(resultOf(yield* byImport.invoke({})), found)
@@ -320,7 +320,7 @@ const layers = (promises: Promises, interpreter: Interpreter) => {
 
   promises("finds packages of layers from CommonJS", (start) =>
     Effect.gen(function* () {
-      const { taskRoot, environment } = layered()
+      const { taskRoot, environment } = yield* layered
       const nested = join(taskRoot, "commonjs")
       cpSync(join(taskRoot, "layered.cjs"), join(nested, "index.cjs"))
       const worker = yield* start("commonjs/index.handler", { taskRoot, environment })
@@ -334,7 +334,7 @@ const layers = (promises: Promises, interpreter: Interpreter) => {
   if (resolvesInThread) {
     promises("finds packages of layers for imports that a handler makes later", (start) =>
       Effect.gen(function* () {
-        const worker = yield* start("layered.handler", layered())
+        const worker = yield* start("layered.handler", yield* layered)
         assert.deepInclude(resultOf(yield* worker.invoke({})) as object, { fromLater: "sdk by import" })
       })
     )
@@ -342,7 +342,7 @@ const layers = (promises: Promises, interpreter: Interpreter) => {
 
   promises("says of a package that is nowhere what Node says", (start) =>
     Effect.gen(function* () {
-      const worker = yield* start("layered.missing", layered())
+      const worker = yield* start("layered.missing", yield* layered)
       const { body } = errorOf(yield* worker.invoke({}))
       assert.match(body.errorMessage, /^Cannot find package 'no-such-package' imported from /)
     })
@@ -351,7 +351,7 @@ const layers = (promises: Promises, interpreter: Interpreter) => {
   if (major >= 24) {
     promises("keeps compiled code for the next worker where a place for it is named", (start) =>
       Effect.gen(function* () {
-        const cache = temporary()
+        const cache = yield* temporary
         const worker = yield* start("promises.nested.deeper.handler", { environment: { NODE_COMPILE_CACHE: cache } })
         yield* worker.invoke({})
         yield* worker.invoke({})

@@ -1,7 +1,7 @@
 /** What the Python client promises beyond the common: AWS's rules for handlers, errors and logs of Python functions. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
-import { cpSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs"
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { type ErrorAnswer, errorOf, initFailure, promise, resultOf, temporary } from "./RuntimeClientContract.ts"
 import { needs, pathOf } from "#test/support/Engines"
@@ -264,7 +264,7 @@ const surroundings = (promises: Promises) => {
 
   promises("finds modules of the function, then of layers, then of the SDK", (start) =>
     Effect.gen(function* () {
-      const root = realpathSync(temporary())
+      const root = yield* temporary
       const [taskRoot, layer, sdk] = [join(root, "task"), join(root, "opt/python"), join(root, "sdk")]
       moduleAt(taskRoot, "in_both", "function")
       for (const name of ["in_layer", "in_both"]) moduleAt(layer, name, "layer")
@@ -345,7 +345,7 @@ const endpoints = (promises: Promises) => {
   promises("teaches an old SDK the variables that name endpoints", (start) =>
     Effect.gen(function* () {
       for (const [version, environment, expected] of cases) {
-        const PYTHONPATH = botocore(temporary(), version)
+        const PYTHONPATH = botocore(yield* temporary, version)
         const worker = yield* start("sdk.clients", { environment: { ...environment, PYTHONPATH } })
         assert.deepStrictEqual(resultOf(yield* worker.invoke({})), expected, version)
       }

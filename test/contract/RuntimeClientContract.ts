@@ -1,7 +1,7 @@
 /** What every runtime client of ours promises, whichever language it runs. The handlers are `test/samples/clients/<language>/common`. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
-import { mkdtempSync, readFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type ClientWorker, TOKEN } from "#test/support/ClientWorker"
@@ -45,7 +45,11 @@ export const initFailure = (worker: ClientWorker) =>
     return body
   })
 
-export const temporary = () => mkdtempSync(join(tmpdir(), "esb-runtime-client-"))
+/** A directory that goes with the test. */
+export const temporary = Effect.acquireRelease(
+  Effect.sync(() => realpathSync(mkdtempSync(join(tmpdir(), "esb-runtime-client-")))),
+  (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
+)
 
 /** Names a promise; the worker lives as long as the test. */
 export const promise = (title: string, body: () => Effect.Effect<void, unknown, Scope.Scope>) =>
@@ -189,7 +193,7 @@ export const suite = (name: string, makeStart: () => Promise<StartClient>) =>
 
     promises("has written all output of a call before its answer", (start) =>
       Effect.gen(function* () {
-        const outputFile = join(temporary(), "output")
+        const outputFile = join(yield* temporary, "output")
         const worker = yield* start("common.prints", { outputFile })
         assert.isNull(resultOf(yield* worker.invoke({ lines: 20_000 })))
         assert.isTrue(readFileSync(outputFile, "utf8").endsWith("line 20000\nand a rest"))

@@ -1,11 +1,12 @@
 /** Our runtime clients as commands: the Node client bundled as for `dist`, the Python client from its sources. */
 import { build } from "esbuild"
 import { spawnSync } from "node:child_process"
-import { mkdtempSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { Effect, Scope } from "effect"
+import { afterAll } from "vitest"
 import { type ClientCommand, type ClientWorker, start } from "./ClientWorker.ts"
 import { pathOf } from "#test/support/Engines"
 
@@ -20,12 +21,15 @@ export type ClientOptions = Partial<Pick<ClientCommand, "taskRoot" | "environmen
 /** Starts a worker with this handler. */
 export type StartClient = (handler: string, options?: ClientOptions) => Effect.Effect<ClientWorker, never, Scope.Scope>
 
+const home = mkdtempSync(join(tmpdir(), "esb-node-client-"))
+afterAll(() => rmSync(home, { recursive: true, force: true }))
+
 let bundled: Promise<string> | undefined
 
 /** Built once per test file, the way `npm run build` does it. */
 const bundledNodeClient = () =>
   (bundled ??= (async () => {
-    const outfile = join(mkdtempSync(join(tmpdir(), "esb-node-client-")), "node.mjs")
+    const outfile = join(home, "node.mjs")
     await build({
       entryPoints: [join(repository, "src/layers/process/clients/node/main.ts")],
       bundle: true,

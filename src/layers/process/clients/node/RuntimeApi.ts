@@ -10,7 +10,7 @@ import { fromAnswer, type Invocation } from "./Invocation.ts"
 const VERSION = "/2018-06-01/runtime"
 
 /** The Runtime API does not want this worker any more. */
-export class Dismissed extends Error {
+class Dismissed extends Error {
   override readonly name = "Dismissed"
 }
 
