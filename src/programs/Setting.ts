@@ -201,7 +201,7 @@ export const Secret: Constructor<Redacted.Redacted> = constructor({
 })
 
 /** `jwtExpiresDelta` is given as `--jwt-expires-delta`. */
-export const flagName = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+const flagName = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 
 type Flags<S> = { readonly [K in keyof S]: CliFlag.Flag<Option.Option<string>> }
 

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url"
 import { Effect, Schedule } from "effect"
 
 /** Where the built programs lie; `ESB_DIST` tries another build. */
-export const dist = process.env["ESB_DIST"] ?? fileURLToPath(new URL("../../dist", import.meta.url))
+const dist = process.env["ESB_DIST"] ?? fileURLToPath(new URL("../../dist", import.meta.url))
 
 export interface Ended {
   readonly code: number | null

@@ -70,7 +70,7 @@ export interface Resources {
 }
 
 /** The file is not YAML, or says something else than resources. */
-export class ResourcesInvalid extends Schema.TaggedError<ResourcesInvalid>()("ResourcesInvalid", {
+class ResourcesInvalid extends Schema.TaggedError<ResourcesInvalid>()("ResourcesInvalid", {
   path: Schema.String,
   detail: Schema.String
 }) {

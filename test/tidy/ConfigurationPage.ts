@@ -1,0 +1,53 @@
+/** docs/configuration.md as the settings of the programs say it. */
+import { settings as agent } from "#programs/agent/Settings"
+import { settings as esb } from "#programs/esb/Settings"
+import { settings as gateway } from "#programs/gateway/Settings"
+import { settings as provisioner } from "#programs/provisioner/Settings"
+import * as Setting from "#programs/Setting"
+
+const programs = [
+  { title: "Gateway", file: "dist/gateway.js", settings: gateway },
+  { title: "Agent", file: "dist/agent.js", settings: agent },
+  { title: "Provisioner", file: "dist/provisioner.js", settings: provisioner },
+  { title: "esb up", file: "dist/esb.js", settings: esb }
+]
+
+const code = (text: string) => `\`${text.replaceAll("|", "\\|")}\``
+const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("<", "\\<")
+
+const row = ({ about, env, expected, fallback, flag, isRequired }: Setting.Row) => {
+  const variables = env
+    .split(/, | or /)
+    .map(code)
+    .join(", ")
+  const standard = isRequired ? "**required**" : fallback === "none" ? "–" : cell(fallback)
+  return `| ${variables} | ${flag === undefined ? "–" : code(flag)} | ${standard} | ${cell(`${about}; ${expected}`)} |`
+}
+
+const section = ({ file, settings, title }: (typeof programs)[number]) => [
+  `## ${title}`,
+  "",
+  `\`node ${file} --help\` tells the same.`,
+  ...[...Map.groupBy(Setting.rows(settings), ({ group }) => group)].flatMap(([group, rows]) => [
+    "",
+    `### ${title}: ${group}`,
+    "",
+    "| variable | flag | default | meaning |",
+    "| --- | --- | --- | --- |",
+    ...rows.map(row)
+  ]),
+  ""
+]
+
+export const page = (): string =>
+  [
+    "# Configuration",
+    "",
+    "Every setting of every program, made from the records that the programs read (`npx vitest run --project tidy -u`",
+    "writes it anew). A flag wins over the environment, the environment over the default; an empty variable is an absent",
+    "one; of several variables the first that has a value wins. A value that cannot be read stops the start with exit code 2",
+    "and names its variable. A secret has no flag, because a command line is told to every process of the machine: it comes",
+    "from its variable, or from the file that `<NAME>_FILE` names.",
+    "",
+    ...programs.flatMap(section)
+  ].join("\n")
