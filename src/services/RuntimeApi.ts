@@ -44,8 +44,8 @@ export interface Door {
   /** How many events were handed over so far. Standing still, and not `busy`: nothing new to measure. */
   readonly callCount: () => number
   /**
-   * Sends `SHUTDOWN` to the extensions that wait for it, and takes no further call. Returns how many were told: with none
-   * there is nobody to wait for.
+   * Sends `SHUTDOWN` to the extensions that listen for it, as soon as they poll, and takes no further call. Returns how many
+   * there are: with none there is nobody to wait for.
    */
   readonly shutdown: (reason: ShutdownReason, deadlineUnixMs: number) => number
   /** A process of the worker has ended, and its output has been read: a call in flight ends with it. */

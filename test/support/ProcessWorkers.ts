@@ -15,11 +15,16 @@ import * as RecordedLog from "./RecordedLog.ts"
 
 const clients = fileURLToPath(new URL("../../src/layers/process/clients", import.meta.url))
 
+let root: string | undefined
+
 /** A new directory; removed when the process ends. */
 export const temporaryDirectory = (): string => {
-  const path = mkdtempSync(join(tmpdir(), "esb-ProcessWorkers-"))
-  process.once("exit", () => rmSync(path, { recursive: true, force: true }))
-  return path
+  if (root === undefined) {
+    const made = mkdtempSync(join(tmpdir(), "esb-ProcessWorkers-"))
+    process.once("exit", () => rmSync(made, { recursive: true, force: true }))
+    root = made
+  }
+  return mkdtempSync(join(root, "directory-"))
 }
 
 let prepared: Promise<string> | undefined

@@ -51,8 +51,10 @@ const make = Effect.fnUntraced(function* (settings: ProcessSettings) {
     const status = { ...end, outOfMemory: worker.outOfMemory, extension }
     worker.status = "STOPPED"
     worker.exit = { status, atUnixSeconds: nowUnixSeconds() }
+    // Whoever removes it does the rest, and may still wait for its extensions.
+    if (worker.retired) return
     for (const group of groupsOf(worker)) group.signal("SIGKILL")
-    if (!worker.retired) worker.door.exited(status)
+    worker.door.exited(status)
   }
 
   const bringUp = Effect.fnUntraced(function* (plan: WorkerPlan.WorkerPlan, owner: OwnerId, scope: Scope.Closeable) {

@@ -22,7 +22,7 @@ export interface ProcessWorker {
   lastUsedAtUnixSeconds: number
   /** Killed, or about to be, for using more memory than it has. */
   outOfMemory: boolean
-  /** Nobody needs to be told of its end any more. */
+  /** It is being removed: its end is no news to anybody. */
   retired: boolean
   exit: { readonly status: ExitStatus; readonly atUnixSeconds: number } | undefined
 }

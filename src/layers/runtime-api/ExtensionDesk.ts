@@ -24,6 +24,8 @@ export class ExtensionDesk {
   readonly #door: WorkerDoor
   /** Parked polls by the id of their extension. */
   readonly #polls = new Map<string, ServerResponse>()
+  /** Once the worker is shut down: what extensions get that poll late. */
+  #shutdown: unknown
 
   constructor(door: WorkerDoor) {
     this.#door = door
@@ -49,6 +51,7 @@ export class ExtensionDesk {
       this.#polls.delete(id)
       door.state = RuntimeProtocol.extensionPollLost(door.state, id)
     })
+    if (this.#shutdown !== undefined) this.#deliver("SHUTDOWN", this.#shutdown)
     door.advance()
   }
 
@@ -79,21 +82,20 @@ export class ExtensionDesk {
     })
   }
 
-  /** Returns how many were told. */
+  /** At once to those that wait, to others when they poll next. Returns how many listen for it. */
   deliverShutdown(shutdownReason: ShutdownReason, deadlineMs: number): number {
-    return this.#deliver("SHUTDOWN", { eventType: "SHUTDOWN", shutdownReason, deadlineMs })
+    this.#shutdown = { eventType: "SHUTDOWN", shutdownReason, deadlineMs }
+    this.#deliver("SHUTDOWN", this.#shutdown)
+    return this.#door.state.extensions.filter(({ events }) => events.has("SHUTDOWN")).length
   }
 
-  #deliver(kind: RuntimeProtocol.ExtensionEvent, event: unknown): number {
-    let told = 0
+  #deliver(kind: RuntimeProtocol.ExtensionEvent, event: unknown): void {
     for (const extension of this.#door.state.extensions) {
       const poll = extension.events.has(kind) ? this.#polls.get(extension.id) : undefined
       if (poll === undefined) continue
       this.#polls.delete(extension.id)
       Answers.json(poll, 200, event, ["Lambda-Extension-Event-Identifier", randomUUID()])
-      told += 1
     }
-    return told
   }
 
   #register(name: string, body: Uint8Array, request: IncomingMessage, response: ServerResponse): void {

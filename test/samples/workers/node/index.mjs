@@ -1,5 +1,6 @@
 /** Functions that behave, and functions that do what a worker must survive. */
 import { spawn } from "node:child_process"
+import { createRequire } from "node:module"
 import { once } from "node:events"
 import { connect } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -79,3 +80,6 @@ export const knock = async ({ port }) => {
   socket.destroy()
   return true
 }
+
+/** Uses a module that only a layer has. */
+export const greet = async ({ name }) => createRequire(import.meta.url)("greeting").hello(name)

@@ -10,3 +10,10 @@ def echo(event, context):
 
 def where(event, context):
     return {"directory": os.getcwd(), "path": sys.path, "version": "%d.%d" % sys.version_info[:2]}
+
+
+def greet(event, context):
+    # Only a layer has it.
+    import greeting
+
+    return greeting.hello(event["name"])

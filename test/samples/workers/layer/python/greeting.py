@@ -1,0 +1,5 @@
+"""A module of a layer."""
+
+
+def hello(name):
+    return "hello " + name
