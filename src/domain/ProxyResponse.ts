@@ -164,13 +164,8 @@ const broken = (objection: string): HttpResult => ({
   objection
 })
 
-/** The response to a caller who used this method: to HEAD it has no body. */
-export const decode = (result: Pick<InvocationResult, "payload" | "errorType">, method: string): HttpResult => {
-  const response =
-    result.errorType === undefined
-      ? Result.getOrElse(read(result.payload), (reason) =>
-          broken(`The answer of the function is no response: ${reason}`)
-        )
-      : broken(`The function failed: ${result.errorType}`)
-  return method === "HEAD" ? { ...response, body: new Uint8Array() } : response
-}
+/** The response to any method: whoever sends it keeps the body from HEAD, and tells its length all the same. */
+export const decode = (result: Pick<InvocationResult, "payload" | "errorType">): HttpResult =>
+  result.errorType === undefined
+    ? Result.getOrElse(read(result.payload), (reason) => broken(`The answer of the function is no response: ${reason}`))
+    : broken(`The function failed: ${result.errorType}`)

@@ -7,8 +7,8 @@ import { needs, pathOf } from "#test/support/Engines"
 
 const encoder = new TextEncoder()
 
-const answered = (output: unknown, method = "GET") =>
-  ProxyResponse.decode({ payload: encoder.encode(JSON.stringify(output)), errorType: undefined }, method)
+const answered = (output: unknown) =>
+  ProxyResponse.decode({ payload: encoder.encode(JSON.stringify(output)), errorType: undefined })
 
 const textOf = ({ body }: ProxyResponse.HttpResult) => new TextDecoder().decode(body)
 
@@ -90,13 +90,6 @@ describe("ProxyResponse", () => {
     assert.deepStrictEqual(answered({ headers: { A: "é" } }).headers[0], ["A", ["é"]])
   })
 
-  it("answers HEAD without a body", () => {
-    const result = answered({ statusCode: 203, body: "hello" }, "HEAD")
-    assert.strictEqual(result.status, 203)
-    assert.strictEqual(result.body.length, 0)
-    assert.strictEqual(answered("no response", "HEAD").body.length, 0)
-  })
-
   it("answers 502 for anything that is no response", () => {
     assert.include(objectionTo(answered("just a string")), "not a JSON object")
     assert.include(objectionTo(answered(null)), "not a JSON object")
@@ -114,7 +107,7 @@ describe("ProxyResponse", () => {
       objectionTo(answered({ multiValueHeaders: { a: "1" } })),
       "multiValueHeaders has a name or value that is none"
     )
-    const raw = (payload: Uint8Array) => ProxyResponse.decode({ payload, errorType: undefined }, "GET")
+    const raw = (payload: Uint8Array) => ProxyResponse.decode({ payload, errorType: undefined })
     assert.include(objectionTo(raw(encoder.encode("<html>"))), "not JSON in UTF-8")
     assert.include(objectionTo(raw(new Uint8Array())), "not JSON in UTF-8")
     assert.include(objectionTo(raw(Uint8Array.of(0x22, 0xff, 0x22))), "not JSON in UTF-8")
@@ -130,10 +123,7 @@ describe("ProxyResponse", () => {
 
   it("tells the failure of a function as API Gateway does", () => {
     const payload = encoder.encode(`{"errorType":"Error","errorMessage":"secret"}`)
-    assert.include(
-      objectionTo(ProxyResponse.decode({ payload, errorType: "Error" }, "GET")),
-      "The function failed: Error"
-    )
+    assert.include(objectionTo(ProxyResponse.decode({ payload, errorType: "Error" })), "The function failed: Error")
   })
 
   it.prop(

@@ -1,6 +1,6 @@
 /** Every path that is nobody else's: a route of the stack, called with an API Gateway event. */
 import { Effect } from "effect"
-import { HttpRouter } from "effect/http"
+import { HttpRouter, HttpServerError, HttpServerRequest } from "effect/http"
 import { RouteNotFound, type Unauthorized } from "#domain/Failure"
 import * as FunctionArn from "#domain/FunctionArn"
 import { limits } from "#domain/Invocation"
@@ -14,6 +14,10 @@ import * as Exchange from "../Exchange.ts"
 import type { Hosts } from "../Hosts.ts"
 import { Invoker } from "../Invoke.ts"
 import * as Respond from "../Respond.ts"
+
+/** The router found nothing: the path decodes to nothing, or the method is none of those it is told of. */
+const isUnplaced = (error: unknown): boolean =>
+  HttpServerError.isHttpServerError(error) && error.reason._tag === "RouteNotFound"
 
 export const layer = (options: {
   /** `jwt`: every route wants a token. `template`: the routes that say so. */
@@ -67,7 +71,7 @@ export const layer = (options: {
           clientContext: undefined,
           wantsLogTail: false
         })
-        const response = ProxyResponse.decode(result, exchange.method)
+        const response = ProxyResponse.decode(result)
         if (response.objection !== undefined) {
           yield* Effect.logWarning(
             `${spec.name} answered request ${exchange.requestId} with what is no response: ${response.objection}`
@@ -76,9 +80,14 @@ export const layer = (options: {
         return Respond.routed(exchange, response)
       })
 
+      const answered = answer.with(handle, Respond.failed)
       // The router takes HEAD for GET by itself, and OPTIONS belongs to the preflight.
       for (const method of ["GET", "POST", "PUT", "DELETE", "PATCH"] as const) {
-        yield* router.add(method, "/*", answer.with(handle, Respond.failed))
+        yield* router.add(method, "/*", answered)
       }
+      const unplaced = Effect.interruptible(Effect.flatMap(HttpServerRequest.HttpServerRequest, answered))
+      yield* router.addGlobalMiddleware((placed) =>
+        Effect.catch(placed, (error) => (isUnplaced(error) ? unplaced : Effect.fail(error)))
+      )
     })
   )
