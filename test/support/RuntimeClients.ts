@@ -58,9 +58,13 @@ export const nodeClient = async (interpreter: string, runtime: "nodejs22.x" | "n
 export const versionOfNode = (interpreter: string) =>
   spawnSync(interpreter, ["-p", "process.versions.node"], { encoding: "utf8" }).stdout.trim()
 
+let python: string | undefined
+
 /** A version manager puts a slow script in front of the interpreter; a worker is started without it. */
 const pythonItself = () =>
-  spawnSync(pathOf("python"), ["-c", "import sys; print(sys.executable)"], { encoding: "utf8" }).stdout.trim()
+  (python ??= spawnSync(pathOf("python"), ["-c", "import sys; print(sys.executable)"], {
+    encoding: "utf8"
+  }).stdout.trim())
 
 export const pythonClient = (runtime: "python3.11" | "python3.13"): StartClient => {
   const interpreter = pythonItself()

@@ -1,64 +1,15 @@
-/** What every runtime client of ours promises, whichever language it runs. The handlers are `test/samples/clients/<language>/common`. */
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, type Scope } from "effect"
-import { mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+/** What every runtime client of ours promises. The handlers are `test/samples/clients/<language>/common`. */
+import { assert, describe } from "@effect/vitest"
+import { Effect } from "effect"
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { type ClientWorker, TOKEN } from "#test/support/ClientWorker"
+import { errorOf, promisesOf, resultOf, temporary } from "#test/support/ClientAnswers"
+import { TOKEN } from "#test/support/ClientWorker"
 import type { StartClient } from "#test/support/RuntimeClients"
-
-/** JSON of an answer that has to be a result. */
-export const resultOf = (outcome: Effect.Success<ReturnType<ClientWorker["invoke"]>>): unknown => {
-  if (outcome.kind !== "response") assert.fail(`${outcome.kind}: ${JSON.stringify(outcome).slice(0, 500)}`)
-  return JSON.parse(outcome.body.toString())
-}
-
-export interface ErrorAnswer {
-  readonly id: string
-  readonly type: string | undefined
-  readonly body: {
-    readonly errorType: string
-    readonly errorMessage: string
-    readonly trace: ReadonlyArray<string>
-    readonly requestId: string
-    readonly stackTrace: ReadonlyArray<string>
-  }
-}
-
-const ERROR_TYPE = "lambda-runtime-function-error-type"
-
-/** An answer that has to be a failure, with the type from its header. */
-export const errorOf = (outcome: Effect.Success<ReturnType<ClientWorker["invoke"]>>): ErrorAnswer => {
-  if (outcome.kind !== "error") return assert.fail(`${outcome.kind}: ${JSON.stringify(outcome).slice(0, 500)}`)
-  return { id: outcome.id, type: String(outcome.headers[ERROR_TYPE]), body: JSON.parse(outcome.body.toString()) }
-}
-
-/** What a worker that could not start has told, and how it ended. */
-export const initFailure = (worker: ClientWorker) =>
-  Effect.gen(function* () {
-    const exit = yield* worker.exit
-    const told = worker.initError()
-    assert.strictEqual(exit.code, 1)
-    if (told === undefined) return assert.fail("nothing was posted to init/error")
-    const body = JSON.parse(told.body.toString()) as ErrorAnswer["body"]
-    assert.strictEqual(told.headers[ERROR_TYPE], body.errorType)
-    return body
-  })
-
-/** A directory that goes with the test. */
-export const temporary = Effect.acquireRelease(
-  Effect.sync(() => realpathSync(mkdtempSync(join(tmpdir(), "esb-runtime-client-")))),
-  (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
-)
-
-/** Names a promise; the worker lives as long as the test. */
-export const promise = (title: string, body: () => Effect.Effect<void, unknown, Scope.Scope>) =>
-  it.live(title, () => Effect.scoped(body()))
 
 export const suite = (name: string, makeStart: () => Promise<StartClient>) =>
   describe(`Runtime client (${name})`, () => {
-    const promises = (title: string, body: (start: StartClient) => Effect.Effect<void, unknown, Scope.Scope>) =>
-      promise(title, () => Effect.flatMap(Effect.promise(makeStart), body))
+    const promises = promisesOf(makeStart)
 
     promises("answers with what the function returns, over one connection", (start) =>
       Effect.gen(function* () {
