@@ -16,7 +16,7 @@ import { dirname, join } from "node:path"
 import type { StackLayer } from "#domain/Stack"
 import * as LocalFunctionBuilder from "#layers/build/LocalFunctionBuilder"
 import { type BuildRequest, FunctionBuilder } from "#services/FunctionBuilder"
-import { needs } from "#test/support/Engines"
+import { needs, pathOf } from "#test/support/Engines"
 
 const temporary = (name: string) => mkdtempSync(join(tmpdir(), `esb-FunctionBuilder-${name}-`))
 
@@ -82,7 +82,13 @@ const names = (directory: string) => readdirSync(directory).toSorted()
 const text = (...parts: ReadonlyArray<string>) => readFileSync(join(...parts), "utf8")
 
 const local = () =>
-  Layer.fresh(LocalFunctionBuilder.layer({ home: temporary("home"), environment: offline() })).pipe(Layer.orDie)
+  Layer.fresh(
+    LocalFunctionBuilder.layer({
+      home: temporary("home"),
+      environment: offline(),
+      python: () => Effect.sync(() => ({ path: pathOf("python"), version: "3" }))
+    })
+  ).pipe(Layer.orDie)
 
 const suite = (name: string, layer: () => Layer.Layer<FunctionBuilder>) =>
   describe(`FunctionBuilder (${name})`, () => {

@@ -8,7 +8,7 @@ import { settings as provisionerSettings } from "#programs/provisioner/Settings"
 import { settings as upSettings } from "#programs/esb/Settings"
 import * as Setting from "#programs/Setting"
 import * as Cli from "#test/support/Cli"
-import { needs } from "#test/support/Engines"
+import { needs, pathOf } from "#test/support/Engines"
 
 describe("esb", () => {
   it.live("tells its version, at once and with --json", () =>
@@ -32,6 +32,22 @@ describe("esb", () => {
       assert.strictEqual(unknown.stdout, "")
       assert.include(unknown.stderr, "deploy")
     })
+  )
+
+  it.live(
+    "runs on the Node it brought where the machine's own is too old",
+    () =>
+      Effect.gen(function* () {
+        const root = yield* Cli.project({})
+        const old = { node: pathOf("old-node"), cwd: root }
+        assert.match((yield* Cli.esb(["--version"], old)).stdout, /^esb \d/)
+        const doctor = yield* Cli.esb(["doctor"], old)
+        assert.strictEqual(doctor.code, 0, doctor.stderr)
+        assert.match(doctor.stdout, /ok +Node 24\.7 or newer/)
+        assert.strictEqual((yield* Cli.esb(["ps"], old)).code, 1)
+        assert.strictEqual((yield* Cli.esb(["depoly"], old)).code, 2)
+      }).pipe(Effect.scoped),
+    needs("old-node")
   )
 
   it.live("completes itself in the shells", () =>

@@ -163,6 +163,24 @@ describe("esb up", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("starts without the interpreter of a function, which then says what is missing", () =>
+    Effect.gen(function* () {
+      const template = Cli.hello("hi")["template.yaml"] ?? ""
+      const root = yield* Cli.project({
+        "template.yaml": template.replace("nodejs24.x", "python3.13"),
+        "src/app.py": 'def handler(event, context): return {"statusCode": 200, "body": "hi"}\n'
+      })
+      const nowhere = join(root, "nowhere")
+      const up = yield* Cli.up(root, [], { PATH: nowhere, HOME: nowhere, STRICT_RUNTIMES: "1" })
+      const response = yield* Effect.promise(() => fetch(`${up.ready.gateway}/hello`))
+      const body = yield* Effect.promise(() => response.text())
+      // A system may have this very version where no PATH leads.
+      if (response.status === 200) return assert.strictEqual(body, "hi")
+      assert.strictEqual(response.status, 502)
+      assert.match(body, /Runtime python3\.13 cannot run here: .*Python 3\.13.*install it/)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("does not let other machines in unless it is told to", () =>
     Effect.gen(function* () {
       const root = yield* Cli.project(Cli.hello("hi"))

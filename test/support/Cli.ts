@@ -21,6 +21,8 @@ export interface Surroundings {
   readonly cwd?: string
   readonly input?: string
   readonly environment?: Readonly<Record<string, string>>
+  /** The interpreter; the one that runs the tests by default. */
+  readonly node?: string
 }
 
 /** The environment of the tests, without what would point a command at a stack or a setting of the machine. */
@@ -31,7 +33,7 @@ const environmentOf = ({ environment }: Surroundings) => {
 }
 
 const start = (program: string, args: ReadonlyArray<string>, surroundings: Surroundings): ChildProcess =>
-  spawn(process.execPath, [join(dist, `${program}.js`), ...args], {
+  spawn(surroundings.node ?? process.execPath, [join(dist, `${program}.js`), ...args], {
     cwd: surroundings.cwd ?? tmpdir(),
     env: environmentOf(surroundings),
     stdio: ["pipe", "pipe", "pipe"]

@@ -7,7 +7,6 @@ import { StorageUnavailable } from "#domain/Failure"
 import { BuildFailed, type BuildRequest, type BuiltFunction, FunctionBuilder } from "#services/FunctionBuilder"
 import * as PieceBuild from "./PieceBuild.ts"
 import { digestOf } from "./SourceTree.ts"
-import type { ToolRun } from "./Tool.ts"
 import type { Unbuildable } from "./Unbuildable.ts"
 import * as Workshop from "./Workshop.ts"
 
@@ -54,14 +53,10 @@ const provideSdk = Effect.fnUntraced(function* (
   return interpreter === undefined ? [] : yield* sdk.forPython(directories, interpreter, progress)
 })
 
-/** `home` is the state directory: it gets `build` and `sdk`. `environment` is handed to the tools. */
-export const layer = (options: {
-  readonly home: string
-  readonly environment: ToolRun["environment"]
-}): Layer.Layer<FunctionBuilder, StorageUnavailable> =>
+export const layer = (options: Workshop.Options): Layer.Layer<FunctionBuilder, StorageUnavailable> =>
   Layer.effect(
     FunctionBuilder,
-    Workshop.open(options.home, options.environment).pipe(
+    Workshop.open(options).pipe(
       Effect.mapError(({ detail }) => new StorageUnavailable({ detail })),
       Effect.map((workshop) => ({
         build: Effect.fn("LocalFunctionBuilder.build")((request: BuildRequest) => build(workshop, request))

@@ -7,40 +7,12 @@ import { digestOf } from "./SourceTree.ts"
 import * as Tool from "./Tool.ts"
 import { attempt, Unbuildable } from "./Unbuildable.ts"
 
+/** The interpreter that runs functions of a runtime. */
 export interface Python {
-  /** Absolute, as the interpreter itself tells it. */
   readonly path: string
   /** `3.13` */
   readonly version: string
 }
-
-const newestMinor = 20
-const oldestMinor = 8
-
-/** Commands to try for `python3.12`: that version, the newer ones, the rest of the family. */
-const candidates = (runtime: string): ReadonlyArray<string> => {
-  const wanted = Number(/^python3\.(\d+)$/.exec(runtime)?.[1] ?? oldestMinor)
-  const from = (first: number, last: number) =>
-    Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => `python3.${first + index}`)
-  return [...from(wanted, newestMinor), "python3", "python", ...from(oldestMinor, wanted - 1).toReversed()]
-}
-
-const question = "import sys; print(sys.executable); print('%d.%d' % sys.version_info[:2])"
-
-/**
- * The interpreter that comes nearest to a runtime: the same version, else the nearest newer one, else any Python 3; `undefined`
- * when there is none. Each candidate is started, because a name on the PATH may be an empty promise (pyenv's shims).
- */
-export const find = Effect.fnUntraced(function* (runtime: string, environment: Tool.ToolRun["environment"]) {
-  for (const command of candidates(runtime)) {
-    const told = yield* Tool.run({ command, args: ["-c", question], directory: "/", environment }).pipe(
-      Effect.orElseSucceed(() => "")
-    )
-    const [path, version] = told.trim().split("\n")
-    if (path !== undefined && version !== undefined && version.startsWith("3.")) return { path, version } as Python
-  }
-  return undefined
-})
 
 const lines = (text: string) =>
   text

@@ -91,9 +91,9 @@ const loadEsbuild = Effect.tryPromise({
 export const bundle = Effect.fnUntraced(function* (request: BundleRequest) {
   const { entry, handler, modules } = request
   const source = resolve(request.source)
-  const properties = yield* Schema.decodeEffect(Properties, { onExcessProperty: "error" })(
-    request.properties
-  ).pipe(Effect.mapError((cause) => new Unbuildable({ detail: `BuildProperties of esbuild: ${cause.message}` })))
+  const properties = yield* Schema.decodeEffect(Properties, { onExcessProperty: "error" })(request.properties).pipe(
+    Effect.mapError((cause) => new Unbuildable({ detail: `BuildProperties of esbuild: ${cause.message}` }))
+  )
   const entries = properties.EntryPoints ?? (entry === undefined ? [] : [entry])
   if (entries.length === 0) {
     return yield* new Unbuildable({ detail: `no TypeScript file for the handler ${handler} in ${source}` })

@@ -1,22 +1,24 @@
 /** What every build on this machine shares: where builds lie, which tools there are. */
-import { Cache, Effect } from "effect"
+import { Effect } from "effect"
 import { join } from "node:path"
 import * as BuildDirectory from "./BuildDirectory.ts"
-import * as PythonDependencies from "./PythonDependencies.ts"
+import type * as PythonDependencies from "./PythonDependencies.ts"
 import * as SdkFallback from "./SdkFallback.ts"
 import type { ToolRun } from "./Tool.ts"
 import { Unbuildable } from "./Unbuildable.ts"
 
-/** Runtimes whose interpreter is remembered. */
-const knownRuntimes = 32
-
-export interface Workshop {
-  readonly builds: BuildDirectory.BuildDirectory
-  readonly sdk: SdkFallback.SdkFallback
+export interface Options {
+  /** The state directory: it gets `build` and `sdk`. */
+  readonly home: string
   /** The environment of npm, pip and the interpreters. */
   readonly environment: ToolRun["environment"]
-  /** The interpreter for a runtime; `undefined` when this machine has no Python. */
+  /** The interpreter that will run functions of a runtime; `undefined` when this machine has none. */
   readonly python: (runtime: string) => Effect.Effect<PythonDependencies.Python | undefined>
+}
+
+export interface Workshop extends Options {
+  readonly builds: BuildDirectory.BuildDirectory
+  readonly sdk: SdkFallback.SdkFallback
 }
 
 /** One thing that was built: a function's own code, or a layer. */
@@ -26,17 +28,11 @@ export interface Piece {
   readonly inputs: ReadonlyArray<string>
 }
 
-/** `home` gets `build` and `sdk`. */
-export const open = Effect.fnUntraced(function* (home: string, environment: ToolRun["environment"]) {
-  const interpreters = yield* Cache.make({
-    capacity: knownRuntimes,
-    lookup: (runtime: string) => PythonDependencies.find(runtime, environment)
-  })
+export const open = Effect.fnUntraced(function* (options: Options) {
   const workshop: Workshop = {
-    builds: yield* BuildDirectory.open(join(home, "build")),
-    sdk: SdkFallback.make(join(home, "sdk"), environment),
-    environment,
-    python: (runtime) => Cache.get(interpreters, runtime)
+    ...options,
+    builds: yield* BuildDirectory.open(join(options.home, "build")),
+    sdk: SdkFallback.make(join(options.home, "sdk"), options.environment)
   }
   return workshop
 })

@@ -16,6 +16,7 @@ import { routes } from "./commands/Routes.ts"
 import { up } from "./commands/Up.ts"
 import { version as versionCommand } from "./commands/Version.ts"
 import { HomeDirectory, Json } from "./Globals.ts"
+import * as Warnings from "./Warnings.ts"
 
 const esb = Command.make("esb").pipe(
   Command.withDescription("A Lambda that is yours: the AWS Lambda API on one machine you own"),
@@ -42,6 +43,7 @@ Command.runWith(esb, { version })(args).pipe(
   Effect.provide([
     NodeServices.layer,
     presenter(formatter.formatHelpDoc),
+    Warnings.layer,
     CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] })
   ]),
   Effect.tapCause(report),

@@ -9,6 +9,7 @@ import * as TemplateFile from "#layers/files/TemplateFile"
 import { ArtifactStore } from "#services/ArtifactStore"
 import { FunctionBuilder } from "#services/FunctionBuilder"
 import { inherited } from "./Environment.ts"
+import * as Interpreter from "./Interpreter.ts"
 import type { BuildSettings } from "./Settings.ts"
 import * as StackManifest from "./StackManifest.ts"
 import type { Voice } from "./Voice.ts"
@@ -33,7 +34,9 @@ export interface Deployment {
 /** What builds and keeps code in this home. */
 export const layer = (home: string) =>
   Layer.mergeAll(
-    LocalFunctionBuilder.layer({ home, environment: inherited() }),
+    Layer.unwrap(
+      Effect.map(Interpreter.python, (python) => LocalFunctionBuilder.layer({ home, environment: inherited(), python }))
+    ),
     FileArtifactStore.layer(join(home, "artifacts"))
   )
 

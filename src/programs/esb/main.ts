@@ -1,8 +1,22 @@
-/** Where the command line begins. The version is asked for often, by scripts and by people in doubt: it waits for nothing. */
+#!/usr/bin/env node
+/**
+ * Where the command line begins. The version is asked for often, by scripts and by people in doubt: it waits for nothing. All
+ * else wants a Node that is new enough.
+ */
 import { version } from "../Version.ts"
+import * as SuitableNode from "./SuitableNode.ts"
 
 const [first, ...others] = process.argv.slice(2)
 const isVersionOnly = others.length === 0 && (first === "--version" || first === "-v")
+const node = SuitableNode.find()
 
-if (isVersionOnly) process.stdout.write(`esb ${version}\n`)
-else await import("./CommandLine.ts")
+if (isVersionOnly) {
+  process.stdout.write(`esb ${version}\n`)
+} else if (node === undefined) {
+  process.stderr.write(`${SuitableNode.complaint}\n`)
+  process.exitCode = 1
+} else if (node === process.execPath) {
+  await import("./CommandLine.ts")
+} else {
+  SuitableNode.runOn(node)
+}
