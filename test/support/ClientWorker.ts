@@ -17,6 +17,8 @@ export interface ClientCommand {
   readonly taskRoot: string
   readonly handler: string
   readonly environment?: Readonly<Record<string, string>> | undefined
+  /** Leaves the worker's output in its pipes until {@link ClientWorker.readOutput}. */
+  readonly holdsOutput?: boolean | undefined
   /** Standard output goes here instead of to {@link ClientWorker.output}. */
   readonly outputFile?: string | undefined
 }
@@ -29,6 +31,7 @@ export interface ClientWorker {
   readonly exit: Effect.Effect<Exit>
   /** Both streams, in the order of arrival. */
   readonly output: () => string
+  readonly readOutput: () => void
   /** What it posted to `init/error`. */
   readonly initError: () => SeenRequest | undefined
 }
@@ -80,9 +83,12 @@ export const start = (command: ClientCommand): Effect.Effect<ClientWorker, never
       (child) => Effect.sync(() => child.kill("SIGKILL"))
     )
     let output = ""
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.setEncoding("utf8").on("data", (text: string) => (output += text))
+    const readOutput = () => {
+      for (const stream of [child.stdout, child.stderr]) {
+        stream?.setEncoding("utf8").on("data", (text: string) => (output += text))
+      }
     }
+    if (command.holdsOutput !== true) readOutput()
     const ended = new Promise<Exit>((resolve, reject) => {
       child.once("error", reject)
       child.once("close", (code, signal) => resolve({ kind: "exit", code, signal }))
@@ -102,6 +108,7 @@ export const start = (command: ClientCommand): Effect.Effect<ClientWorker, never
         }),
       exit: Effect.promise(() => ended),
       output: () => output,
+      readOutput,
       initError: () => peer.requests.find(({ path }) => path.endsWith("/init/error"))
     }
   })

@@ -16,7 +16,7 @@ const repository = fileURLToPath(new URL("../..", import.meta.url))
 export const samples = (language: "node" | "python", ...path: ReadonlyArray<string>) =>
   join(repository, "test/samples/clients", language, ...path)
 
-export type ClientOptions = Partial<Pick<ClientCommand, "taskRoot" | "environment" | "outputFile">>
+export type ClientOptions = Partial<Pick<ClientCommand, "taskRoot" | "environment" | "outputFile" | "holdsOutput">>
 
 /** Starts a worker with this handler. */
 export type StartClient = (handler: string, options?: ClientOptions) => Effect.Effect<ClientWorker, never, Scope.Scope>
@@ -44,13 +44,13 @@ const bundledNodeClient = () =>
 /** The client on one Node, for a function that declares the runtime of one of AWS's generations. */
 export const nodeClient = async (interpreter: string, runtime: "nodejs22.x" | "nodejs24.x"): Promise<StartClient> => {
   const client = await bundledNodeClient()
-  return (handler, { taskRoot = samples("node"), environment, outputFile } = {}) =>
+  return (handler, { taskRoot = samples("node"), environment, ...output } = {}) =>
     start({
       command: interpreter,
       arguments: [client],
       taskRoot,
       handler,
-      outputFile,
+      ...output,
       environment: { AWS_EXECUTION_ENV: `AWS_Lambda_${runtime}`, ...environment }
     })
 }
@@ -68,13 +68,13 @@ const pythonItself = () =>
 
 export const pythonClient = (runtime: "python3.11" | "python3.13"): StartClient => {
   const interpreter = pythonItself()
-  return (handler, { taskRoot = samples("python"), environment, outputFile } = {}) =>
+  return (handler, { taskRoot = samples("python"), environment, ...output } = {}) =>
     start({
       command: interpreter,
       arguments: [join(repository, "src/layers/process/clients/python/bootstrap.py")],
       taskRoot,
       handler,
-      outputFile,
+      ...output,
       environment: {
         AWS_EXECUTION_ENV: `AWS_Lambda_${runtime}`,
         PYTHONDONTWRITEBYTECODE: "1",

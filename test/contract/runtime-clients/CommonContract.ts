@@ -151,6 +151,20 @@ export const suite = (name: string, makeStart: () => Promise<StartClient>) =>
       })
     )
 
+    promises("does not answer before its output has found room", (start) =>
+      Effect.gen(function* () {
+        const worker = yield* start("common.prints", { holdsOutput: true })
+        const { answered } = worker.peer.call({ lines: 100_000 })
+        yield* Effect.promise(() => worker.peer.polled)
+        yield* Effect.sleep("400 millis")
+        assert.strictEqual(worker.peer.requests.filter(({ method }) => method === "POST").length, 0)
+        worker.readOutput()
+        yield* Effect.promise(() => answered)
+        yield* Effect.sleep("50 millis")
+        assert.isTrue(worker.output().endsWith("line 100000\nand a rest"))
+      })
+    )
+
     promises("answers over a new connection when the old one broke during the call", (start) =>
       Effect.gen(function* () {
         const worker = yield* start("common.sleeps")

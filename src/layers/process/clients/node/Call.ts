@@ -9,6 +9,7 @@ import type { HttpAnswer } from "./HttpAnswer.ts"
 import { contextOf, type Invocation } from "./Invocation.ts"
 import { ResponseStream } from "./ResponseStream.ts"
 import type { RuntimeApi } from "./RuntimeApi.ts"
+import { flushed } from "./StandardStreams.ts"
 import { streamed } from "./StreamedCall.ts"
 
 export interface Worker {
@@ -54,6 +55,7 @@ const outcomeOf = async (worker: Worker, handler: Handler, invocation: Invocatio
 
 /** Posts what the caller gets, unless a crash was faster. One that comes later can only wait for it. */
 const settle = async (worker: Worker, post: () => Promise<HttpAnswer>) => {
+  await flushed()
   if (worker.crash.ending) return
   const told = tell(post())
   worker.crash.send = () => told

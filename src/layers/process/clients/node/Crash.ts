@@ -1,6 +1,7 @@
 /** The end of a worker whose user code failed where nobody caught it: told to the caller first, then the process ends. */
 import type { Log } from "./Console.ts"
 import { RuntimeFault } from "./Fault.ts"
+import { flushed } from "./StandardStreams.ts"
 
 /** The exit codes of AWS's client. */
 const UNHANDLED_REJECTION = 128
@@ -21,6 +22,7 @@ export const reportCrashes = (log: Log, report: CrashReport) => {
     if (report.ending) return
     report.ending = true
     setTimeout(() => process.exit(exitCode), LAST_WORD_MS).unref()
+    await flushed()
     // The exit that follows is all that is left to say when even this fails.
     await report.send(thrown).catch(() => {})
     process.exit(exitCode)

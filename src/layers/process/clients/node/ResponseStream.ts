@@ -7,6 +7,7 @@ import { createRequire } from "node:module"
 import type { OpenRequest } from "./Connection.ts"
 import { errorBody, headerValue, RuntimeFault } from "./Fault.ts"
 import type { HttpAnswer } from "./HttpAnswer.ts"
+import { flushed } from "./StandardStreams.ts"
 
 // Loaded already, as the base of every socket; an ES import of it would enumerate its exports.
 const { Writable } = createRequire(import.meta.url)("node:stream") as typeof import("node:stream")
@@ -71,7 +72,7 @@ export class ResponseStream extends Writable {
   }
 
   override _final(done: Done) {
-    this.#open().write(this.#lastChunk(), done)
+    void flushed().then(() => this.#open().write(this.#lastChunk(), done))
   }
 
   /** Ends the answer with a failure, after all that was written before. Resolves when it is on its way. */

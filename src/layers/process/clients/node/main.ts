@@ -14,6 +14,7 @@ import { exposeTrace } from "./Invocation.ts"
 import { installPackageFallback } from "./PackageFallback.ts"
 import { HttpResponseStream } from "./ResponseStream.ts"
 import { RuntimeApi } from "./RuntimeApi.ts"
+import { watchStandardStreams } from "./StandardStreams.ts"
 
 const setUp = (environment: NodeJS.ProcessEnv): Worker => {
   const endpoint = environment["AWS_LAMBDA_RUNTIME_API"]
@@ -30,6 +31,7 @@ const setUp = (environment: NodeJS.ProcessEnv): Worker => {
   const log = patchConsole(environment, since24 ? "-" : undefined)
   const crash = { send: (thrown: unknown) => lastWords.failInit(thrown), ending: false }
   reportCrashes(log, crash)
+  watchStandardStreams()
   Object.assign(globalThis, { awslambda: { streamifyResponse, HttpResponseStream } })
   installPackageFallback(environment["NODE_PATH"])
   return { api, lastWords, log, crash, environment, since24 }
