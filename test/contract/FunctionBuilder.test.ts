@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   statSync,
   utimesSync,
   writeFileSync
@@ -37,6 +38,16 @@ const zip = (entries: ReadonlyArray<Zip.ContentEntry>) =>
     Stream.runCollect,
     Effect.map(Buffer.concat)
   )
+
+/** Marks an entry of an archive as a symbolic link, whose content is its target. */
+const asLinks = (path: string) => (archive: Buffer) => {
+  const central = Buffer.from([0x50, 0x4b, 0x01, 0x02])
+  for (let at = archive.indexOf(central); at !== -1; at = archive.indexOf(central, at + 4)) {
+    const name = archive.toString("utf8", at + 46, at + 46 + archive.readUInt16LE(at + 28))
+    if (name === path) archive.writeUInt32LE((0o120777 << 16) >>> 0, at + 38)
+  }
+  return archive
+}
 
 type ZipCode = Extract<BuildRequest["code"], { readonly _tag: "Zip" }>
 
@@ -143,6 +154,17 @@ const suite = (name: string, layer: () => Layer.Layer<FunctionBuilder>) =>
         assert.match(String(escaped), /evil\.zip cannot be unpacked: "\.\.\/\.\.\/b\.txt" leads out of it/)
         const none = yield* Effect.flip(build(request(root, { codeUri: "none.zip" })))
         assert.match(String(none), /it is not a zip archive/)
+      }))
+
+    test("keeps links inside of an archive and refuses those that lead out of it", () =>
+      Effect.gen(function* () {
+        const archive = (target: string) =>
+          Effect.map(zip([Zip.file("lib/a.txt", "a"), Zip.file("lib/link", target)]), asLinks("lib/link"))
+        const root = project({ "good.zip": yield* archive("a.txt"), "evil.zip": yield* archive("../../b.txt") })
+        const { sources } = yield* build(request(root, { codeUri: "good.zip" }))
+        assert.strictEqual(readlinkSync(join(sources.taskDirectory, "lib/link")), "a.txt")
+        const failure = yield* Effect.flip(build(request(root, { codeUri: "evil.zip" })))
+        assert.match(String(failure), /leads out of it/)
       }))
 
     test("takes a single file", () =>
@@ -313,7 +335,7 @@ const suite = (name: string, layer: () => Layer.Layer<FunctionBuilder>) =>
         const { sources, warnings } = yield* build(request(root))
         assert.include(text(sources.taskDirectory, "app.js"), 'require("@aws-sdk/client-s3")')
         assert.lengthOf(warnings, 1)
-        assert.match(warnings[0] ?? "", /the code uses @aws-sdk\/client-s3, which is not installed/)
+        assert.match(warnings[0] ?? "", /the code uses @aws-sdk\/client-s3, not installed, and it could not be fetched/)
       }))
 
     const layerOf = (contentUri: string, buildMethod?: string): StackLayer => ({

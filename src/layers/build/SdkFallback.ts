@@ -2,9 +2,9 @@
  * The AWS SDK, which AWS has preinstalled: fetched once into a directory of its own when code uses it and brings none. Workers
  * find that directory last on their search path.
  */
-import { Effect, Semaphore } from "effect"
+import { Effect, Option, Schema, Semaphore } from "effect"
 import { existsSync } from "node:fs"
-import { mkdir, readdir, readFile } from "node:fs/promises"
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises"
 import { extname, join } from "node:path"
 import * as NodeDependencies from "./NodeDependencies.ts"
 import * as PythonDependencies from "./PythonDependencies.ts"
@@ -15,6 +15,10 @@ import { attempt } from "./Unbuildable.ts"
 /** Versions to ask for: the newest of each line that is no older than the one this was tried with. */
 const nodeVersions = { v2: "^2.1692.0", v3: "^3.1162.0" }
 const pythonPackages = ["boto3"]
+
+/** Without a network these give up in seconds, where the tools' own patience is more than a minute. */
+const npmFlags = ["--ignore-scripts", "--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=30000"]
+const pipFlags = ["--retries=1", "--timeout=15"]
 
 /** Files longer than this are bundles or data, and are not searched. */
 const longestSearched = 16 * 1024 ** 2
@@ -60,6 +64,15 @@ const usesBoto = async (directories: ReadonlyArray<string>): Promise<boolean> =>
   return false
 }
 
+const Installed = Schema.fromJsonString(Schema.Struct({ packages: Schema.Record(Schema.String, Schema.Unknown) }))
+
+/** Packages that npm says it has installed: it says so last, so that an install that was cut short does not count. */
+const installedIn = async (root: string): Promise<ReadonlySet<string>> => {
+  const text = await readFile(join(root, "node_modules/.package-lock.json"), "utf8").catch(() => "{}")
+  const { packages } = Option.getOrElse(Schema.decodeOption(Installed)(text), () => ({ packages: {} }))
+  return new Set(Object.keys(packages).map((place) => place.replace(/^node_modules\//, "")))
+}
+
 const versionOf = (name: string) => (name === "aws-sdk" ? nodeVersions.v2 : nodeVersions.v3)
 
 /** `root` gets `node/node_modules` and `python`. Both methods answer with a warning when what is missing cannot be fetched. */
@@ -68,19 +81,25 @@ export const make = (root: string, environment: Tool.ToolRun["environment"]) => 
   const lock = Semaphore.makeUnsafe(1)
   const nodeRoot = join(root, "node")
   const pythonRoot = join(root, "python")
-  const warning = (what: string) => (failure: { readonly message: string }) =>
-    Effect.succeed([`the code uses ${what}, which is not installed and could not be fetched: ${failure.message}`])
+  /** Not asked for again until the next start: without a network every change of code would wait for it. */
+  const refused = new Set<string>()
+  const refuse = (names: ReadonlyArray<string>) => (failure: { readonly message: string }) =>
+    Effect.sync(() => {
+      for (const name of names) refused.add(name)
+      return [`the code uses ${names.join(", ")}, not installed, and it could not be fetched: ${failure.message}`]
+    })
 
   const forNode = Effect.fnUntraced(function* (directories: ReadonlyArray<string>, progress: (step: string) => void) {
     const named = yield* attempt(() => missingPackages(directories))
-    const missing = named.filter((name) => !existsSync(join(nodeRoot, "node_modules", name)))
+    const present = yield* attempt(() => installedIn(nodeRoot))
+    const missing = named.filter((name) => !present.has(name) && !refused.has(name))
     if (missing.length === 0) return []
     progress(`npm install ${missing.join(" ")} (preinstalled on AWS)`)
     yield* attempt(() => mkdir(nodeRoot, { recursive: true }))
     const wanted = missing.map((name) => `${name}@${versionOf(name)}`)
-    return yield* NodeDependencies.runNpm(nodeRoot, environment, "install", "--ignore-scripts", ...wanted).pipe(
+    return yield* NodeDependencies.runNpm(nodeRoot, environment, "install", ...npmFlags, ...wanted).pipe(
       Effect.as<ReadonlyArray<string>>([]),
-      Effect.catch(warning(missing.join(", ")))
+      Effect.catch(refuse(missing))
     )
   })
 
@@ -89,24 +108,32 @@ export const make = (root: string, environment: Tool.ToolRun["environment"]) => 
     python: PythonDependencies.Python,
     progress: (step: string) => void
   ) {
-    if (existsSync(join(pythonRoot, "boto3")) || !(yield* attempt(() => usesBoto(directories)))) return []
+    if (existsSync(pythonRoot) || refused.has("boto3") || !(yield* attempt(() => usesBoto(directories)))) return []
     const run = (...args: ReadonlyArray<string>) =>
       Tool.run({ command: python.path, args, directory: root, environment })
-    yield* attempt(() => mkdir(pythonRoot, { recursive: true }))
+    yield* attempt(() => mkdir(root, { recursive: true }))
     const hasOwn = yield* run("-c", "import boto3").pipe(
       Effect.as(true),
       Effect.orElseSucceed(() => false)
     )
     if (hasOwn) return []
     progress("pip install boto3 (preinstalled on AWS)")
+    // Elsewhere first: the directory is there only when all of it is.
+    const made = join(root, `.making-${process.pid}`)
     return yield* run(
       "-m",
       "pip",
       "install",
-      `--target=${pythonRoot}`,
+      `--target=${made}`,
       ...PythonDependencies.quietly,
+      ...pipFlags,
       ...pythonPackages
-    ).pipe(Effect.as<ReadonlyArray<string>>([]), Effect.catch(warning("boto3")))
+    ).pipe(
+      Effect.andThen(attempt(() => rename(made, pythonRoot))),
+      Effect.as<ReadonlyArray<string>>([]),
+      Effect.catch(refuse(pythonPackages)),
+      Effect.ensuring(Effect.promise(() => rm(made, { recursive: true, force: true })))
+    )
   })
 
   return {
