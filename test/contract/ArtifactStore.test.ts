@@ -11,7 +11,8 @@ import {
   writeFileSync
 } from "node:fs"
 import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
+import { createRequire } from "node:module"
+import { dirname, join, sep } from "node:path"
 import * as FileArtifactStore from "#layers/files/FileArtifactStore"
 import * as MemoryArtifactStore from "#layers/memory/MemoryArtifactStore"
 import { ArtifactStore } from "#services/ArtifactStore"
@@ -168,6 +169,16 @@ suite(
 )
 
 describe("FileArtifactStore", () => {
+  it.live("keeps the module type of packages above the store away from functions", () => {
+    const above = directory({ "package.json": '{ "type": "module" }' })
+    return Effect.gen(function* () {
+      const store = yield* ArtifactStore
+      const taskDirectory = directory({ "index.js": "module.exports = require('node:path').sep\n" })
+      const { taskDirectory: kept } = yield* store.put({ taskDirectory, layerDirectories: [] })
+      assert.strictEqual(createRequire(import.meta.url)(join(kept, "index.js")), sep)
+    }).pipe(Effect.provide(FileArtifactStore.layer(join(above, "store"))))
+  })
+
   it.live("replaces an artifact that a power cut left incomplete, and leaves nothing half made behind", () => {
     const root = temporary("store")
     return Effect.gen(function* () {

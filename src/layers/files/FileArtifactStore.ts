@@ -5,7 +5,19 @@
  */
 import { Effect, Layer } from "effect"
 import { randomUUID } from "node:crypto"
-import { chmod, copyFile, constants, lstat, mkdir, readdir, rename, rm, stat, symlink } from "node:fs/promises"
+import {
+  chmod,
+  constants,
+  copyFile,
+  lstat,
+  mkdir,
+  readdir,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile
+} from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { ArtifactNotFound, StorageUnavailable } from "#domain/Failure"
 import { type Artifact, ArtifactStore, type ArtifactSources } from "#services/ArtifactStore"
@@ -51,8 +63,15 @@ const treeOf = async ({ taskDirectory, layerDirectories }: ArtifactSources): Pro
   ])
 }
 
+/**
+ * Node asks the nearest package.json above a file which kind of module it is. On AWS there is none above `/var/task`; here
+ * there may be one above the state directory, and it is not the function's.
+ */
+const boundary = "{}\n"
+
 const copyTree = async (tree: FileTree.FileTree, target: string, hasLayers: boolean) => {
   await mkdir(join(target, "task"), { recursive: true })
+  await writeFile(join(target, "package.json"), boundary)
   if (hasLayers) await mkdir(join(target, "opt"))
   for (const directory of new Set([...tree.keys()].map(dirname)))
     await mkdir(join(target, directory), { recursive: true })
