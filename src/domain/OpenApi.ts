@@ -2,11 +2,12 @@
  * The OpenAPI description of a stack: its routes, the token endpoint and the Invoke API.
  * @see https://spec.openapis.org/oas/v3.1.0
  */
-import type { Route } from "./Route.ts"
+import { type Route, type RouteAuthentication, wantsToken } from "./Route.ts"
 
 export interface Options {
   readonly routes: ReadonlyArray<Route>
   readonly authEndpointPath: string
+  readonly authentication: RouteAuthentication
   readonly version: string
   readonly title?: string | undefined
 }
@@ -38,14 +39,14 @@ const parameters = (path: string): ReadonlyArray<Json> =>
     schema: { type: "string" }
   }))
 
-const routeOperation = (route: Route, method: string): Json => ({
+const routeOperation = (route: Route, method: string, isGuarded: boolean): Json => ({
   tags: ["Routing"],
   summary: `${method} ${route.path}`,
   operationId: `routing_${slug(route.functionName, "unknown")}_${method.toLowerCase()}_${slug(route.path, "root")}`,
   ...(route.path.includes("{") ? { parameters: parameters(route.path) } : {}),
   ...(methodsWithBody.has(method) ? { requestBody: jsonBody(false, {}) } : {}),
   responses: answers({ 200: "Successful Response", 401: "Unauthorized", 404: "Not Found" }),
-  ...(route.authorization === "none" ? {} : { security: [{ bearerAuth: [] }] })
+  ...(isGuarded ? { security: [{ bearerAuth: [] }] } : {})
 })
 
 const authOperation: Json = {
@@ -100,7 +101,7 @@ export const document = (options: Options): Json => {
   )
   for (const route of anyLast) {
     for (const method of route.method === "ANY" ? methods : methods.filter((known) => known === route.method)) {
-      describe(plainPath(route.path), method, routeOperation(route, method))
+      describe(plainPath(route.path), method, routeOperation(route, method, wantsToken(route, options.authentication)))
     }
   }
   return {

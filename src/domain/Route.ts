@@ -11,6 +11,13 @@ export interface Route {
   readonly authorization: "none" | "jwt" | undefined
 }
 
+/** Which routes want a token: all that are not open by the template, or only those that the template guards. */
+export type RouteAuthentication = "jwt" | "template"
+
+/** Whether a caller needs a token. A path without a route is guarded like a route of which nothing is said. */
+export const wantsToken = (route: Route | undefined, authentication: RouteAuthentication): boolean =>
+  authentication === "jwt" ? route?.authorization !== "none" : route?.authorization === "jwt"
+
 export interface RouteMatch {
   readonly route: Route
   /** Values of `{name}` and `{name+}`, still percent-encoded as they were received: so does API Gateway hand them on. */

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { FunctionName } from "#domain/FunctionName"
 import * as OpenApi from "#domain/OpenApi"
-import type { Route } from "#domain/Route"
+import type { Route, RouteAuthentication } from "#domain/Route"
 
 const route = (
   method: string,
@@ -15,13 +15,17 @@ const route = (
   authorization
 })
 
-const described = (...routes: ReadonlyArray<Route>) =>
-  OpenApi.document({ routes, authEndpointPath: "/user/auth/v1", version: "2.0.0" }) as {
-    readonly openapi: string
-    readonly info: object
-    readonly paths: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, unknown>>>>>>
-    readonly components: object
-  }
+interface Page {
+  readonly openapi: string
+  readonly info: object
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, unknown>>>>>>
+  readonly components: object
+}
+
+const pageOf = (routes: ReadonlyArray<Route>, authentication: RouteAuthentication): Page =>
+  OpenApi.document({ routes, authEndpointPath: "/user/auth/v1", authentication, version: "2.0.0" }) as unknown as Page
+
+const described = (...routes: ReadonlyArray<Route>) => pageOf(routes, "jwt")
 
 describe("OpenApi", () => {
   it("describes the Gateway's own operations and its bearer tokens", () => {
@@ -58,6 +62,12 @@ describe("OpenApi", () => {
     const operation = described(route("GET", "/", "f", "none")).paths["/"]?.["get"]
     assert.strictEqual(operation?.["operationId"], "routing_f_get_root")
     assert.doesNotHaveAnyKeys(operation, ["requestBody", "parameters", "security"])
+  })
+
+  it("asks for a token where the template alone decides only where it says so", () => {
+    const { paths } = pageOf([route("GET", "/open"), route("GET", "/mine", "f", "jwt")], "template")
+    assert.notProperty(paths["/open"]?.["get"], "security")
+    assert.deepStrictEqual(paths["/mine"]?.["get"]?.["security"], [{ bearerAuth: [] }])
   })
 
   it("spells out ANY, behind methods that are named, and writes {proxy+} as OpenAPI can", () => {

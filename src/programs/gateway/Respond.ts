@@ -14,7 +14,10 @@ const ids = (exchange: Exchange): Headers => ({
 })
 
 export const json = (exchange: Exchange, status: number, value: unknown, headers: Headers = {}) =>
-  HttpServerResponse.text(JSON.stringify(value), {
+  jsonText(exchange, status, JSON.stringify(value), headers)
+
+const jsonText = (exchange: Exchange, status: number, text: string, headers: Headers) =>
+  HttpServerResponse.text(text, {
     status,
     contentType: "application/json",
     headers: { ...ids(exchange), ...headers }
@@ -86,25 +89,26 @@ export const refused = (exchange: Exchange, failure: Failure) => {
   }
 }
 
-const routeMessage = (failure: Failure): string => {
+/** What is the function's fault is told in API Gateway's words, to the last blank. */
+const routeText = (failure: Failure): string => {
   switch (failure._tag) {
     case "InitFailed":
     case "WorkerExited":
-      return "Internal server error"
+      return `{"message": "Internal server error"}`
     case "InvocationTimedOut":
-      return "Endpoint request timed out"
+      return `{"message": "Endpoint request timed out"}`
     case "FunctionNotFound":
-      return `Function not found: ${failure.functionName}`
+      return JSON.stringify({ message: `Function not found: ${failure.functionName}` })
     case "PoolExhausted":
-      return "Too Many Requests"
+      return JSON.stringify({ message: "Too Many Requests" })
     default:
-      return failure.message
+      return JSON.stringify({ message: failure.message })
   }
 }
 
 /** A failure on any other path. */
 export const failed = (exchange: Exchange, failure: Failure) =>
-  json(exchange, wire[failure._tag].http, { message: routeMessage(failure) }, retryAfter(failure))
+  jsonText(exchange, wire[failure._tag].http, routeText(failure), retryAfter(failure))
 
 /** What a function answered on its route. Headers with several values are sent one by one. */
 export const routed = (exchange: Exchange, result: HttpResult) => {

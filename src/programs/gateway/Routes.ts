@@ -1,5 +1,6 @@
 /** All doors of the Gateway. More particular paths win over less particular ones, whatever their order here. */
 import { Layer, type Redacted } from "effect"
+import type { RouteAuthentication } from "#domain/Route"
 import type { OwnerId } from "#domain/Worker"
 import type { Hosts } from "./Hosts.ts"
 import * as InvokeFunction from "./routes/InvokeFunction.ts"
@@ -14,7 +15,7 @@ export interface Options {
   readonly hosts: Hosts
   readonly region: string
   readonly invokeAuth: "sigv4" | "none"
-  readonly routeAuth: "jwt" | "template"
+  readonly routeAuth: RouteAuthentication
   readonly authEndpointPath: `/${string}`
   readonly apiKey: Redacted.Redacted
   readonly version: string
@@ -22,7 +23,7 @@ export interface Options {
 
 export const layer = ({ authEndpointPath, hosts, owner, region, ...options }: Options) =>
   Layer.mergeAll(
-    Sight.layer({ owner, authEndpointPath, version: options.version }),
+    Sight.layer({ owner, authEndpointPath, authentication: options.routeAuth, version: options.version }),
     Tokens.layer({ path: authEndpointPath, apiKey: options.apiKey }),
     InvokeFunction.layer({ authentication: options.invokeAuth, region }),
     Operations.layer({ owner }),

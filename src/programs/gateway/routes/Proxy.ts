@@ -6,7 +6,7 @@ import * as FunctionArn from "#domain/FunctionArn"
 import { limits } from "#domain/Invocation"
 import * as ProxyEvent from "#domain/ProxyEvent"
 import * as ProxyResponse from "#domain/ProxyResponse"
-import type { Route } from "#domain/Route"
+import { type Route, type RouteAuthentication, wantsToken } from "#domain/Route"
 import { Authenticator, type Principal } from "#services/Authenticator"
 import { FunctionCatalog } from "#services/FunctionCatalog"
 import { Answer } from "../Answer.ts"
@@ -20,8 +20,7 @@ const isUnplaced = (error: unknown): boolean =>
   HttpServerError.isHttpServerError(error) && error.reason._tag === "RouteNotFound"
 
 export const layer = (options: {
-  /** `jwt`: every route wants a token. `template`: the routes that say so. */
-  readonly authentication: "jwt" | "template"
+  readonly authentication: RouteAuthentication
   readonly hosts: Hosts
   readonly region: string
 }) =>
@@ -32,14 +31,13 @@ export const layer = (options: {
       const catalog = yield* FunctionCatalog
       const invoker = yield* Invoker
 
-      const wantsToken = (route: Route | undefined): boolean =>
-        options.authentication === "jwt" ? route?.authorization !== "none" : route?.authorization === "jwt"
-
       const authenticate = (
         exchange: Exchange.Exchange,
         route: Route | undefined
       ): Effect.Effect<Principal | void, Unauthorized> =>
-        wantsToken(route) ? authenticator.bearer(Exchange.header(exchange, "authorization")) : Effect.void
+        wantsToken(route, options.authentication)
+          ? authenticator.bearer(Exchange.header(exchange, "authorization"))
+          : Effect.void
 
       const handle = Effect.fnUntraced(function* (exchange: Exchange.Exchange) {
         const match = catalog.current().routes.match(exchange.method, exchange.path)

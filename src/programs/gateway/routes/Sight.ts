@@ -3,6 +3,7 @@ import { Clock, Effect } from "effect"
 import { HttpRouter } from "effect/http"
 import * as Manifest from "#domain/Manifest"
 import * as OpenApi from "#domain/OpenApi"
+import type { RouteAuthentication } from "#domain/Route"
 import type { OwnerId } from "#domain/Worker"
 import { Authenticator } from "#services/Authenticator"
 import { ContainerRuntime } from "#services/ContainerRuntime"
@@ -29,6 +30,7 @@ const poolLine = (pool: PoolStatus) => ({
 export const layer = (options: {
   readonly owner: OwnerId
   readonly authEndpointPath: string
+  readonly authentication: RouteAuthentication
   readonly version: string
 }) =>
   HttpRouter.use((router) =>
@@ -106,6 +108,7 @@ export const layer = (options: {
           OpenApi.document({
             routes: catalog.current().routes.routes,
             authEndpointPath: options.authEndpointPath,
+            authentication: options.authentication,
             version: options.version
           })
         )
