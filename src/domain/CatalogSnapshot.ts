@@ -17,14 +17,17 @@ export const make = (functions: ReadonlyArray<FunctionSpec>, routes: ReadonlyArr
   routes: table(routes)
 })
 
+const latest = "$LATEST"
+
 /** Nothing is versioned here: `$LATEST` and no qualifier are the same, and there is no other. */
 export const find = (
   snapshot: CatalogSnapshot,
   region: string,
-  name: FunctionName,
-  qualifier: string | undefined
+  name: string,
+  qualifier: string = latest
 ): Result.Result<FunctionSpec, FunctionNotFound> => {
-  const spec = qualifier === undefined || qualifier === "$LATEST" ? snapshot.functions.get(name) : undefined
+  // Text that cannot be a name is the name of nothing.
+  const spec = qualifier === latest ? snapshot.functions.get(name as FunctionName) : undefined
   return spec === undefined
     ? Result.fail(new FunctionNotFound({ functionName: name, arn: FunctionArn.of(region, name, qualifier) }))
     : Result.succeed(spec)

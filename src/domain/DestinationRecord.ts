@@ -31,6 +31,7 @@ const response = (outcome: RunOutcome): object => {
         responsePayload: readable(outcome.payload)
       }
     case "NotRun":
+    case "Closed":
     case "FunctionGone":
       return {}
   }

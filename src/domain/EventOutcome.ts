@@ -12,11 +12,13 @@ export type RunOutcome =
   | { readonly _tag: "FunctionFailed"; readonly payload: Uint8Array; readonly errorType: string }
   /** Throttled, or the platform failed: tried again without using an attempt. */
   | { readonly _tag: "NotRun"; readonly reason: string }
+  /** The function may have no worker at all: waiting would not help. */
+  | { readonly _tag: "Closed" }
   /** The function is not deployed any more. */
   | { readonly _tag: "FunctionGone" }
 
 /** Why an event was given up, as AWS's records name it. */
-export type Condition = "RetriesExhausted" | "EventAgeExceeded" | "FunctionNotFound"
+export type Condition = "RetriesExhausted" | "EventAgeExceeded" | "ZeroReservedConcurrency" | "FunctionNotFound"
 
 export type Decision =
   | { readonly _tag: "Done" }
@@ -62,6 +64,8 @@ export const decide = (
         : unlessTooOld("failure", times.retryBaseMs * 2 ** event.failures, outcome.errorType)
     case "NotRun":
       return postpone(outcome.reason)
+    case "Closed":
+      return { _tag: "GiveUp", condition: "ZeroReservedConcurrency", reason: "the function may have no worker" }
     case "FunctionGone":
       return event.postponements >= looksForMissingFunction
         ? { _tag: "GiveUp", condition: "FunctionNotFound", reason: "the function is not deployed any more" }

@@ -16,6 +16,16 @@ export class FunctionNotFound extends Schema.TaggedError<FunctionNotFound>()("Fu
   }
 }
 
+/** The caller named a function by an ARN of another region than the one that is served here. */
+export class FunctionElsewhere extends Schema.TaggedError<FunctionElsewhere>()("FunctionElsewhere", {
+  functionRegion: Schema.String,
+  region: Schema.String
+}) {
+  override get message() {
+    return `Functions from '${this.functionRegion}' are not reachable in this region ('${this.region}')`
+  }
+}
+
 /** No route answers this method and path. */
 export class RouteNotFound extends Schema.TaggedError<RouteNotFound>()("RouteNotFound", {
   method: Schema.String,
@@ -31,6 +41,18 @@ export class InvalidParameter extends Schema.TaggedError<InvalidParameter>()("In
   name: Schema.String,
   message: Schema.String
 }) {}
+
+/** Two parameters of a request contradict each other; the message is told to the caller as it is. */
+export class ParameterConflict extends Schema.TaggedError<ParameterConflict>()("ParameterConflict", {
+  message: Schema.String
+}) {}
+
+/** What a caller says of itself in `X-Amz-Client-Context` cannot be read. */
+export class InvalidClientContext extends Schema.TaggedError<InvalidClientContext>()("InvalidClientContext", {}) {
+  override get message() {
+    return "Client context must be a valid Base64-encoded JSON object."
+  }
+}
 
 /** The payload is not JSON. */
 export class InvalidPayload extends Schema.TaggedError<InvalidPayload>()("InvalidPayload", {
@@ -227,8 +249,11 @@ export class HostRefused extends Schema.TaggedError<HostRefused>()("HostRefused"
 
 export const Failure = Schema.Union([
   FunctionNotFound,
+  FunctionElsewhere,
   RouteNotFound,
   InvalidParameter,
+  ParameterConflict,
+  InvalidClientContext,
   InvalidPayload,
   PayloadTooLarge,
   PoolExhausted,
@@ -283,8 +308,11 @@ export interface Telling {
 
 export const wire = {
   FunctionNotFound: { http: 404, grpc: "NOT_FOUND", aws: "ResourceNotFoundException" },
+  FunctionElsewhere: { http: 404, grpc: "NOT_FOUND", aws: "ResourceNotFoundException" },
   RouteNotFound: { http: 404, grpc: "NOT_FOUND", aws: "ResourceNotFoundException" },
   InvalidParameter: { http: 400, grpc: "INVALID_ARGUMENT", aws: "ValidationException" },
+  ParameterConflict: { http: 400, grpc: "INVALID_ARGUMENT", aws: "InvalidParameterValueException" },
+  InvalidClientContext: { http: 400, grpc: "INVALID_ARGUMENT", aws: "InvalidRequestContentException" },
   InvalidPayload: { http: 400, grpc: "INVALID_ARGUMENT", aws: "InvalidRequestContentException" },
   PayloadTooLarge: { http: 413, grpc: "RESOURCE_EXHAUSTED", aws: "RequestTooLargeException" },
   PoolExhausted: { http: 429, grpc: "RESOURCE_EXHAUSTED", aws: "TooManyRequestsException" },

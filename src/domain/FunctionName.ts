@@ -23,7 +23,7 @@ const longForms =
 
 /**
  * Understands `name`, `name:qualifier`, `account:name`, `account:function:name` and the full ARN, each with an optional qualifier.
- * Anything else is an {@link InvalidParameter} that quotes the rule as AWS does.
+ * Anything else is an {@link InvalidParameter}.
  */
 export const parse = (written: string): Result.Result<FunctionReference, InvalidParameter> => {
   const match = longForms.exec(written)
@@ -31,10 +31,7 @@ export const parse = (written: string): Result.Result<FunctionReference, Invalid
     return Result.fail(
       new InvalidParameter({
         name: "functionName",
-        message:
-          `1 validation error detected: Value '${written}' at 'functionName' failed to satisfy constraint: ` +
-          "Member must satisfy regular expression pattern: " +
-          "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"
+        message: `'${written}' names no function`
       })
     )
   }

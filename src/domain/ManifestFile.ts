@@ -39,7 +39,7 @@ export type Environment = typeof Environment.Type
 
 const Scaling = Schema.Struct({
   min_capacity: optional(Count),
-  max_capacity: optional(Capacity),
+  max_capacity: optional(Count),
   idle_timeout: optional(Seconds),
   acquire_timeout: optional(Seconds)
 })

@@ -67,7 +67,7 @@ const suite = (name: string, make: (initial: Deployment) => Effect.Effect<Subjec
         const other = yield* Effect.flip(catalog.find("other" as FunctionName, undefined))
         assert.strictEqual(other._tag, "FunctionNotFound")
         assert.strictEqual(other.functionName, "other")
-        assert.match(other.arn, /^arn:aws:lambda:us-east-1:\d{12}:function:other$/)
+        assert.match(other.arn, /^arn:aws:lambda:us-east-1:\d{12}:function:other:\$LATEST$/)
         for (const qualifier of ["1", "live", ""]) {
           const { arn } = yield* Effect.flip(catalog.find("hello" as FunctionName, qualifier))
           assert.match(arn, new RegExp(`:function:hello:${qualifier}$`))

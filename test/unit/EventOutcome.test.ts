@@ -60,6 +60,11 @@ describe("EventOutcome", () => {
     assert.deepStrictEqual(decision, { _tag: "GiveUp", condition: "EventAgeExceeded", reason: "PoolExhausted" })
   })
 
+  it("gives up at once where the function may have no worker", () => {
+    const decision = decide({}, { _tag: "Closed" })
+    assert.strictEqual(decision._tag === "GiveUp" && decision.condition, "ZeroReservedConcurrency")
+  })
+
   it("waits a while for a missing function before it gives its events up", () => {
     assert.strictEqual(decide({ postponements: 4 }, { _tag: "FunctionGone" })._tag, "Later")
     const decision = decide({ postponements: 5 }, { _tag: "FunctionGone" })

@@ -133,7 +133,7 @@ describe("Manifest of functions", () => {
   it("refuses values of the wrong kind, all of them at once", () => {
     const told = refusal(`
       functions:
-        a: {image: 5, timeout: 0, memory_size: 1.5, environment: {A: [1]}, scaling: {max_capacity: 0}}
+        a: {image: 5, timeout: 0, memory_size: 1.5, environment: {A: [1]}, scaling: {max_capacity: -1}}
         b: {image: i, asynchronous: {retries: 3}, events: [{schedule: {input: x}}]}
     `)
     const wrong = [

@@ -73,6 +73,8 @@ export const layer = (options: Options) =>
       const run = (spec: FunctionSpec | undefined, event: ClaimedEvent): Effect.Effect<EventOutcome.RunOutcome> =>
         spec === undefined
           ? Effect.succeed({ _tag: "FunctionGone" })
+          : spec.scaling.maxCapacity === 0
+          ? Effect.succeed({ _tag: "Closed" })
           : Effect.match(
               invoker.invoke(spec, {
                 requestId: event.id,

@@ -7,7 +7,7 @@ import { HttpRouter } from "effect/http"
 import * as ClientContext from "#domain/ClientContext"
 import { InvalidParameter, PayloadTooLarge } from "#domain/Failure"
 import * as FunctionArn from "#domain/FunctionArn"
-import * as FunctionName from "#domain/FunctionName"
+import * as FunctionReference from "#domain/FunctionReference"
 import type { FunctionSpec } from "#domain/FunctionSpec"
 import { type Invocation, limits } from "#domain/Invocation"
 import * as JsonPayload from "#domain/JsonPayload"
@@ -65,8 +65,9 @@ export const layer = (options: { readonly authentication: "sigv4" | "none"; read
         const body = yield* Exchange.body(exchange, limits.requestBytes)
         yield* authenticate(exchange, body)
         const { name } = yield* HttpRouter.params
-        const reference = yield* Effect.fromResult(FunctionName.parse((name ?? "").trim()))
-        const qualifier = Exchange.query(exchange, "Qualifier") ?? reference.qualifier
+        const reference = yield* Effect.fromResult(
+          FunctionReference.parse(name ?? "", Exchange.query(exchange, "Qualifier"), options.region)
+        )
         const type = yield* oneOf(
           Exchange.header(exchange, "x-amz-invocation-type"),
           invocationTypes,
@@ -74,7 +75,7 @@ export const layer = (options: { readonly authentication: "sigv4" | "none"; read
           "RequestResponse"
         )
         const logType = yield* oneOf(Exchange.header(exchange, "x-amz-log-type"), ["None", "Tail"], "logType", "None")
-        const spec = yield* catalog.find(reference.name, qualifier)
+        const spec = yield* catalog.find(reference.name, reference.qualifier)
         const payload = yield* Effect.fromResult(JsonPayload.check(body))
         const clientContext = yield* Effect.fromResult(
           ClientContext.decode(Exchange.header(exchange, "x-amz-client-context"))
@@ -83,7 +84,7 @@ export const layer = (options: { readonly authentication: "sigv4" | "none"; read
           requestId: exchange.requestId,
           functionName: spec.name,
           traceId: exchange.traceId,
-          invokedArn: FunctionArn.of(options.region, spec.name, qualifier),
+          invokedArn: FunctionArn.of(options.region, spec.name, reference.qualifier),
           payload,
           clientContext,
           wantsLogTail: logType === "Tail"
