@@ -29,7 +29,21 @@ export const fail = async () => {
   throw new TypeError("as asked")
 }
 
-export const exit = async (event) => process.exit(event.code ?? 0)
+export const nothing = async () => undefined
+
+/** Ends its process by a code, or by a signal. */
+export const exit = async (event) => {
+  if (event.signal === undefined) process.exit(event.code ?? 0)
+  process.kill(process.pid, event.signal)
+  await sleep(1000)
+}
+
+/** Fails behind the back of its call. */
+export const stray = async (event) => {
+  if (event.rejects) void Promise.reject(new TypeError("nobody listens"))
+  else setTimeout(() => { throw new TypeError("nobody catches") })
+  await sleep(5000)
+}
 
 export const hang = () => new Promise(() => setInterval(() => {}, 1000))
 
@@ -43,12 +57,19 @@ export const noisy = async (event) => {
   return "done"
 }
 
-export const slow = async (event) => {
+/** Takes its time, then leaves a line in a file if it is given one. */
+export const slow = async (event, context) => {
   await sleep(event.ms ?? 500)
   if (event.file !== undefined) {
     appendFileSync(event.file, `${event.id ?? "done"}\n`)
   }
-  return { worker, calls: ++calls }
+  return {
+    worker,
+    calls: ++calls,
+    pid: process.pid,
+    requestId: context.awsRequestId,
+    initialisation: process.env.AWS_LAMBDA_INITIALIZATION_TYPE
+  }
 }
 
 export const stream = globalThis.awslambda?.streamifyResponse(async (event, responseStream) => {

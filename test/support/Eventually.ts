@@ -1,0 +1,24 @@
+/** Waits for what must come true, no longer than it may take. */
+import { assert } from "@effect/vitest"
+import { Effect } from "effect"
+
+const pollEveryMs = 10
+
+/** The first value that satisfies `holds`. Fails with the last one seen when none does in time. */
+export const eventually = Effect.fnUntraced(function* <A, E, R>(
+  what: string,
+  look: Effect.Effect<A, E, R>,
+  holds: (seen: A) => boolean,
+  withinMs = 5_000
+) {
+  const deadline = performance.now() + withinMs
+  let seen = yield* look
+  while (!holds(seen)) {
+    if (performance.now() > deadline) {
+      return assert.fail(`${what}: not within ${withinMs} ms; last seen ${JSON.stringify(seen)}`)
+    }
+    yield* Effect.sleep(pollEveryMs)
+    seen = yield* look
+  }
+  return seen
+})
