@@ -279,8 +279,8 @@ describe("an external extension", () => {
         const first = call(worker)
         yield* client.send(worker, first)
         yield* answerOf(worker)
+        yield* within(2_000, () => events(file).length === 2)
         assert.strictEqual(events(file)[0], `INVOKE ${first.requestId}`)
-        assert.lengthOf(events(file), 2)
         yield* runtime.destroy(worker.id, mine)
         assert.strictEqual(events(file)[2], "SHUTDOWN spindown")
       })
@@ -307,17 +307,42 @@ describe("the state directory", () => {
   /** Starts the engine on a directory and ends it again. */
   const startOn = (stateDirectory: string) => Effect.scoped(Layer.build(ProcessWorkers.layer({ stateDirectory })))
 
-  it.live("is cleared of everything that a killed run left behind", () =>
+  /** A program with one worker, whose function has a child in its group and one that left it. */
+  const startHost = Effect.fnUntraced(function* (stateDirectory: string) {
+    const child = spawn(process.execPath, [host, stateDirectory], { stdio: ["ignore", "pipe", "inherit"] })
+    const [line] = yield* Effect.promise(() => once(child.stdout, "data"))
+    const pids = JSON.parse(String(line)) as Record<"far" | "leader" | "near", number>
+    const launcher = Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim().split(" ")[0])
+    const killAll = (others: ReadonlyArray<number>) =>
+      Effect.promise(() => {
+        // Whoever would react to the death of the first is kept from it.
+        for (const pid of others) process.kill(pid, "SIGSTOP")
+        for (const pid of [child.pid ?? 0, ...others]) process.kill(pid, "SIGKILL")
+        return once(child, "exit")
+      })
+    return { ...pids, launcher, killAll }
+  })
+
+  it.live("is left by a killed run with nothing alive in the groups of its workers", () =>
     Effect.gen(function* () {
       const stateDirectory = ProcessWorkers.temporaryDirectory()
-      const child = spawn(process.execPath, [host, stateDirectory], { stdio: ["ignore", "pipe", "inherit"] })
-      const [line] = yield* Effect.promise(() => once(child.stdout, "data"))
-      const { far, leader, near } = JSON.parse(String(line)) as Record<"far" | "leader" | "near", number>
-      child.kill("SIGKILL")
-      yield* Effect.promise(() => once(child, "exit"))
+      const { far, killAll, leader, near } = yield* startHost(stateDirectory)
+      yield* killAll([])
+      yield* within(1_000, () => ![leader, near].some(isRunning))
+      yield* startOn(stateDirectory)
+      yield* within(1_000, () => !isRunning(far))
+      assert.deepStrictEqual(readdirSync(join(stateDirectory, "workers")), [])
+    })
+  )
+
+  it.live("is cleared of everything that a run left whose launcher was killed as well", () =>
+    Effect.gen(function* () {
+      const stateDirectory = ProcessWorkers.temporaryDirectory()
+      const { far, killAll, launcher, leader, near } = yield* startHost(stateDirectory)
+      yield* killAll([launcher])
       assert.isTrue(isRunning(near) && isRunning(far))
       yield* startOn(stateDirectory)
-      yield* within(2_000, () => ![leader, near, far].some(isRunning))
+      yield* within(1_000, () => ![leader, near, far].some(isRunning))
       assert.deepStrictEqual(readdirSync(join(stateDirectory, "workers")), [])
     })
   )

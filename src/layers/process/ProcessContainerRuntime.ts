@@ -13,6 +13,8 @@ import { ArtifactStore } from "#services/ArtifactStore"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { RuntimeApi } from "#services/RuntimeApi"
 import * as Interpreters from "./Interpreters.ts"
+import * as Launcher from "./Launcher.ts"
+import type { End } from "./LauncherProcess.ts"
 import * as MemoryWatch from "./MemoryWatch.ts"
 import * as ProcessGroup from "./ProcessGroup.ts"
 import { defaults, type ProcessOptions, type ProcessPlaces, type ProcessSettings } from "./ProcessSettings.ts"
@@ -40,13 +42,15 @@ const make = Effect.fnUntraced(function* (settings: ProcessSettings) {
   const api = yield* RuntimeApi
   const table = ProcessTable.ofThisHost
   const interpreters = yield* Interpreters.make(settings)
+  const launcher = yield* Launcher.make(settings)
+  const workshop: ProcessGroup.Workshop = { launcher, table, limits: settings }
   const home = yield* Effect.scope
   const workers = new Map<ContainerId, ProcessWorker>()
   /** Of workers that have a directory, those that are still starting included. */
   const names = new Set<string>()
 
   /** A process of the worker has ended, and with it the worker. */
-  const onEnd = (worker: ProcessWorker, extension: string | undefined, end: ProcessGroup.End): void => {
+  const onEnd = (worker: ProcessWorker, extension: string | undefined, end: End): void => {
     if (worker.status === "STOPPED") return
     const status = { ...end, outOfMemory: worker.outOfMemory, extension }
     worker.status = "STOPPED"
@@ -78,11 +82,7 @@ const make = Effect.fnUntraced(function* (settings: ProcessSettings) {
       token: Redacted.value(door.token)
     })
     const start = (words: ProcessGroup.Command["words"]) =>
-      ProcessGroup.start(
-        { words, directory: artifact.taskDirectory, environment, onOutput: door.output },
-        table,
-        settings
-      )
+      ProcessGroup.start({ words, directory: artifact.taskDirectory, environment, onOutput: door.output }, workshop)
     door.admit(loopback)
     const beside = yield* Effect.forEach(extensions, ({ name, path }) =>
       Effect.map(start([path]), (group) => [name, group] as const)
@@ -174,7 +174,7 @@ const make = Effect.fnUntraced(function* (settings: ProcessSettings) {
 
   /** Its processes first, so that a failure to end them is told and the worker stays listed; then all the rest of it. */
   const remove = (held: ProcessWorker): Effect.Effect<void, RuntimeUnavailable> => {
-    const killAll = Effect.forEach(groupsOf(held), (group) => ProcessGroup.kill(group, table, settings), {
+    const killAll = Effect.forEach(groupsOf(held), (group) => ProcessGroup.kill(group, workshop), {
       discard: true
     })
     const end = sayGoodbye(held).pipe(

@@ -1,7 +1,8 @@
 /** A command in a session and a process group of its own: started, stopped, and killed with everything in its group. */
 import { Deferred, Effect, Option, type Scope } from "effect"
-import { type ChildProcess, spawn } from "node:child_process"
 import { RuntimeUnavailable } from "#domain/Failure"
+import type { Launcher } from "./Launcher.ts"
+import type { End } from "./LauncherProcess.ts"
 import type { ProcessTable } from "./ProcessTable.ts"
 
 export interface Command {
@@ -13,24 +14,24 @@ export interface Command {
   readonly onOutput: (chunk: Uint8Array) => void
 }
 
-export interface End {
-  readonly code: number | undefined
-  readonly signal: string | undefined
-}
-
 export interface ProcessGroup {
   /** Of the process that was started, and of its group. */
   readonly id: number
   /** Once that process has ended, and what it wrote has been read. Its group is dead by then. */
   readonly ended: Effect.Effect<End>
-  readonly hasEnded: () => boolean
   readonly signal: (signal: "SIGSTOP" | "SIGCONT" | "SIGKILL") => void
 }
 
 export interface GroupLimits {
   readonly openFiles: number
-  readonly lastOutputMs: number
   readonly goneLimitMs: number
+}
+
+/** What groups are made with. */
+export interface Workshop {
+  readonly launcher: Launcher
+  readonly table: ProcessTable
+  readonly limits: GroupLimits
 }
 
 /**
@@ -49,46 +50,23 @@ const signalGroup = (id: number, signal: NodeJS.Signals | 0): boolean => {
   }
 }
 
-/** Everything in the group ends with the process that was started. The id cannot have come again: that process is not reaped before. */
-const watch = (child: ChildProcess, id: number, limits: GroupLimits, ended: Deferred.Deferred<End>): void => {
-  child.once("exit", (code, signal) => {
-    signalGroup(id, "SIGKILL")
-    const tell = (): void => {
-      clearTimeout(timer)
-      child.stdout?.destroy()
-      Deferred.doneUnsafe(ended, Effect.succeed({ code: code ?? undefined, signal: signal ?? undefined }))
-    }
-    // A process that left the group may hold the other end for ever.
-    const timer = setTimeout(tell, limits.lastOutputMs)
-    child.once("close", tell)
-  })
-}
-
-const launch = (command: Command, limits: GroupLimits): Effect.Effect<ProcessGroup, RuntimeUnavailable> =>
-  Effect.callback((resume) => {
-    const words = ["-c", preparation, "sh", String(limits.openFiles), ...command.words]
-    const child = spawn("/bin/sh", words, {
-      cwd: command.directory,
-      env: { ...command.environment },
-      detached: true,
-      stdio: ["ignore", "pipe", "ignore"]
-    })
-    child.once("error", (cause) =>
-      resume(Effect.fail(new RuntimeUnavailable({ detail: `cannot start a process: ${cause.message}`, cause })))
-    )
-    const { pid } = child
-    // Without a process there is an error, and it comes in a moment.
-    if (pid === undefined) return
+const launch = (command: Command, { launcher, limits }: Workshop): Effect.Effect<ProcessGroup, RuntimeUnavailable> =>
+  Effect.suspend(() => {
     const ended = Deferred.makeUnsafe<End>()
-    child.stdout?.on("data", command.onOutput)
-    watch(child, pid, limits, ended)
-    resume(
-      Effect.succeed({
-        id: pid,
+    const { directory, environment, onOutput, words } = command
+    return Effect.map(
+      launcher.start({
+        words: ["/bin/sh", "-c", preparation, "sh", String(limits.openFiles), ...words],
+        directory,
+        environment,
+        onOutput,
+        onEnded: (end) => Deferred.doneUnsafe(ended, Effect.succeed(end))
+      }),
+      (id) => ({
+        id,
         ended: Deferred.await(ended),
-        hasEnded: () => Deferred.isDoneUnsafe(ended),
         signal: (signal) => {
-          if (!Deferred.isDoneUnsafe(ended)) signalGroup(pid, signal)
+          if (!Deferred.isDoneUnsafe(ended)) signalGroup(id, signal)
         }
       })
     )
@@ -111,11 +89,7 @@ const gone = (id: number, table: ProcessTable, polls = 0): Effect.Effect<void> =
   )
 
 /** Fails when something of the group survives SIGKILL: a process that waits for a dead disk, for instance. */
-export const kill = (
-  group: ProcessGroup,
-  table: ProcessTable,
-  limits: GroupLimits
-): Effect.Effect<void, RuntimeUnavailable> =>
+export const kill = (group: ProcessGroup, { limits, table }: Workshop): Effect.Effect<void, RuntimeUnavailable> =>
   Effect.suspend(() => {
     group.signal("SIGKILL")
     return Effect.andThen(group.ended, gone(group.id, table))
@@ -131,10 +105,9 @@ export const kill = (
 /** Running when this returns, dead with its whole group when the scope has ended. */
 export const start = (
   command: Command,
-  table: ProcessTable,
-  limits: GroupLimits
+  workshop: Workshop
 ): Effect.Effect<ProcessGroup, RuntimeUnavailable, Scope.Scope> =>
-  Effect.acquireRelease(launch(command, limits), (group) =>
+  Effect.acquireRelease(launch(command, workshop), (group) =>
     // A scope that ends has nobody to tell; what cannot be killed now is found by the next start.
-    Effect.ignore(kill(group, table, limits), { log: "Warn" })
+    Effect.ignore(kill(group, workshop), { log: "Warn" })
   )

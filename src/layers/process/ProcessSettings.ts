@@ -25,6 +25,8 @@ export interface ProcessOptions {
   /** How often the memory of workers that run is measured, and how often their processes are counted anew. */
   readonly sampleEveryMs: number
   readonly countEveryMs: number
+  /** Limit for a process to run once it is asked for. */
+  readonly launchLimitMs: number
   /** Limit for the output of a process that has ended. */
   readonly lastOutputMs: number
   /** Limit for the processes of a worker to be gone once they are killed. */
@@ -46,6 +48,7 @@ export const defaults = (): ProcessOptions => ({
   openFiles: 1_024,
   sampleEveryMs: 250,
   countEveryMs: 2_000,
+  launchLimitMs: 5_000,
   lastOutputMs: 100,
   goneLimitMs: 2_000,
   shutdownGraceMs: 2_000,
