@@ -35,6 +35,11 @@ export const layer = (options: { readonly name: string; readonly least: keyof ty
   Logger.layer([
     Effect.gen(function* () {
       const sink = yield* LogSink
+      const forgive = () => undefined
+      yield* Effect.acquireRelease(
+        Effect.sync(() => process.stderr.on("error", forgive)),
+        () => Effect.sync(() => process.stderr.off("error", forgive))
+      )
       return Logger.make<unknown, void>(({ cause, date, logLevel, message }) => {
         const level = levelOf(logLevel)
         const exception = cause.reasons.length === 0 ? undefined : Cause.pretty(cause)

@@ -74,25 +74,25 @@ export const layer = (options: Options) =>
         spec === undefined
           ? Effect.succeed({ _tag: "FunctionGone" })
           : spec.scaling.maxCapacity === 0
-          ? Effect.succeed({ _tag: "Closed" })
-          : Effect.match(
-              invoker.invoke(spec, {
-                requestId: event.id,
-                functionName: event.functionName,
-                traceId: event.traceId,
-                invokedArn: event.invokedArn,
-                payload: event.payload,
-                clientContext: event.clientContext,
-                wantsLogTail: false
-              }),
-              {
-                onSuccess: (result): EventOutcome.RunOutcome =>
-                  result.errorType === undefined
-                    ? { _tag: "Succeeded", payload: result.payload }
-                    : { _tag: "FunctionFailed", payload: result.payload, errorType: result.errorType },
-                onFailure: outcomeOf
-              }
-            )
+            ? Effect.succeed({ _tag: "Closed" })
+            : Effect.match(
+                invoker.invoke(spec, {
+                  requestId: event.id,
+                  functionName: event.functionName,
+                  traceId: event.traceId,
+                  invokedArn: event.invokedArn,
+                  payload: event.payload,
+                  clientContext: event.clientContext,
+                  wantsLogTail: false
+                }),
+                {
+                  onSuccess: (result): EventOutcome.RunOutcome =>
+                    result.errorType === undefined
+                      ? { _tag: "Succeeded", payload: result.payload }
+                      : { _tag: "FunctionFailed", payload: result.payload, errorType: result.errorType },
+                  onFailure: outcomeOf
+                }
+              )
 
       /** Tells the destination function, if there is one. Like every event, what it is told arrives at least once. */
       const tell = Effect.fnUntraced(function* (

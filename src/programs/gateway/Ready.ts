@@ -1,6 +1,6 @@
 /** Tells whoever waits that the Gateway answers, and where. */
 import { writeSync } from "node:fs"
-import { isIPv6 } from "node:net"
+import { isIPv6, Socket } from "node:net"
 import { Effect, Layer } from "effect"
 import type { NetAddress } from "effect/net"
 
@@ -31,3 +31,28 @@ export const layer = (options: { readonly url: string; readonly fileDescriptor: 
       }
     })
   )
+
+/**
+ * Succeeds when whoever holds the other end of the file descriptor has let go of it: a Gateway that was started by
+ * somebody does not outlive him, however he ended. Never, without one, or when it is a file.
+ */
+export const listenerGone = (fileDescriptor: number | undefined): Effect.Effect<void> =>
+  fileDescriptor === undefined
+    ? Effect.never
+    : Effect.callback((resume) => {
+        const socket = open(fileDescriptor)
+        socket
+          ?.on("error", () => undefined)
+          .on("close", () => resume(Effect.void))
+          .resume()
+        return Effect.sync(() => socket?.destroy())
+      })
+
+const open = (fileDescriptor: number): Socket | undefined => {
+  try {
+    return new Socket({ fd: fileDescriptor })
+  } catch {
+    // A file, or nothing at all: there is nobody to lose.
+    return undefined
+  }
+}

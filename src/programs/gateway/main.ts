@@ -188,7 +188,7 @@ const main = Effect.fnUntraced(function* (values: GatewaySettings) {
   const gateway = Layer.unwrap(
     Effect.map(HttpServer.HttpServer, ({ address }) => doors(values, home, owner, Ready.urlOf(values, address)))
   ).pipe(Layer.provide(server(values)))
-  return yield* Layer.launch(gateway)
+  return yield* Effect.raceFirst(Layer.launch(gateway), Ready.listenerGone(values.readyFd))
 })
 
 launch({
