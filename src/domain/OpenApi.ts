@@ -39,17 +39,26 @@ const parameters = (path: string): ReadonlyArray<Json> =>
     schema: { type: "string" }
   }))
 
-const routeOperation = (route: Route, method: string, isGuarded: boolean): Json => ({
+const operationIdOf = (route: Route, method: string): string =>
+  `routing_${slug(route.functionName, "unknown")}_${method.toLowerCase()}_${slug(route.path, "root")}`
+
+const routeOperation = (route: Route, method: string, as: Described, isGuarded: boolean): Json => ({
   tags: ["Routing"],
   summary: `${method} ${route.path}`,
-  operationId: `routing_${slug(route.functionName, "unknown")}_${method.toLowerCase()}_${slug(route.path, "root")}`,
-  ...(route.path.includes("{") ? { parameters: parameters(route.path) } : {}),
+  operationId: as.operationId,
+  ...(as.path.includes("{") ? { parameters: parameters(as.path) } : {}),
   ...(methodsWithBody.has(method) ? { requestBody: jsonBody(false, {}) } : {}),
   responses: answers({ 200: "Successful Response", 401: "Unauthorized", 404: "Not Found" }),
   ...(isGuarded ? { security: [{ bearerAuth: [] }] } : {})
 })
 
-const authOperation: Json = {
+/** How an operation is entered: under which spelling of its path, and by which id. */
+interface Described {
+  readonly path: string
+  readonly operationId: string
+}
+
+const authOperation = {
   tags: ["Auth"],
   summary: "A token for the routes",
   operationId: "authenticate",
@@ -68,7 +77,7 @@ const authOperation: Json = {
   responses: answers({ 200: "Successful Response", 401: "Unauthorized", 422: "Validation Error" })
 }
 
-const invokeOperation: Json = {
+const invokeOperation = {
   tags: ["Lambda"],
   summary: "Invoke a function",
   operationId: "invoke_function",
@@ -83,31 +92,61 @@ const invokeOperation: Json = {
   })
 }
 
-/** What is described first stays: a route never hides the Gateway's own operations, nor an earlier route of the same call. */
-export const document = (options: Options): Json => {
-  const paths = new Map<string, Map<string, Json>>()
-  const describe = (path: string, method: string, operation: Json): void => {
-    const operations = paths.get(path) ?? new Map<string, Json>()
-    paths.set(path, operations)
-    if (!operations.has(method.toLowerCase())) {
-      operations.set(method.toLowerCase(), operation)
+/** OpenAPI takes paths that differ only in the names of their parameters for the same path. */
+const shapeOf = (path: string): string => path.replaceAll(/\{[^{}]+\}/g, "{}")
+
+/** Pages of a description in the making: each path once, each id once. */
+class Pages {
+  private readonly byShape = new Map<string, { readonly path: string; readonly operations: Map<string, Json> }>()
+  private readonly ids = new Set<string>()
+
+  /** What is described first stays: a route never hides the Gateway's own operations, nor a route before it. */
+  describe(path: string, method: string, operationId: string, operation: (as: Described) => Json): void {
+    const shape = shapeOf(path)
+    const page = this.byShape.get(shape) ?? { path, operations: new Map<string, Json>() }
+    this.byShape.set(shape, page)
+    if (!page.operations.has(method.toLowerCase())) {
+      const as = { path: page.path, operationId: this.unused(operationId) }
+      page.operations.set(method.toLowerCase(), operation(as))
     }
   }
-  describe(options.authEndpointPath, "POST", authOperation)
-  describe(invokePath, "POST", invokeOperation)
-  // A named method says more than ANY does.
-  const anyLast = options.routes.toSorted(
-    (left, right) => Number(left.method === "ANY") - Number(right.method === "ANY")
-  )
-  for (const route of anyLast) {
+
+  get paths(): Json {
+    return Object.fromEntries(
+      [...this.byShape.values()].map(({ operations, path }) => [path, Object.fromEntries(operations)])
+    )
+  }
+
+  /** Different paths may have the same slug. */
+  private unused(wanted: string): string {
+    let id = wanted
+    for (let count = 2; this.ids.has(id); count++) {
+      id = `${wanted}_${count}`
+    }
+    this.ids.add(id)
+    return id
+  }
+}
+
+/** As calls are answered: a greedy path after all others, and ANY after a method that is named. */
+const precedence = ({ method, path }: Route): number => (path.endsWith("+}") ? 2 : 0) + (method === "ANY" ? 1 : 0)
+
+export const document = (options: Options): Json => {
+  const pages = new Pages()
+  pages.describe(options.authEndpointPath, "POST", authOperation.operationId, () => authOperation)
+  pages.describe(invokePath, "POST", invokeOperation.operationId, () => invokeOperation)
+  for (const route of options.routes.toSorted((left, right) => precedence(left) - precedence(right))) {
+    const isGuarded = wantsToken(route, options.authentication)
     for (const method of route.method === "ANY" ? methods : methods.filter((known) => known === route.method)) {
-      describe(plainPath(route.path), method, routeOperation(route, method, wantsToken(route, options.authentication)))
+      pages.describe(plainPath(route.path), method, operationIdOf(route, method), (as) =>
+        routeOperation(route, method, as, isGuarded)
+      )
     }
   }
   return {
     openapi: "3.1.0",
     info: { title: options.title ?? "Lambda Gateway", version: options.version },
-    paths: Object.fromEntries([...paths].map(([path, operations]) => [path, Object.fromEntries(operations)])),
+    paths: pages.paths,
     components: { securitySchemes: { bearerAuth: { type: "http", scheme: "bearer", bearerFormat: "JWT" } } }
   }
 }

@@ -79,6 +79,28 @@ describe("OpenApi", () => {
     assert.strictEqual(operations["put"]?.["summary"], "PUT /{proxy+}")
   })
 
+  it("describes paths that differ only in the names of their parameters as one, the particular before the greedy", () => {
+    const { paths } = described(
+      route("ANY", "/orders/{proxy+}", "rest"),
+      route("GET", "/orders/{id}", "order"),
+      route("GET", "/orders/{order}/lines/{line}", "line"),
+      route("PUT", "/orders/{id}/lines/{number}", "line")
+    )
+    const one = paths["/orders/{id}"] ?? {}
+    assert.strictEqual(one["get"]?.["operationId"], "routing_order_get_orders_id")
+    assert.strictEqual(one["put"]?.["operationId"], "routing_rest_put_orders_proxy")
+    assert.deepInclude((one["put"]?.["parameters"] as ReadonlyArray<object>)[0], { name: "id" })
+    assert.hasAllKeys(paths["/orders/{order}/lines/{line}"], ["get", "put"])
+    assert.notProperty(paths, "/orders/{proxy}")
+  })
+
+  it("gives every operation an id of its own", () => {
+    const { paths } = described(route("GET", "/a-b"), route("GET", "/a_b"), route("GET", "/a/{b}"))
+    const ids = Object.values(paths).flatMap(({ get }) => get?.["operationId"] ?? [])
+    const id = "routing_hello_world_get_a_b"
+    assert.deepStrictEqual(ids, [id, `${id}_2`, `${id}_3`])
+  })
+
   it("lets no route hide what was described before", () => {
     const { paths } = described(
       route("POST", "/user/auth/v1"),

@@ -10,7 +10,7 @@ import * as Respond from "../Respond.ts"
 
 const Credentials = Schema.fromJsonString(
   Schema.Struct({
-    AuthParameters: Schema.Struct({ USERNAME: Schema.String, PASSWORD: Schema.Redacted(Schema.String) })
+    AuthParameters: Schema.Struct({ USERNAME: Schema.String, PASSWORD: Schema.RedactedFromValue(Schema.String) })
   })
 )
 const decode = Schema.decodeUnknownEffect(Credentials)
