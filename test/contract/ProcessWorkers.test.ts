@@ -309,10 +309,14 @@ describe("the state directory", () => {
 
   /** A program with one worker, whose function has a child in its group and one that left it. */
   const startHost = Effect.fnUntraced(function* (stateDirectory: string) {
-    const child = spawn(process.execPath, [host, stateDirectory], { stdio: ["ignore", "pipe", "inherit"] })
+    const child = spawn(process.execPath, [host, stateDirectory], {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, TMPDIR: ProcessWorkers.temporaryDirectory() }
+    })
     const [line] = yield* Effect.promise(() => once(child.stdout, "data"))
     const pids = JSON.parse(String(line)) as Record<"far" | "leader" | "near", number>
-    const launcher = Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim().split(" ")[0])
+    // Whoever started the worker is its parent.
+    const launcher = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pids.leader}/status`, "utf8"))?.[1])
     const killAll = (others: ReadonlyArray<number>) =>
       Effect.promise(() => {
         // Whoever would react to the death of the first is kept from it.

@@ -1,7 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { exitError, type ExitStatus } from "#domain/WorkerExit"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { exitError, type ExitStatus, timeoutError } from "#domain/WorkerExit"
 import * as WorkerSettings from "#domain/WorkerSettings"
+import { needs, pathOf } from "#test/support/Engines"
 
 const told = (status: Partial<ExitStatus>): unknown => {
   const { errorType, payload } = exitError("id-1", {
@@ -46,6 +49,38 @@ describe("the end of a worker, as a caller reads it", () => {
       errorType: "Extension.Crash",
       errorMessage: "RequestId: id-1 Error: exit code 2"
     })
+  })
+})
+
+describe("AWS's recorded answers", needs("golden"), () => {
+  type Recorded = Record<string, { readonly "recorded-content": Record<string, { readonly Payload: unknown }> }>
+
+  const recorded = (test: string, step: string): unknown => {
+    const path = join(pathOf("golden"), "aws-recordings/lambda___test_lambda.snapshot.json")
+    const all = JSON.parse(readFileSync(path, "utf8")) as Recorded
+    return all[`tests/aws/services/lambda_/test_lambda.py::${test}`]?.["recorded-content"][step]?.Payload
+  }
+
+  const bodyOf = ({ payload }: { readonly payload: Uint8Array }): unknown =>
+    JSON.parse(new TextDecoder().decode(payload))
+
+  it("are ours for a function that exits, and for a wrapper that is not there", () => {
+    const exited = { signal: undefined, outOfMemory: false, extension: undefined }
+    assert.deepStrictEqual(
+      bodyOf(exitError("<uuid>", { ...exited, code: 0 })),
+      recorded("TestLambdaErrors::test_lambda_handler_exit", "invocation_error")
+    )
+    assert.deepStrictEqual(
+      bodyOf(exitError("<uuid>", { ...exited, code: 127 })),
+      recorded("TestLambdaErrors::test_lambda_runtime_wrapper_not_found", "invocation_error")
+    )
+  })
+
+  it("are ours for a function that takes too long", () => {
+    assert.deepStrictEqual(
+      bodyOf(timeoutError("<timeout_error_msg>", 1_000)),
+      recorded("TestLambdaBehavior::test_lambda_invoke_with_timeout", "invoke-result")
+    )
   })
 })
 

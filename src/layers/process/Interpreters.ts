@@ -11,7 +11,7 @@ import { RuntimeUnsupported } from "#domain/Failure"
 import * as Interpreter from "#domain/Interpreter"
 import type { ProcessSettings } from "./ProcessSettings.ts"
 
-type Search = Pick<ProcessSettings, "search" | "strict" | "probeLimitMs">
+type Settings = Pick<ProcessSettings, "search" | "strict" | "probeLimitMs">
 
 interface Candidate {
   readonly path: string
@@ -19,7 +19,6 @@ interface Candidate {
   readonly hint: string | undefined
 }
 
-const systemDirectories = ["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"]
 const probesAtOnce = 4
 const answerLimitBytes = 4_096
 
@@ -44,12 +43,12 @@ const packagedNode = (): ReadonlyArray<Candidate> => {
   }
 }
 
-const nodes = Effect.fnUntraced(function* ({ search: { home, path } }: Search) {
+const nodes = Effect.fnUntraced(function* ({ search: { home, path, system } }: Settings) {
   const managed = yield* Effect.all([
     versionsIn(join(home, ".nvm/versions/node"), "bin/node"),
     versionsIn(join(home, ".volta/tools/image/node"), "bin/node")
   ])
-  const directories = [...path.split(delimiter), ...systemDirectories]
+  const directories = [...path.split(delimiter), ...system]
   const plain = directories.map((directory): Candidate => ({ path: join(directory, "node"), hint: undefined }))
   const own = { path: process.execPath, hint: process.versions.node }
   return [own, ...packagedNode(), ...managed.flat(), ...plain]
@@ -57,12 +56,9 @@ const nodes = Effect.fnUntraced(function* ({ search: { home, path } }: Search) {
 
 const pythonName = /^python(3(?:\.\d+)?)$/
 
-const pythons = Effect.fnUntraced(function* ({ search: { home, path } }: Search) {
+const pythons = Effect.fnUntraced(function* ({ search: { home, path, system } }: Settings) {
   const managed = yield* versionsIn(join(home, ".pyenv/versions"), "bin/python")
-  const directories = [
-    ...path.split(delimiter).filter((directory) => !directory.endsWith("/shims")),
-    ...systemDirectories
-  ]
+  const directories = [...path.split(delimiter).filter((directory) => !directory.endsWith("/shims")), ...system]
   const named = yield* Effect.forEach(directories, (directory) =>
     Effect.map(namesIn(directory), (names) =>
       names.flatMap((name): ReadonlyArray<Candidate> => {
@@ -94,7 +90,7 @@ const parse = (answer: string): Interpreter.Interpreter | undefined => {
 const probe = (
   family: Interpreter.Family,
   path: string,
-  { probeLimitMs, search }: Search
+  { probeLimitMs, search }: Settings
 ): Effect.Effect<Interpreter.Interpreter | undefined> =>
   Effect.callback((resume) => {
     const options = {
@@ -127,7 +123,7 @@ export interface Interpreters {
   ) => Effect.Effect<Interpreter.Interpreter, RuntimeUnsupported>
 }
 
-export const make = (settings: Search): Effect.Effect<Interpreters> =>
+export const make = (settings: Settings): Effect.Effect<Interpreters> =>
   Effect.map(Semaphore.make(1), (oneAtATime) => {
     const chosen = new Map<string, Interpreter.Interpreter>()
     const told = new Map<string, Interpreter.Interpreter | undefined>()

@@ -10,12 +10,21 @@ export interface ProcessPlaces {
   readonly clientsDirectory: string
 }
 
+export interface Search {
+  /** The value of `PATH`. */
+  readonly path: string
+  /** The user's own directory, where version managers keep theirs. */
+  readonly home: string
+  /** Directories of the system, which need not be on the `PATH`. */
+  readonly system: ReadonlyArray<string>
+}
+
 /** What may be said. */
 export interface ProcessOptions {
   /** Names of workers are made from it. */
   readonly identity: StackIdentity
-  /** Where interpreters are looked for: the value of `PATH`, and the user's own directory with its version managers. */
-  readonly search: { readonly path: string; readonly home: string }
+  /** Where interpreters are looked for. */
+  readonly search: Search
   /** Directories with an AWS SDK, last on the search path: a `node_modules`, and a directory for `PYTHONPATH`. */
   readonly sdk: { readonly node?: string | undefined; readonly python?: string | undefined }
   /** Only the exact version of a runtime will do. */
@@ -42,7 +51,11 @@ export type ProcessSettings = ProcessPlaces & ProcessOptions
 /** Interpreters are found where this process itself would find its programs. */
 export const defaults = (): ProcessOptions => ({
   identity: { brand: "esb", environment: "local" },
-  search: { path: process.env["PATH"] ?? "", home: homedir() },
+  search: {
+    path: process.env["PATH"] ?? "",
+    home: homedir(),
+    system: ["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"]
+  },
   sdk: {},
   strict: false,
   openFiles: 1_024,

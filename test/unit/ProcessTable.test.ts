@@ -1,0 +1,46 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { parseStat } from "#layers/process/LinuxProcessTable"
+import { ofThisHost } from "#layers/process/ProcessTable"
+import { parseLine } from "#layers/process/PsProcessTable"
+
+describe("the table of processes", () => {
+  it("is read from /proc whatever a process is called", () => {
+    const stat =
+      "4711 (a ) (b) S 1 4700 4700 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 11 0 123456 1000000 500 18446744073709551615 1 1"
+    assert.deepStrictEqual(parseStat(4_711, stat, { pageBytes: 4_096, tickNanoseconds: 10_000_000 }), {
+      pid: 4_711,
+      group: 4_700,
+      startTime: "123456",
+      ended: false,
+      residentBytes: 500 * 4_096,
+      cpuNanoseconds: 26 * 10_000_000
+    })
+  })
+
+  it("is read from ps where there is no /proc", () => {
+    const line = " 4711  4700 Ss    2048  1-02:03:04.50 Sat Nov 21 20:42:50 2026"
+    assert.deepStrictEqual(parseLine(line), [
+      {
+        pid: 4_711,
+        group: 4_700,
+        startTime: "Sat Nov 21 20:42:50 2026",
+        ended: false,
+        residentBytes: 2_097_152,
+        cpuNanoseconds: 93_784.5 * 1_000_000_000
+      }
+    ])
+    assert.isTrue(parseLine("1 1 Z 0 0:00.01 Sat Nov 21 20:42:50 2026")[0]?.ended)
+    assert.deepStrictEqual(parseLine(""), [])
+  })
+
+  it.live("knows this process, and nobody by a variable that nobody has", () =>
+    Effect.gen(function* () {
+      const [own] = yield* ofThisHost.some([process.pid])
+      assert.strictEqual(own?.pid, process.pid)
+      assert.isAbove(own?.residentBytes ?? 0, 10_000_000)
+      assert.isTrue((yield* ofThisHost.all).some(({ pid }) => pid === process.pid))
+      assert.deepStrictEqual(yield* ofThisHost.marked(`ESB_NOBODY=${process.hrtime.bigint()}`), [])
+    })
+  )
+})
