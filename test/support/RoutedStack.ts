@@ -1,0 +1,69 @@
+/** A stack of one of the samples, started as a user starts it, and what a test does with it from outside. */
+import { cpSync, mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { Context, Effect, Layer, type Scope } from "effect"
+import * as Cli from "./Cli.ts"
+import * as HttpCaller from "./HttpCaller.ts"
+import * as Processes from "./Processes.ts"
+
+export interface Options {
+  /** A directory of `test/samples`; the stack runs a copy, which a test may change. */
+  readonly sample: string
+  /** Settings of `esb up` and of the Gateway. */
+  readonly environment?: Readonly<Record<string, string>>
+  /** Changes the copy before the stack starts. */
+  readonly prepare?: (directory: string) => void
+}
+
+export interface Running extends Cli.Up {
+  readonly directory: string
+  readonly ask: (question: HttpCaller.Question) => Effect.Effect<HttpCaller.Answer, HttpCaller.NoAnswer>
+  /** The same with the token of the stack. */
+  readonly askWithToken: (question: HttpCaller.Question) => Effect.Effect<HttpCaller.Answer, HttpCaller.NoAnswer>
+  /** A command of `esb` on this stack. */
+  readonly esb: (...args: ReadonlyArray<string>) => Effect.Effect<Cli.Ended>
+}
+
+/** The stack that the tests of one block share. */
+export class RoutedStack extends Context.Service<RoutedStack, Running>()("esb/test/RoutedStack") {}
+
+const samples = fileURLToPath(new URL("../samples", import.meta.url))
+
+/** How long what a stack leaves behind may take to be gone. */
+const goneWithinMs = 3_000
+
+const copyOf = ({ prepare, sample }: Options) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const directory = mkdtempSync(join(tmpdir(), `esb-${sample}-`))
+      cpSync(join(samples, sample), directory, { recursive: true })
+      prepare?.(directory)
+      return directory
+    }),
+    Effect.fnUntraced(function* (directory) {
+      yield* Processes.allGone(directory, goneWithinMs)
+      rmSync(directory, { recursive: true, force: true })
+    })
+  )
+
+/** Runs until the scope ends; then it must stop well and leave no process behind. */
+export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Return<Running, never, Scope.Scope> {
+  const directory = yield* copyOf(options)
+  const up = yield* Cli.up(directory, [], options.environment)
+  const ask = (question: HttpCaller.Question) => HttpCaller.ask(up.ready.gateway, question)
+  return {
+    ...up,
+    directory,
+    ask,
+    askWithToken: (question) =>
+      ask({ ...question, headers: { authorization: `Bearer ${up.ready.token}`, ...question.headers } }),
+    esb: (...args) => Cli.esb(args, { cwd: directory })
+  }
+})
+
+export const layer = (options: Options): Layer.Layer<RoutedStack> => Layer.effect(RoutedStack, make(options))
+
+/** For `it.layer`: real sockets, processes and time. */
+export const live = { timeout: "30 seconds", excludeTestServices: true } as const
