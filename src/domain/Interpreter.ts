@@ -50,7 +50,7 @@ export const isExact = (family: Family, wanted: Version, interpreter: Interprete
   rank(family, interpreter.version) === rank(family, wanted)
 
 /** Whether our runtime client of this family runs on it. */
-export const isUsable = (family: Family, interpreter: Interpreter): boolean =>
+const isUsable = (family: Family, interpreter: Interpreter): boolean =>
   rank(family, interpreter.version) >= rank(family, oldest[family])
 
 /** Added to the distance of older versions, so that they come after every newer one. */

@@ -29,7 +29,7 @@ export class IdentityUnknown extends Schema.TaggedError<IdentityUnknown>()("Iden
 const enginesOwn: ReadonlySet<string> = new Set(["bridge", "host", "none"])
 
 /** Lower case; every run of other characters than `a–z0–9` becomes one dash; none at the ends. */
-export const normalise = (name: string): string =>
+const normalise = (name: string): string =>
   name
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "-")
@@ -69,7 +69,7 @@ export const resolve = (sources: BrandSources, environment: string): Result.Resu
 export const environmentPrefix = (identity: StackIdentity): string => identity.brand.toUpperCase().replaceAll("-", "_")
 
 /** The labels that mark a container as one of this stack's workers, whoever owns it. */
-export const selectorLabels = (identity: StackIdentity): Readonly<Record<string, string>> => ({
+const selectorLabels = (identity: StackIdentity): Readonly<Record<string, string>> => ({
   created_by: `${identity.brand}-agent`,
   [`${identity.brand}_env`]: identity.environment,
   [`com.${identity.brand}.kind`]: "function"

@@ -489,17 +489,17 @@ describe("the end of a worker", () => {
         const log = RecordedLog.make()
         const failure = yield* Effect.gen(function* () {
           const api = yield* RuntimeApi
-          const call = yield* Effect.scoped(
+          const fiber = yield* Effect.scoped(
             Effect.gen(function* () {
               const { runtime } = yield* openDoor()
               const polled = runtime.next()
               const fiber = yield* Effect.forkDetach(Effect.flip(api.invoke(containerId, invocation())))
               yield* heard(polled)
-              return Fiber.join(fiber)
+              return fiber
             })
           )
           assert.isUndefined(api.phase(containerId))
-          return yield* call
+          return yield* Fiber.join(fiber)
         }).pipe(Effect.provide(LambdaRuntimeApi.layer().pipe(Layer.provide(log.layer))))
         assert.strictEqual(failure._tag, "WorkerExited")
       })

@@ -70,5 +70,3 @@ export const make = (endpoint: string) => {
     leave: () => agent.destroy()
   }
 }
-
-export type RawRuntime = ReturnType<typeof make>

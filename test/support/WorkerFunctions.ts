@@ -58,7 +58,7 @@ export const inArtifacts: Layer.Layer<WorkerFunctions, unknown, ArtifactStore> =
 /** For the engine whose functions are values; the image names the function. */
 export const memoryFunctions: Readonly<Record<CommonFunction, MemoryFunction>> = {
   echo: { handler: (event) => event },
-  hang: { handler: () => Effect.never }
+  hang: { effect: () => Effect.never }
 }
 
 export const inMemory: Layer.Layer<WorkerFunctions> = Layer.succeed(

@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import * as HostProcessTable from "#layers/process/HostProcessTable"
 import { parseStat } from "#layers/process/LinuxProcessTable"
-import { ofThisHost } from "#layers/process/ProcessTable"
 import { parseLine } from "#layers/process/PsProcessTable"
+
+const ofThisHost = HostProcessTable.make()
 
 describe("the table of processes", () => {
   it("is read from /proc whatever a process is called", () => {

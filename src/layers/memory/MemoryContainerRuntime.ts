@@ -8,7 +8,7 @@ import type { ExitStatus } from "#domain/WorkerExit"
 import * as WorkerName from "#domain/WorkerName"
 import * as WorkerSettings from "#domain/WorkerSettings"
 import { ContainerRuntime } from "#services/ContainerRuntime"
-import { type MemoryWorker, MemoryWorkers, run } from "./MemoryWorkers.ts"
+import { initialise, type MemoryWorker, MemoryWorkers } from "./MemoryWorkers.ts"
 
 const bytesPerMiB = 1_048_576
 
@@ -17,22 +17,21 @@ const tests: StackIdentity = { brand: "esb", environment: "test" }
 
 const unixSeconds = Effect.map(Clock.currentTimeMillis, (now) => Math.floor(now / 1_000))
 
-/** The first of a worker's two lives: its init code, and what becomes of the worker when that throws. */
-const initialise = (started: MemoryWorker, spec: WorkerSpec, kill: Effect.Effect<void>): Effect.Effect<void> =>
-  run(() => started.code.init?.(spec)).pipe(
+/** Runs a worker's init code, and ends the worker when that fails. */
+const bringUp = (started: MemoryWorker, spec: WorkerSpec, kill: Effect.Effect<void>): Effect.Effect<void> =>
+  initialise(started.code, spec).pipe(
     Effect.matchEffect({
       onSuccess: () => {
         started.phase = "idle"
         return Deferred.succeed(started.initialised, undefined)
       },
-      onFailure: (thrown) => {
-        const errorType = thrown instanceof Error ? thrown.name : "Error"
+      onFailure: ({ errorType, message }) => {
         const failure = new InitFailed({
           functionName: spec.functionName,
           containerId: started.worker.id,
           requestId: "",
           errorType,
-          payload: errorPayload(errorType, thrown instanceof Error ? thrown.message : String(thrown)),
+          payload: errorPayload(errorType, message),
           logTail: new Uint8Array()
         })
         return Effect.andThen(Deferred.fail(started.initialised, failure), kill)
@@ -88,7 +87,7 @@ export const layer = (identity: StackIdentity = tests): Layer.Layer<ContainerRun
           exit: undefined
         }
         workers.set(worker.id, started)
-        yield* Effect.forkIn(initialise(started, spec, kill(worker.id)), started.scope)
+        yield* Effect.forkIn(bringUp(started, spec, kill(worker.id)), started.scope)
         return worker
       }, Effect.uninterruptible)
 

@@ -52,20 +52,16 @@ export const layer: Layer.Layer<WorkerClient, never, MemoryWorkers> = Layer.effe
           throw new Exited(code)
         }
       }
-      const handled = run(() => held.code.handler(JSON.parse(decoder.decode(invocation.payload)), context)).pipe(
+      const event: unknown = JSON.parse(decoder.decode(invocation.payload))
+      const handled = run(held.code, event, context).pipe(
         Effect.map((value) => ({ payload: encode(value), errorType: undefined })),
         Effect.catch((thrown): Effect.Effect<{ payload: Uint8Array; errorType: string }> => {
-          if (thrown instanceof Exited) {
-            const status: ExitStatus = {
-              code: thrown.code,
-              signal: undefined,
-              outOfMemory: false,
-              extension: undefined
-            }
+          if (thrown.value instanceof Exited) {
+            const { code } = thrown.value
+            const status: ExitStatus = { code, signal: undefined, outOfMemory: false, extension: undefined }
             return Effect.andThen(kill(held.worker.id, status), Effect.never)
           }
-          const errorType = thrown instanceof Error ? thrown.name : "Error"
-          const message = thrown instanceof Error ? thrown.message : String(thrown)
+          const { errorType, message } = thrown
           return Effect.succeed({ payload: errorPayload(errorType, message), errorType })
         })
       )

@@ -18,14 +18,13 @@ export interface MemoryContext {
 }
 
 /**
- * A function as plain TypeScript: it returns, throws, or answers later by a promise or an effect. Only an effect keeps to
- * the clock of a test.
+ * A function as plain TypeScript: a `handler` that returns, throws or promises, or an `effect`, which alone keeps to the
+ * clock of a test. `init` runs once per worker, before its first call; its failure is an init error.
  */
-export interface MemoryFunction {
-  /** Runs once per worker, before its first call. A throw is an init error. */
-  readonly init?: (spec: WorkerSpec) => unknown
-  readonly handler: (event: unknown, context: MemoryContext) => unknown
-}
+export type MemoryFunction = { readonly init?: (spec: WorkerSpec) => Effect.Effect<unknown, Error> } & (
+  | { readonly handler: (event: unknown, context: MemoryContext) => unknown }
+  | { readonly effect: (event: unknown, context: MemoryContext) => Effect.Effect<unknown, Error> }
+)
 
 export interface MemoryWorker {
   readonly worker: Worker
@@ -54,7 +53,7 @@ export class MemoryWorkers extends Context.Service<
   }
 >()("esb/layers/memory/MemoryWorkers") {}
 
-export const killed: ExitStatus = { code: undefined, signal: "SIGKILL", outOfMemory: false, extension: undefined }
+const killed: ExitStatus = { code: undefined, signal: "SIGKILL", outOfMemory: false, extension: undefined }
 
 export const layer = (functions: Readonly<Record<string, MemoryFunction>>): Layer.Layer<MemoryWorkers> =>
   Layer.sync(MemoryWorkers, () => {
@@ -74,14 +73,33 @@ export const layer = (functions: Readonly<Record<string, MemoryFunction>>): Laye
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === "object" && value !== null && "then" in value && typeof value.then === "function"
 
-/** Runs a piece of a function, however it chooses to answer. Fails with whatever it threw. */
-export const run = (piece: () => unknown): Effect.Effect<unknown, unknown> =>
-  Effect.try({ try: piece, catch: (thrown) => thrown }).pipe(
-    Effect.flatMap((answer): Effect.Effect<unknown, unknown> => {
-      // A function has no services to ask for: one that does dies, as its author will see.
-      if (Effect.isEffect(answer)) return answer as Effect.Effect<unknown, unknown>
-      return isThenable(answer)
-        ? Effect.tryPromise({ try: () => answer, catch: (thrown) => thrown })
-        : Effect.succeed(answer)
-    })
-  )
+/** Whatever a function threw: mostly an error, but a function may throw anything. */
+export class Thrown {
+  readonly value: unknown
+  constructor(value: unknown) {
+    this.value = value
+  }
+
+  get errorType(): string {
+    return this.value instanceof Error ? this.value.name : "Error"
+  }
+
+  get message(): string {
+    return this.value instanceof Error ? this.value.message : String(this.value)
+  }
+}
+
+const wrap = (value: unknown): Thrown => new Thrown(value)
+
+const settle = (answer: unknown): Effect.Effect<unknown, Thrown> =>
+  isThenable(answer) ? Effect.tryPromise({ try: () => answer, catch: wrap }) : Effect.succeed(answer)
+
+/** One call of a function, however it chooses to answer. */
+export const run = (code: MemoryFunction, event: unknown, context: MemoryContext): Effect.Effect<unknown, Thrown> =>
+  "effect" in code
+    ? Effect.mapError(code.effect(event, context), wrap)
+    : Effect.flatMap(Effect.try({ try: () => code.handler(event, context), catch: wrap }), settle)
+
+/** The init code of a function, if it has any. */
+export const initialise = (code: MemoryFunction, spec: WorkerSpec): Effect.Effect<void, Thrown> =>
+  code.init === undefined ? Effect.void : Effect.asVoid(Effect.mapError(code.init(spec), wrap))

@@ -9,13 +9,13 @@ import type { ProcessEntry, ProcessTable } from "./ProcessTable.ts"
 import { groupsOf, type ProcessWorker } from "./ProcessWorker.ts"
 
 /** Resident bytes per group. */
-export const sizes = (entries: ReadonlyArray<ProcessEntry>): ReadonlyMap<number, number> => {
+const sizes = (entries: ReadonlyArray<ProcessEntry>): ReadonlyMap<number, number> => {
   const bytes = new Map<number, number>()
   for (const { group, residentBytes } of entries) bytes.set(group, (bytes.get(group) ?? 0) + residentBytes)
   return bytes
 }
 
-export const sizeOf = (worker: ProcessWorker, bytes: ReadonlyMap<number, number>): number =>
+const sizeOf = (worker: ProcessWorker, bytes: ReadonlyMap<number, number>): number =>
   groupsOf(worker).reduce((sum, { id }) => sum + (bytes.get(id) ?? 0), 0)
 
 const judge = (worker: ProcessWorker, memoryBytes: number): void => {

@@ -3,7 +3,7 @@
  * workers see this machine as its user does, and are not isolated from one another. When this process is killed, our
  * runtime clients notice that their door is gone and end; whatever does not is ended by the next start.
  */
-import { Effect, Exit, Layer, Redacted, Scope, Semaphore } from "effect"
+import { Clock, Config, Effect, Exit, Layer, Redacted, Scope, Semaphore } from "effect"
 import { randomBytes } from "node:crypto"
 import { constants } from "node:os"
 import { ContainerNotFound, NotOwner, RuntimeUnavailable } from "#domain/Failure"
@@ -12,13 +12,13 @@ import * as WorkerName from "#domain/WorkerName"
 import { ArtifactStore } from "#services/ArtifactStore"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { RuntimeApi } from "#services/RuntimeApi"
+import * as HostProcessTable from "./HostProcessTable.ts"
 import * as Interpreters from "./Interpreters.ts"
 import * as Launcher from "./Launcher.ts"
 import type { End } from "./LauncherProcess.ts"
 import * as MemoryWatch from "./MemoryWatch.ts"
 import * as ProcessGroup from "./ProcessGroup.ts"
 import { defaults, type ProcessOptions, type ProcessPlaces, type ProcessSettings } from "./ProcessSettings.ts"
-import * as ProcessTable from "./ProcessTable.ts"
 import { groupsOf, type ProcessWorker } from "./ProcessWorker.ts"
 import * as WorkerCache from "./WorkerCache.ts"
 import * as WorkerDirectory from "./WorkerDirectory.ts"
@@ -40,7 +40,7 @@ const exitCodeOf = ({ exit }: ProcessWorker): number => {
 const make = Effect.fnUntraced(function* (settings: ProcessSettings) {
   const artifacts = yield* ArtifactStore
   const api = yield* RuntimeApi
-  const table = ProcessTable.ofThisHost
+  const table = HostProcessTable.make()
   const interpreters = yield* Interpreters.make(settings)
   const launcher = yield* Launcher.make(settings)
   const workshop: ProcessGroup.Workshop = { launcher, table, limits: settings }
@@ -159,10 +159,10 @@ const make = Effect.fnUntraced(function* (settings: ProcessSettings) {
 
   /** Extensions that listen for it are told, and get their time; where none listens, nobody waits. */
   const sayGoodbye = (held: ProcessWorker): Effect.Effect<void> =>
-    Effect.suspend(() => {
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
       held.retired = true
       const reason = api.phase(held.worker.id) === "dirty" ? "failure" : "spindown"
-      if (held.door.shutdown(reason, Date.now() + settings.shutdownGraceMs) === 0) return Effect.void
+      if (held.door.shutdown(reason, now + settings.shutdownGraceMs) === 0) return Effect.void
       held.runtime.signal("SIGKILL")
       const extensions = [...held.extensions.values()]
       for (const group of extensions) group.signal("SIGCONT")
@@ -272,7 +272,13 @@ const make = Effect.fnUntraced(function* (settings: ProcessSettings) {
   })
 })
 
+/** Where this process itself would look for a program. */
+const ownPath = Effect.orDie(Config.String("PATH").pipe(Config.withDefault("")))
+
 export const layer = (
   given: ProcessPlaces & Partial<ProcessOptions>
 ): Layer.Layer<ContainerRuntime, never, ArtifactStore | RuntimeApi> =>
-  Layer.effect(ContainerRuntime, make({ ...defaults(), ...given }))
+  Layer.effect(
+    ContainerRuntime,
+    Effect.flatMap(ownPath, (path) => make({ ...defaults(path), ...given }))
+  )

@@ -48,11 +48,11 @@ export interface ProcessOptions {
 
 export type ProcessSettings = ProcessPlaces & ProcessOptions
 
-/** Interpreters are found where this process itself would find its programs. */
-export const defaults = (): ProcessOptions => ({
+/** `path` is where interpreters are looked for unless something else is said. */
+export const defaults = (path: string): ProcessOptions => ({
   identity: { brand: "esb", environment: "local" },
   search: {
-    path: process.env["PATH"] ?? "",
+    path,
     home: homedir(),
     system: ["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"]
   },

@@ -1,7 +1,5 @@
 /** What the operating system says of processes: whose group they are in, how much memory and time they use. */
 import type { Effect } from "effect"
-import * as LinuxProcessTable from "./LinuxProcessTable.ts"
-import * as PsProcessTable from "./PsProcessTable.ts"
 
 export interface ProcessEntry {
   readonly pid: number
@@ -26,6 +24,3 @@ export interface ProcessTable {
    */
   readonly marked: (variable: string) => Effect.Effect<ReadonlyArray<number>>
 }
-
-/** Linux tells by `/proc`; every other system is asked through `ps`. */
-export const ofThisHost: ProcessTable = process.platform === "linux" ? LinuxProcessTable.make() : PsProcessTable.make()

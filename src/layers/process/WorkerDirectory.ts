@@ -25,7 +25,7 @@ const decodeRecord = Schema.decodeUnknownOption(Record)
 const unavailable = (what: string) => (cause: unknown) =>
   new RuntimeUnavailable({ detail: `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, cause })
 
-export const parent = (stateDirectory: string): string => join(stateDirectory, "workers")
+const parent = (stateDirectory: string): string => join(stateDirectory, "workers")
 
 const of = (stateDirectory: string, name: string): WorkerDirectory => {
   const path = join(parent(stateDirectory), name)

@@ -2,16 +2,17 @@
  * The Extensions API of one worker: who has registered, whose poll is parked, and the events they get.
  * @see https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
  */
-import { Schema } from "effect"
+import { type Result, Schema } from "effect"
 import { randomUUID } from "node:crypto"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Invocation } from "#domain/Invocation"
 import * as RuntimeProtocol from "#domain/RuntimeProtocol"
 import { platformError } from "#domain/WorkerExit"
-import type { ShutdownReason } from "#services/RuntimeApi"
+import type { DoorSpec, ShutdownReason } from "#services/RuntimeApi"
 import * as Answers from "./Answers.ts"
+import type { DoorSettings } from "./DoorSettings.ts"
 import * as RequestBody from "./RequestBody.ts"
-import type { WorkerDoor } from "./WorkerDoor.ts"
+import type { StartError } from "./FunctionAnswer.ts"
 
 const Registration = Schema.Struct({ events: Schema.optionalKey(Schema.Array(Schema.String)) })
 const decodeRegistration = Schema.decodeUnknownOption(Schema.fromJsonString(Registration))
@@ -20,14 +21,29 @@ const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 const forbidden = (errorType: string, errorMessage: string) => ({ status: 403, errorType, errorMessage })
 
+/** What the desk needs of the door it stands behind. */
+export interface Conversation {
+  readonly spec: DoorSpec
+  readonly settings: DoorSettings
+  state: RuntimeProtocol.DoorState
+  /** Takes the next state, or answers with the refusal. */
+  readonly agree: (
+    step: Result.Result<RuntimeProtocol.DoorState, RuntimeProtocol.Refusal>,
+    response: ServerResponse
+  ) => boolean
+  /** Somebody has polled. */
+  readonly advance: () => void
+  readonly failStart: (error: StartError, status: "timeout" | "error") => void
+}
+
 export class ExtensionDesk {
-  readonly #door: WorkerDoor
+  readonly #door: Conversation
   /** Parked polls by the id of their extension. */
   readonly #polls = new Map<string, ServerResponse>()
   /** Once the worker is shut down: what extensions get that poll late. */
   #shutdown: unknown
 
-  constructor(door: WorkerDoor) {
+  constructor(door: Conversation) {
     this.#door = door
   }
 

@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { InvocationResult } from "#domain/Invocation"
 import type { AnswerKind } from "#domain/RuntimeProtocol"
+import type { PlatformError } from "#domain/WorkerExit"
 import * as Answers from "./Answers.ts"
 import type { DoorSettings } from "./DoorSettings.ts"
 import * as RequestBody from "./RequestBody.ts"
@@ -17,6 +18,9 @@ export interface AnswerListener {
   /** The connection closed before the last byte. */
   readonly cut: () => void
 }
+
+/** An error of the platform, or one the runtime reported, which has told the log itself. */
+export type StartError = Omit<PlatformError, "message"> & { readonly message?: string }
 
 const jsonType = "application/json"
 const errorTypeHeader = "lambda-runtime-function-error-type"
@@ -102,7 +106,7 @@ export const receiveError = (
   request: IncomingMessage,
   response: ServerResponse,
   settings: DoorSettings,
-  onError: (error: { readonly errorType: string; readonly payload: Uint8Array }) => void
+  onError: (error: StartError) => void
 ): void => {
   const vague = (): void => onError({ errorType: "Runtime.Unknown", payload: Buffer.from("{}") })
   RequestBody.read(request, settings.bodyLimitBytes, settings.drainLimitBytes, {

@@ -3,9 +3,7 @@
  * `RuntimeProtocol` what may happen, and performs the outcome. Plain callbacks and no fiber: every warm call passes here.
  */
 import { Effect, Result } from "effect"
-import { randomUUID } from "node:crypto"
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { InitFailed, WorkerUnreachable } from "#domain/Failure"
 import type { Invocation, Report } from "#domain/Invocation"
 import * as ReportLine from "#domain/ReportLine"
 import * as RuntimeProtocol from "#domain/RuntimeProtocol"
@@ -16,20 +14,15 @@ import type { DoorSpec, ShutdownReason } from "#services/RuntimeApi"
 import * as Answers from "./Answers.ts"
 import { CallLog } from "./CallLog.ts"
 import type { DoorSettings } from "./DoorSettings.ts"
-import { ExtensionDesk } from "./ExtensionDesk.ts"
+import { type Conversation, ExtensionDesk } from "./ExtensionDesk.ts"
 import * as FunctionAnswer from "./FunctionAnswer.ts"
 import * as OpenCall from "./OpenCall.ts"
 import * as OutputCapture from "./OutputCapture.ts"
-
-/** Called once, with what became of the start. */
-type Starting = (outcome: Effect.Effect<void, InitFailed | WorkerUnreachable>) => void
-
-/** An error of the platform, or one the runtime reported, which has told the log itself. */
-type StartError = Omit<PlatformError, "message"> & { readonly message?: string }
+import { type Starting, WorkerStart } from "./WorkerStart.ts"
 
 const killed: ExitStatus = { code: undefined, signal: "SIGKILL", outOfMemory: false, extension: undefined }
 
-export class WorkerDoor {
+export class WorkerDoor implements Conversation {
   readonly spec: DoorSpec
   readonly settings: DoorSettings
   readonly output: OutputCapture.OutputCapture
@@ -40,13 +33,7 @@ export class WorkerDoor {
   memoryBytes = 0
 
   readonly #log: CallLog
-  /** Names the start of the worker where AWS has a request id. */
-  readonly #startId = randomUUID()
-  #startedAtMs = performance.now()
-  #initDurationMs: number | undefined
-  #initTimer: NodeJS.Timeout | undefined
-  #startFailure: InitFailed | undefined
-  #starting: Array<Starting> = []
+  readonly #start: WorkerStart
   /** The runtime's parked poll. */
   #poll: ServerResponse | undefined
   #earlyTimer: NodeJS.Timeout | undefined
@@ -57,6 +44,7 @@ export class WorkerDoor {
     this.settings = settings
     this.state = RuntimeProtocol.opened(spec.extensionNames)
     this.#log = new CallLog(spec, settings, sink)
+    this.#start = new WorkerStart(spec)
     this.output = OutputCapture.make(settings, (line) => this.#log.line(line))
     this.extensions = new ExtensionDesk(this)
   }
@@ -70,20 +58,17 @@ export class WorkerDoor {
   /** The worker exists from now on: its init limit runs. */
   admitted(): void {
     const { initLimitMs } = this.settings
-    this.#startedAtMs = performance.now()
-    clearTimeout(this.#initTimer)
-    this.#initTimer = setTimeout(() => this.failStart(timeoutError(this.#startId, initLimitMs), "timeout"), initLimitMs)
+    this.#start.begin(initLimitMs, () => this.failStart(timeoutError(this.#start.id, initLimitMs), "timeout"))
   }
 
   /** Returns how to stop waiting. */
   ready(resume: Starting): () => void {
-    if (this.#startFailure !== undefined) resume(Effect.fail(this.#startFailure))
+    const { failure } = this.#start
+    if (failure !== undefined) resume(Effect.fail(failure))
     else if (this.state.spoilt !== undefined) resume(OpenCall.unreachable(this.spec, this.state.spoilt))
     else if (this.state.initialised) resume(Effect.void)
-    else this.#starting.push(resume)
-    return () => {
-      this.#starting = this.#starting.filter((other) => other !== resume)
-    }
+    else return this.#start.wait(resume)
+    return () => undefined
   }
 
   /** Hands the event over now, or when the worker has polled again. Returns what to do when nobody waits any more. */
@@ -107,7 +92,7 @@ export class WorkerDoor {
 
   exited(status: ExitStatus): void {
     this.output.flush()
-    this.failStart(exitError(this.#startId, status), "error")
+    this.failStart(exitError(this.#start.id, status), "error")
     this.spoil("its process has ended")
     this.#failCall((requestId) => exitError(requestId, status))
   }
@@ -115,7 +100,6 @@ export class WorkerDoor {
   close(): void {
     this.spoil("its door is closed")
     this.#failCall((requestId) => exitError(requestId, killed))
-    clearTimeout(this.#initTimer)
     clearTimeout(this.#earlyTimer)
     this.#settleLog()
   }
@@ -172,7 +156,7 @@ export class WorkerDoor {
 
   /** Somebody has polled: the start may be over, the last call may be, and a waiting one may begin. */
   advance(): void {
-    if (this.state.initialised && this.#initDurationMs === undefined) this.#started()
+    if (this.state.initialised && !this.#start.isOver) this.#start.succeed()
     if (!RuntimeProtocol.canTakeCall(this.state)) return
     this.#settleLog()
     const call = this.#call
@@ -180,30 +164,21 @@ export class WorkerDoor {
   }
 
   /** The start is over, and failed. Whatever came first is what everybody is told. */
-  failStart(error: StartError, status: "timeout" | "error"): void {
-    if (this.state.initialised || this.#startFailure !== undefined) return
-    clearTimeout(this.#initTimer)
+  failStart(error: FunctionAnswer.StartError, status: "timeout" | "error"): void {
+    if (this.#start.isOver) return
     this.output.flush()
     if (error.message !== undefined) this.#log.remark(`${error.message}\n${error.errorType}`)
     const ending = status === "timeout" ? status : { errorType: error.errorType }
-    this.#log.remark(ReportLine.initReport(performance.now() - this.#startedAtMs, ending))
-    this.#startFailure = new InitFailed({
-      functionName: this.spec.functionName,
-      containerId: this.spec.containerId,
-      requestId: this.#startId,
-      errorType: error.errorType,
-      payload: error.payload,
-      logTail: this.#log.tail()
-    })
+    this.#log.remark(ReportLine.initReport(this.#start.elapsedMs, ending))
     this.state = RuntimeProtocol.spoil(this.state, "it did not start")
-    this.#tellStarting(Effect.fail(this.#startFailure))
+    this.#start.fail(error, this.#log.tail())
     this.spoil("it did not start")
   }
 
   /** No further call may meet this worker. A call that waits for it leaves; one that was handed over goes on. */
   spoil(why: string): void {
     this.state = RuntimeProtocol.spoil(this.state, why)
-    this.#tellStarting(OpenCall.unreachable(this.spec, why))
+    this.#start.abandon(why)
     const call = this.#call
     if (call === undefined || call.handedOverAtMs !== undefined) return
     this.#forget(call)
@@ -216,18 +191,6 @@ export class WorkerDoor {
     this.#earlyTimer = setTimeout(() => {
       if (this.#poll === poll) this.agree(RuntimeProtocol.answerOverdue(this.state), poll)
     }, this.settings.faultGraceMs)
-  }
-
-  #started(): void {
-    clearTimeout(this.#initTimer)
-    this.#initDurationMs = performance.now() - this.#startedAtMs
-    this.#tellStarting(Effect.void)
-  }
-
-  #tellStarting(outcome: Effect.Effect<void, InitFailed | WorkerUnreachable>): void {
-    const starting = this.#starting
-    this.#starting = []
-    for (const resume of starting) resume(outcome)
   }
 
   #handOver(call: OpenCall.OpenCall): void {
@@ -329,7 +292,7 @@ export class WorkerDoor {
   #report(call: OpenCall.OpenCall): Report {
     return {
       durationMs: performance.now() - (call.handedOverAtMs ?? 0),
-      initDurationMs: this.calls === 1 ? this.#initDurationMs : undefined,
+      initDurationMs: this.calls === 1 ? this.#start.durationMs : undefined,
       maxMemoryBytes: this.memoryBytes
     }
   }

@@ -1,0 +1,73 @@
+/** The start of a worker: its limit, who waits for its end, and what that was. */
+import { Effect } from "effect"
+import { randomUUID } from "node:crypto"
+import { InitFailed, WorkerUnreachable } from "#domain/Failure"
+import type { PlatformError } from "#domain/WorkerExit"
+import type { DoorSpec } from "#services/RuntimeApi"
+
+/** Called once, with what became of the start. */
+export type Starting = (outcome: Effect.Effect<void, InitFailed | WorkerUnreachable>) => void
+
+export class WorkerStart {
+  /** Names the start where AWS has a request id. */
+  readonly id = randomUUID()
+  /** Once it has succeeded. */
+  durationMs: number | undefined
+  failure: InitFailed | undefined
+
+  readonly #spec: DoorSpec
+  #beganAtMs = performance.now()
+  #limit: NodeJS.Timeout | undefined
+  #waiting: Array<Starting> = []
+
+  constructor(spec: DoorSpec) {
+    this.#spec = spec
+  }
+
+  get isOver(): boolean {
+    return this.durationMs !== undefined || this.failure !== undefined
+  }
+
+  get elapsedMs(): number {
+    return performance.now() - this.#beganAtMs
+  }
+
+  /** The worker exists from now on. */
+  begin(limitMs: number, onOver: () => void): void {
+    this.#beganAtMs = performance.now()
+    clearTimeout(this.#limit)
+    this.#limit = setTimeout(onOver, limitMs)
+  }
+
+  /** Returns how to stop waiting. */
+  wait(resume: Starting): () => void {
+    this.#waiting.push(resume)
+    return () => {
+      this.#waiting = this.#waiting.filter((other) => other !== resume)
+    }
+  }
+
+  succeed(): void {
+    this.durationMs = this.elapsedMs
+    this.#end(Effect.void)
+  }
+
+  fail(error: Pick<PlatformError, "errorType" | "payload">, logTail: Uint8Array): void {
+    const { containerId, functionName } = this.#spec
+    const { errorType, payload } = error
+    this.failure = new InitFailed({ functionName, containerId, requestId: this.id, errorType, payload, logTail })
+    this.#end(Effect.fail(this.failure))
+  }
+
+  /** The worker went away, which is nobody's failure to start. */
+  abandon(detail: string): void {
+    this.#end(Effect.fail(new WorkerUnreachable({ containerId: this.#spec.containerId, detail })))
+  }
+
+  #end(outcome: Effect.Effect<void, InitFailed | WorkerUnreachable>): void {
+    clearTimeout(this.#limit)
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const resume of waiting) resume(outcome)
+  }
+}
