@@ -11,6 +11,7 @@ import { ArtifactStore } from "#services/ArtifactStore"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import { needs } from "#test/support/Engines"
+import { isAlive, needsProc } from "#test/support/Processes"
 import * as ProcessWorkers from "#test/support/ProcessWorkers"
 import { type Asked, samples, specOf } from "#test/support/WorkerFunctions"
 import { call } from "./ContainerRuntimeContract.ts"
@@ -57,15 +58,6 @@ const answerOf = Effect.fnUntraced(function* (worker: Worker, event: unknown = {
   assert.isUndefined(result.errorType, Buffer.from(result.payload).toString())
   return JSON.parse(Buffer.from(result.payload).toString()) as Record<string, never>
 })
-
-const isRunning = (pid: number): boolean => {
-  try {
-    // A process that has ended and waits to be reaped still has an entry.
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"))
-  } catch {
-    return false
-  }
-}
 
 const within = (limitMs: number, holds: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => (holds() ? Effect.void : Effect.andThen(Effect.sleep(10), within(limitMs - 10, holds)))).pipe(
@@ -131,17 +123,20 @@ describe("a worker that is a child process", () => {
       })
     )
 
-    it.effect("leads a session of its own, with limits on open files and without core files", () =>
-      Effect.gen(function* () {
-        const { spec } = yield* specFor("index.where")
-        const { pid = 0 } = yield* answerOf(yield* start(spec))
-        const limits = readFileSync(`/proc/${pid}/limits`, "utf8")
-        assert.match(limits, /Max core file size\s+0\s+0/)
-        assert.match(limits, /Max open files\s+1024\s/)
-        assert.match(limits, /Max address space\s+unlimited/)
-        const [, , group, session] = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? []
-        assert.deepStrictEqual([group, session], [String(pid), String(pid)])
-      })
+    it.effect(
+      "leads a session of its own, with limits on open files and without core files",
+      () =>
+        Effect.gen(function* () {
+          const { spec } = yield* specFor("index.where")
+          const { pid = 0 } = yield* answerOf(yield* start(spec))
+          const limits = readFileSync(`/proc/${pid}/limits`, "utf8")
+          assert.match(limits, /Max core file size\s+0\s+0/)
+          assert.match(limits, /Max open files\s+1024\s/)
+          assert.match(limits, /Max address space\s+unlimited/)
+          const [, , group, session] = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? []
+          assert.deepStrictEqual([group, session], [String(pid), String(pid)])
+        }),
+      needsProc
     )
 
     it.effect("finds the modules of its layers", () =>
@@ -214,17 +209,20 @@ describe("a worker that is a child process", () => {
       })
     )
 
-    it.effect("takes every process it started with it, those that left its group too", () =>
-      Effect.gen(function* () {
-        const runtime = yield* ContainerRuntime
-        const { spec } = yield* specFor("index.family")
-        const worker = yield* start(spec)
-        const { far = 0, near = 0 } = yield* answerOf(worker)
-        assert.isTrue(isRunning(near) && isRunning(far))
-        yield* runtime.destroy(worker.id, mine)
-        yield* within(1_000, () => !isRunning(near) && !isRunning(far))
-        assert.isFalse(existsSync(join(stateDirectory, "workers", worker.name)))
-      })
+    it.effect(
+      "takes every process it started with it, those that left its group too",
+      () =>
+        Effect.gen(function* () {
+          const runtime = yield* ContainerRuntime
+          const { spec } = yield* specFor("index.family")
+          const worker = yield* start(spec)
+          const { far = 0, near = 0 } = yield* answerOf(worker)
+          assert.isTrue(isAlive(near) && isAlive(far))
+          yield* runtime.destroy(worker.id, mine)
+          yield* within(1_000, () => !isAlive(near) && !isAlive(far))
+          assert.isFalse(existsSync(join(stateDirectory, "workers", worker.name)))
+        }),
+      needsProc
     )
   })
 
@@ -301,7 +299,7 @@ describe("an external extension", () => {
   })
 })
 
-describe("the state directory", () => {
+describe("the state directory", needsProc, () => {
   const host = fileURLToPath(new URL("../support/WorkerHost.ts", import.meta.url))
 
   /** Starts the engine on a directory and ends it again. */
@@ -332,9 +330,9 @@ describe("the state directory", () => {
       const stateDirectory = ProcessWorkers.temporaryDirectory()
       const { far, killAll, leader, near } = yield* startHost(stateDirectory)
       yield* killAll([])
-      yield* within(1_000, () => ![leader, near].some(isRunning))
+      yield* within(1_000, () => ![leader, near].some(isAlive))
       yield* startOn(stateDirectory)
-      yield* within(1_000, () => !isRunning(far))
+      yield* within(1_000, () => !isAlive(far))
       assert.deepStrictEqual(readdirSync(join(stateDirectory, "workers")), [])
     })
   )
@@ -344,9 +342,9 @@ describe("the state directory", () => {
       const stateDirectory = ProcessWorkers.temporaryDirectory()
       const { far, killAll, launcher, leader, near } = yield* startHost(stateDirectory)
       yield* killAll([launcher])
-      assert.isTrue(isRunning(near) && isRunning(far))
+      assert.isTrue(isAlive(near) && isAlive(far))
       yield* startOn(stateDirectory)
-      yield* within(1_000, () => ![leader, near, far].some(isRunning))
+      yield* within(1_000, () => ![leader, near, far].some(isAlive))
       assert.deepStrictEqual(readdirSync(join(stateDirectory, "workers")), [])
     })
   )
@@ -362,7 +360,7 @@ describe("the state directory", () => {
       mkdirSync(join(stateDirectory, "workers", "esb-test-garbled-00000000"))
       writeFileSync(join(stateDirectory, "workers", "esb-test-garbled-00000000", "worker.json"), "{")
       yield* startOn(stateDirectory)
-      assert.isTrue(isRunning(innocent.pid ?? 0))
+      assert.isTrue(isAlive(innocent.pid ?? 0))
       innocent.kill("SIGKILL")
       assert.deepStrictEqual(readdirSync(join(stateDirectory, "workers")), [])
     })

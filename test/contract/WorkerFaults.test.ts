@@ -9,6 +9,7 @@ import { OwnerId, type Worker } from "#domain/Worker"
 import { ArtifactStore } from "#services/ArtifactStore"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
+import { needsProc } from "#test/support/Processes"
 import * as ProcessWorkers from "#test/support/ProcessWorkers"
 import * as RecordedLog from "#test/support/RecordedLog"
 import { pidOf } from "#test/support/WorkerFaults"
@@ -198,7 +199,7 @@ describe("a function", () => {
   })
 })
 
-describe("an engine that has seen all this", () => {
+describe("an engine that has seen all this", needsProc, () => {
   const openFiles = (): number => readdirSync("/proc/self/fd").length
 
   /** Pids of processes that this one started. */
