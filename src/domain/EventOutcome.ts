@@ -20,14 +20,17 @@ export type RunOutcome =
 /** Why an event was given up, as AWS's records name it. */
 export type Condition = "RetriesExhausted" | "EventAgeExceeded" | "ZeroReservedConcurrency" | "FunctionNotFound"
 
+/** Tried again. `cause` says which of the event's counters grows. */
+export interface Later {
+  readonly _tag: "Later"
+  readonly cause: "failure" | "postponement"
+  readonly dueAtUnixMs: number
+  readonly reason: string
+}
+
 export type Decision =
   | { readonly _tag: "Done" }
-  | {
-      readonly _tag: "Later"
-      readonly cause: "failure" | "postponement"
-      readonly dueAtUnixMs: number
-      readonly reason: string
-    }
+  | Later
   | { readonly _tag: "GiveUp"; readonly condition: Condition; readonly reason: string }
 
 export interface RetryTimes {

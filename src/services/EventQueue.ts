@@ -1,19 +1,15 @@
 /** Events accepted with 202, kept until they have run. */
 import { Context, type Effect } from "effect"
 import type { AsyncEvent, ClaimedEvent, EventSummary } from "#domain/AsyncEvent"
+import type { Later } from "#domain/EventOutcome"
 import type { QueueFull, StorageUnavailable } from "#domain/Failure"
 import type { FunctionName } from "#domain/FunctionName"
 
 /** What became of a claimed event. */
 export type Settlement =
   | { readonly _tag: "Done" }
-  /** Back to `ready`, due later. `cause` says which of the event's counters grows. */
-  | {
-      readonly _tag: "Later"
-      readonly cause: "failure" | "postponement"
-      readonly dueAtUnixMs: number
-      readonly reason: string
-    }
+  /** Back to `ready`. */
+  | Later
   /** Given up: kept as `failed`. */
   | { readonly _tag: "Failed"; readonly reason: string }
 

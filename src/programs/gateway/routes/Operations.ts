@@ -1,15 +1,14 @@
 /** What the `esb` commands ask a running Gateway: log lines, workers, events. All want a token. */
 import { Effect } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
-import { type Failure, InvalidParameter } from "#domain/Failure"
+import { InvalidParameter } from "#domain/Failure"
 import type { FunctionName } from "#domain/FunctionName"
 import type { OwnerId } from "#domain/Worker"
-import { Authenticator } from "#services/Authenticator"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { EventQueue } from "#services/EventQueue"
 import { LogSink } from "#services/LogSink"
-import { Answer } from "../Answer.ts"
 import * as Exchange from "../Exchange.ts"
+import * as Pages from "../Pages.ts"
 import * as Respond from "../Respond.ts"
 
 /** Lines, or events, told at once. */
@@ -32,29 +31,14 @@ const whole = Effect.fnUntraced(function* (exchange: Exchange.Exchange, name: st
 })
 
 export const layer = (options: { readonly owner: OwnerId }) =>
-  HttpRouter.use((router) =>
+  HttpRouter.use(() =>
     Effect.gen(function* () {
-      const answer = yield* Answer
-      const authenticator = yield* Authenticator
+      const pages = yield* Pages.make
       const log = yield* LogSink
       const runtime = yield* ContainerRuntime
       const queue = yield* EventQueue
 
-      const guarded = (
-        path: `/${string}`,
-        handle: (exchange: Exchange.Exchange) => Effect.Effect<HttpServerResponse.HttpServerResponse, Failure>
-      ) =>
-        router.add(
-          "GET",
-          path,
-          answer.with(
-            (exchange) =>
-              Effect.andThen(authenticator.bearer(Exchange.header(exchange, "authorization")), handle(exchange)),
-            Respond.failed
-          )
-        )
-
-      yield* guarded(
+      yield* pages.guarded(
         "/_esb/logs",
         Effect.fnUntraced(function* (exchange) {
           const records = yield* log.query({
@@ -69,10 +53,10 @@ export const layer = (options: { readonly owner: OwnerId }) =>
           })
         })
       )
-      yield* guarded("/_esb/workers", (exchange) =>
+      yield* pages.guarded("/_esb/workers", (exchange) =>
         Effect.map(runtime.list(options.owner), (workers) => Respond.json(exchange, 200, { workers }))
       )
-      yield* guarded(
+      yield* pages.guarded(
         "/_esb/events",
         Effect.fnUntraced(function* (exchange) {
           const limit = (yield* whole(exchange, "limit", largestPage)) ?? 100

@@ -5,12 +5,11 @@ import * as Manifest from "#domain/Manifest"
 import * as OpenApi from "#domain/OpenApi"
 import type { RouteAuthentication } from "#domain/Route"
 import type { OwnerId } from "#domain/Worker"
-import { Authenticator } from "#services/Authenticator"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { FunctionCatalog } from "#services/FunctionCatalog"
 import { type PoolStatus, WorkerPool } from "#services/WorkerPool"
-import { Answer } from "../Answer.ts"
-import * as Exchange from "../Exchange.ts"
+import type * as Exchange from "../Exchange.ts"
+import * as Pages from "../Pages.ts"
 import * as Respond from "../Respond.ts"
 
 const isoNow = Effect.map(Clock.currentTimeMillis, (nowMs) => new Date(nowMs).toISOString().replace("Z", "+00:00"))
@@ -33,36 +32,12 @@ export const layer = (options: {
   readonly authentication: RouteAuthentication
   readonly version: string
 }) =>
-  HttpRouter.use((router) =>
+  HttpRouter.use(() =>
     Effect.gen(function* () {
-      const answer = yield* Answer
-      const authenticator = yield* Authenticator
+      const pages = yield* Pages.make
       const catalog = yield* FunctionCatalog
       const pool = yield* WorkerPool
       const runtime = yield* ContainerRuntime
-
-      /** A page for anybody. */
-      const open = (path: `/${string}`, page: Effect.Effect<unknown>) =>
-        router.add(
-          "GET",
-          path,
-          answer.with((exchange) => Effect.map(page, (value) => Respond.json(exchange, 200, value)), Respond.failed)
-        )
-
-      /** A page for those with a token. */
-      const guarded = (
-        path: `/${string}`,
-        page: (exchange: Exchange.Exchange) => Effect.Effect<ReturnType<typeof Respond.json>>
-      ) =>
-        router.add(
-          "GET",
-          path,
-          answer.with(
-            (exchange) =>
-              Effect.andThen(authenticator.bearer(Exchange.header(exchange, "authorization")), page(exchange)),
-            Respond.failed
-          )
-        )
 
       const measured = (id: { readonly id: Parameters<typeof runtime.metrics>[0]; readonly name: string }) =>
         Effect.match(runtime.metrics(id.id, options.owner), {
@@ -98,28 +73,23 @@ export const layer = (options: {
           : Respond.json(exchange, 200, { containers: lines, failures })
       })
 
-      yield* open(
-        "/health",
-        Effect.map(isoNow, (timestamp) => ({ status: "healthy", timestamp }))
+      yield* pages.open("/health", (exchange) =>
+        Effect.map(isoNow, (timestamp) => Respond.json(exchange, 200, { status: "healthy", timestamp }))
       )
-      yield* open(
-        "/openapi.json",
-        Effect.sync(() =>
-          OpenApi.document({
-            routes: catalog.current().routes.routes,
-            authEndpointPath: options.authEndpointPath,
-            authentication: options.authentication,
-            version: options.version
-          })
-        )
+      yield* pages.open("/openapi.json", (exchange) =>
+        Effect.sync(() => {
+          const { routes } = catalog.current().routes
+          const { authEndpointPath, authentication, version } = options
+          return Respond.json(exchange, 200, OpenApi.document({ routes, authEndpointPath, authentication, version }))
+        })
       )
-      yield* guarded("/metrics/pools", (exchange) =>
+      yield* pages.guarded("/metrics/pools", (exchange) =>
         Effect.zipWith(pool.status, isoNow, (pools, collected_at) =>
           Respond.json(exchange, 200, { pools: pools.map(poolLine), collected_at })
         )
       )
-      yield* guarded("/metrics/containers", containers)
-      yield* guarded("/functions", (exchange) =>
+      yield* pages.guarded("/metrics/containers", containers)
+      yield* pages.guarded("/functions", (exchange) =>
         Effect.sync(() => {
           const { functions } = catalog.current()
           return Respond.json(exchange, 200, {
@@ -128,7 +98,7 @@ export const layer = (options: {
           })
         })
       )
-      yield* guarded("/routes", (exchange) =>
+      yield* pages.guarded("/routes", (exchange) =>
         Effect.sync(() => {
           const { routes } = catalog.current().routes
           return Respond.json(exchange, 200, { routes: Manifest.encodeRoutes(routes).routes, count: routes.length })
