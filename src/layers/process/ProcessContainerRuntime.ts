@@ -220,6 +220,9 @@ const make = Effect.fnUntraced(function* (settings: ProcessSettings) {
   const leftovers = WorkerDirectory.removeLeftovers(settings.stateDirectory, table, (name) => names.has(name))
   const staleCaches = WorkerCache.removeStale(settings.stateDirectory, artifacts)
 
+  yield* Effect.logInfo(
+    "Workers are child processes, for development: nothing keeps them apart from one another or from this machine"
+  )
   yield* leftovers.pipe(
     Effect.flatMap((count) =>
       count === 0 ? Effect.void : Effect.logInfo(`${count} workers of an earlier run were removed`)
