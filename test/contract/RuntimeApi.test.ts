@@ -144,6 +144,25 @@ describe("a call through the Runtime API", () => {
   )
 
   it.live(
+    "hands over every byte of an event as it is, small and large",
+    withDoor({}, ({ api, runtime }) =>
+      Effect.gen(function* () {
+        const bytes = Uint8Array.from({ length: 256 }, (_, byte) => byte)
+        const events = [bytes, bytes.subarray(3, 200), Buffer.alloc(limits.requestBytes, bytes), new Uint8Array()]
+        for (const payload of events) {
+          const call = invocation({ payload })
+          const polled = runtime.next()
+          const fiber = yield* Effect.forkScoped(api.invoke(containerId, call))
+          const { body } = yield* heard(polled)
+          assert.strictEqual(body.compare(payload), 0)
+          yield* heard(runtime.respond(call.requestId, body))
+          assert.strictEqual(Buffer.compare((yield* Fiber.join(fiber)).payload, payload), 0)
+        }
+      })
+    )
+  )
+
+  it.live(
     "replaces what HTTP forbids in a header instead of losing the call",
     withDoor({}, ({ api, runtime }) =>
       Effect.gen(function* () {
