@@ -64,7 +64,7 @@ const joinedBytes = 16_384
 /** Latin-1 is bytes, one character each. */
 const endWith = (response: ServerResponse, body: Uint8Array): void => {
   if (body.length > joinedBytes) response.end(body)
-  else response.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).latin1Slice(), "latin1")
+  else response.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("latin1"), "latin1")
 }
 
 /** The answer to `next`. Some runtime clients look for the names in this spelling and no other. */
