@@ -49,7 +49,9 @@ export class WorkerPool extends Context.Service<
      * Calls that run go on with the code they started with.
      */
     readonly reconcile: (specs: ReadonlyArray<FunctionSpec>) => Effect.Effect<void>
-    /** Destroys what has been idle for too long, freezes what has been idle for a while, fills up the minimum. Cheap. */
+    /**
+     * Destroys what died or has been idle for too long, freezes what has been idle for a while, fills up the minimum. Cheap.
+     */
     readonly tidy: Effect.Effect<void>
     /** Asks the engine for containers of ours that belong to no pool, and destroys those old enough. */
     readonly sweep: Effect.Effect<void>

@@ -37,13 +37,12 @@ const initialisations: Array<string | undefined> = []
 
 const functions = {
   orders: {
-    init: (spec: WorkerSpec) => initialisations.push(spec.environment["AWS_LAMBDA_INITIALIZATION_TYPE"]),
+    init: (spec: WorkerSpec) =>
+      Effect.sync(() => initialisations.push(spec.environment["AWS_LAMBDA_INITIALIZATION_TYPE"])),
     handler: () => "ok"
   },
   broken: {
-    init: () => {
-      throw new TypeError("no")
-    },
+    init: () => Effect.fail(new TypeError("no")),
     handler: () => "never"
   }
 }
@@ -244,6 +243,27 @@ describe("WorkerPool", () => {
         yield* pool.tidy
         yield* settle
         assert.deepInclude(yield* statusOf("orders"), { idle: 2 })
+      })
+    )
+  )
+
+  it.effect("fills up the minimum when one of it died while it rested, without waiting for a call", () =>
+    withPools(
+      Effect.gen(function* () {
+        const pool = yield* WorkerPool
+        const workers = yield* MemoryWorkers.MemoryWorkers
+        yield* pool.reconcile([scaled({ minCapacity: 2 })])
+        yield* settle
+        const [first, second] = yield* containers
+        assert(first !== undefined && second !== undefined)
+        yield* workers.kill(first.id)
+        yield* pool.tidy
+        yield* settle
+        assert.deepInclude(yield* statusOf("orders"), { idle: 2 })
+        const ids = (yield* containers).map((container) => container.id)
+        assert.strictEqual(ids.length, 2)
+        assert.include(ids, second.id)
+        assert.notInclude(ids, first.id)
       })
     )
   )

@@ -237,6 +237,12 @@ export const layer = (options: Options) =>
 
       const tidy = Effect.sync(() => {
         for (const [name, lane] of lanes) {
+          // A worker that died while it rested is found here, or by the next caller who would get it.
+          for (const { worker } of lane.state.idle) {
+            if (!client.isAlive(worker)) {
+              lane.lose(worker)
+            }
+          }
           lane.tidy()
           if (lane.isSpent()) {
             lanes.delete(name)
