@@ -4,7 +4,7 @@ import { HttpServerResponse } from "effect/http"
 import { type ExceptionName, exceptionStatus, type Failure, wire } from "#domain/Failure"
 import type { InvocationResult } from "#domain/Invocation"
 import type { HttpResult } from "#domain/ProxyResponse"
-import type { Exchange } from "./Exchange.ts"
+import { type Exchange, header } from "./Exchange.ts"
 
 type Headers = Record<string, string>
 
@@ -37,7 +37,8 @@ const ran = (exchange: Exchange, payload: Uint8Array, errorType: string | undefi
   if (errorType !== undefined) {
     headers["x-amz-function-error"] = "Unhandled"
   }
-  if (logTail.length > 0) {
+  // The log of a failed start is there whether it was asked for or not.
+  if (logTail.length > 0 && header(exchange, "x-amz-log-type") === "Tail") {
     headers["x-amz-log-result"] = Buffer.from(logTail).toString("base64")
   }
   return HttpServerResponse.uint8Array(payload, { headers, contentType: "application/json" })

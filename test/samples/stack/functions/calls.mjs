@@ -33,6 +33,7 @@ export const nothing = async () => undefined
 
 /** Ends its process by a code, or by a signal. */
 export const exit = async (event) => {
+  if (event.well) return "well"
   if (event.signal === undefined) process.exit(event.code ?? 0)
   process.kill(process.pid, event.signal)
   await sleep(1000)
@@ -84,9 +85,10 @@ export const stream = globalThis.awslambda?.streamifyResponse(async (event, resp
   responseStream.end()
 })
 
-/** Closes the connection to its Runtime API in the middle of an answer. */
-export const cut = (_event, context) =>
+/** Closes the connection to its Runtime API in the middle of an answer. Has nothing left to do then, unless it stays. */
+export const cut = (event, context) =>
   new Promise(() => {
+    if (event.stays) setInterval(() => {}, 1000)
     const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(":")
     const socket = createConnection(Number(port), host, () => {
       socket.write(
