@@ -23,6 +23,7 @@ import * as Logs from "#layers/telemetry/Logs"
 import { launch } from "../Program.ts"
 import { version } from "../Version.ts"
 import * as Answer from "./Answer.ts"
+import * as Connections from "./Connections.ts"
 import * as Events from "./Events.ts"
 import * as Hosts from "./Hosts.ts"
 import * as Invoke from "./Invoke.ts"
@@ -39,13 +40,15 @@ const clientsDirectory = fileURLToPath(new URL("./clients", import.meta.url))
 const server = (values: GatewaySettings) =>
   NodeHttpServer.layer(
     () =>
-      values.sslCertPath === undefined || values.sslKeyPath === undefined
-        ? createServer({ keepAliveTimeout: 65_000 })
-        : createSecureServer({
-            keepAliveTimeout: 65_000,
-            cert: readFileSync(values.sslCertPath),
-            key: readFileSync(values.sslKeyPath)
-          }),
+      Connections.tend(
+        values.sslCertPath === undefined || values.sslKeyPath === undefined
+          ? createServer({ keepAliveTimeout: 65_000 })
+          : createSecureServer({
+              keepAliveTimeout: 65_000,
+              cert: readFileSync(values.sslCertPath),
+              key: readFileSync(values.sslKeyPath)
+            })
+      ),
     { host: values.host, port: values.port, gracefulShutdownTimeout: values.drainTimeout }
   )
 
