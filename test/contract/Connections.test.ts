@@ -9,7 +9,7 @@ import * as HttpCaller from "#test/support/HttpCaller"
 const listening = Effect.acquireRelease(
   Effect.callback<Server>((resume) => {
     const server = Connections.tend(createServer())
-    void server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+    server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
   }),
   (server) =>
     Effect.sync(() => {
@@ -20,7 +20,9 @@ const listening = Effect.acquireRelease(
 const originOf = (server: Server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
 const openConnections = (server: Server) =>
-  Effect.callback<number>((resume) => server.getConnections((_, count) => resume(Effect.succeed(count))))
+  Effect.callback<number>((resume) => {
+    server.getConnections((_, count) => resume(Effect.succeed(count)))
+  })
 
 const answers = (server: Server, text: string) =>
   server.on("request", (incoming, response) => {
