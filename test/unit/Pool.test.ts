@@ -216,8 +216,8 @@ describe("Pool", () => {
         assert.isAtLeast(state.starting, 0)
         assert.strictEqual(state.starting, starts.filter((hash) => hash === state.specHash).length)
         assert.deepStrictEqual(
-          [...state.waiting].sort((a, b) => a - b),
-          [...asked].sort((a, b) => a - b),
+          state.waiting.toSorted((a, b) => a - b),
+          [...asked].toSorted((a, b) => a - b),
           "nobody is forgotten"
         )
         if (state.waiting.length > 0) {
