@@ -34,7 +34,8 @@ const samples = fileURLToPath(new URL("../samples", import.meta.url))
 /** How long what a stack leaves behind may take to be gone. */
 const goneWithinMs = 3_000
 
-const copyOf = ({ prepare, sample }: Options) =>
+/** A directory that goes with its scope. Nothing that ran in it may be left by then. */
+export const copyOf = ({ prepare, sample }: Pick<Options, "prepare" | "sample">) =>
   Effect.acquireRelease(
     Effect.sync(() => {
       const directory = mkdtempSync(join(tmpdir(), `esb-${sample}-`))
@@ -48,10 +49,12 @@ const copyOf = ({ prepare, sample }: Options) =>
     })
   )
 
-/** Runs until the scope ends; then it must stop well and leave no process behind. */
-export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Return<Running, never, Scope.Scope> {
-  const directory = yield* copyOf(options)
-  const up = yield* Cli.up(directory, [], options.environment)
+/** The stack of a directory: runs until the scope ends, and then must stop well. */
+export const start = Effect.fnUntraced(function* (
+  directory: string,
+  environment: Readonly<Record<string, string>> = {}
+): Effect.fn.Return<Running, never, Scope.Scope> {
+  const up = yield* Cli.up(directory, [], environment)
   const ask = (question: HttpCaller.Question) => HttpCaller.ask(up.ready.gateway, question)
   return {
     ...up,
@@ -62,6 +65,10 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
     esb: (...args) => Cli.esb(args, { cwd: directory })
   }
 })
+
+/** A stack in a copy of its sample. */
+export const make = (options: Options): Effect.Effect<Running, never, Scope.Scope> =>
+  Effect.flatMap(copyOf(options), (directory) => start(directory, options.environment))
 
 export const layer = (options: Options): Layer.Layer<RoutedStack> => Layer.effect(RoutedStack, make(options))
 
