@@ -69,6 +69,34 @@ describe("Connections", () => {
     })
   )
 
+  it.live("a request that is being answered when the listener closes does not keep its connection", () =>
+    Effect.gen(function* () {
+      const server = yield* listening
+      const inHand: Array<() => void> = []
+      server.on("request", (incoming, response) => {
+        if (incoming.url === "/begun") response.write("begun")
+        inHand.push(() => response.end(" and ended"))
+      })
+      const ask = (target: string) => Effect.forkChild(HttpCaller.ask(originOf(server), { target }))
+      const [plain, begun] = yield* Effect.all([ask("/plain"), ask("/begun")])
+      yield* eventually(
+        "both are in hand",
+        Effect.sync(() => inHand.length),
+        (count) => count === 2
+      )
+      const closed = yield* Effect.forkChild(
+        Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
+      )
+      yield* Effect.yieldNow
+      for (const answer of inHand) answer()
+      assert.deepStrictEqual(
+        [(yield* Fiber.join(plain)).header("connection"), (yield* Fiber.join(begun)).text],
+        ["close", "begun and ended"]
+      )
+      yield* Effect.timeout(Fiber.join(closed), "2 seconds")
+    })
+  )
+
   it.live("a request that is on its way when the listener closes is answered, as the last of its connection", () =>
     Effect.gen(function* () {
       const server = yield* listening

@@ -46,13 +46,29 @@ const holdEarly = (server: Server): void => {
 }
 
 const partSlowly = (server: Server): void => {
+  const unanswered = new Set<ServerResponse>()
   const closeIdleConnections = server.closeIdleConnections.bind(server)
+  const closeSoon = (): void => void setTimeout(closeIdleConnections, lingerMs)
   // Node calls this when the server is closed.
-  server.closeIdleConnections = () => void setTimeout(closeIdleConnections, lingerMs)
+  server.closeIdleConnections = () => {
+    for (const response of unanswered) {
+      response.shouldKeepAlive = false
+    }
+    closeSoon()
+  }
   server.prependListener("request", (_, response) => {
     if (!server.listening) {
       response.shouldKeepAlive = false
+      return
     }
+    unanswered.add(response)
+    response.once("close", () => {
+      unanswered.delete(response)
+      // Its head may have promised to keep the connection, before the listener closed.
+      if (!server.listening) {
+        closeSoon()
+      }
+    })
   })
 }
 

@@ -1,0 +1,154 @@
+/** Processes that are killed or stand still: what callers see of it, and what is left of them. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Result } from "effect"
+import { existsSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { eventually } from "#test/support/Eventually"
+import * as Faults from "#test/support/Faults"
+import * as Processes from "#test/support/Processes"
+import * as Stack from "#test/support/Stack"
+
+interface Served {
+  readonly worker: string
+  readonly calls: number
+  readonly pid: number
+}
+
+const served = Effect.fnUntraced(function* (functionName: string, ms = 0) {
+  const stack = yield* Stack.Running
+  const { functionError, payload } = yield* Stack.invoke(stack, functionName, { ms })
+  assert.isUndefined(functionError)
+  return payload as Served
+})
+
+const isBusy = (stack: Stack.Stack, functionName: string) =>
+  eventually(`${functionName} is busy`, Stack.pool(stack, functionName), ({ busy }) => busy === 1)
+
+const isDead = (pid: number) =>
+  eventually(
+    `process ${pid} ends`,
+    Effect.sync(() => Processes.isAlive(pid)),
+    (alive) => !alive
+  )
+
+/** A call that runs and fails: its error, and its request id. */
+const fault = Effect.fnUntraced(function* (call: Effect.Effect<Stack.Answer, Stack.Refusal>) {
+  const { functionError, payload, requestId, status } = yield* call
+  assert.deepStrictEqual([status, functionError], [200, "Unhandled"])
+  return { error: payload, requestId }
+})
+
+describe("A process", Processes.needsProc, () => {
+  it.layer(Stack.layer(), Stack.live)("of a running stack", (it) => {
+    it.effect("of a worker that is killed in a call ends the call, and not the next one", () =>
+      Effect.gen(function* () {
+        const stack = yield* Stack.Running
+        const { pid, worker } = yield* served("slow")
+        const call = yield* Effect.forkChild(fault(Stack.invoke(stack, "slow", { ms: 8_000 })))
+        yield* isBusy(stack, "slow")
+        yield* Faults.kill(pid)
+        const { error, requestId } = yield* Fiber.join(call)
+        assert.deepStrictEqual(error, {
+          errorType: "Runtime.ExitError",
+          errorMessage: `RequestId: ${requestId} Error: Runtime exited with error: signal: killed`
+        })
+        assert.notStrictEqual((yield* served("slow")).worker, worker)
+      })
+    )
+
+    it.effect("of a worker that is killed at rest is not missed by the next call", () =>
+      Effect.gen(function* () {
+        const { pid, worker } = yield* served("slow")
+        yield* Faults.kill(pid)
+        yield* isDead(pid)
+        assert.notStrictEqual((yield* served("slow")).worker, worker)
+      })
+    )
+
+    it.effect("of a provisioned worker that is killed at rest is replaced before anybody calls", () =>
+      Effect.gen(function* () {
+        const stack = yield* Stack.Running
+        const { pid } = yield* served("provisioned")
+        yield* Faults.kill(pid)
+        const rested = Effect.map(Stack.pool(stack, "provisioned"), ({ idle }) => ({
+          idle,
+          killed: Processes.isAlive(pid)
+        }))
+        yield* eventually("two workers rest", rested, ({ idle, killed }) => idle === 2 && !killed)
+        const workers = yield* Effect.all([served("provisioned", 100), served("provisioned", 100)], {
+          concurrency: "unbounded"
+        })
+        assert.notInclude(
+          workers.map((each) => each.pid),
+          pid
+        )
+      })
+    )
+
+    it.effect("of a worker that stands still costs its call no more than the Timeout, and is gone", () =>
+      Effect.gen(function* () {
+        const stack = yield* Stack.Running
+        const { pid } = yield* served("brief")
+        const call = yield* Effect.forkChild(fault(Stack.invoke(stack, "brief", { ms: 100 })))
+        yield* isBusy(stack, "brief")
+        yield* Faults.freeze(pid)
+        const { error, requestId } = yield* Fiber.join(call)
+        assert.deepStrictEqual(error, {
+          errorType: "Sandbox.Timedout",
+          errorMessage: `RequestId: ${requestId} Error: Task timed out after 1.00 seconds`
+        })
+        yield* isDead(pid)
+        assert.notStrictEqual((yield* served("brief")).pid, pid)
+      })
+    )
+
+    it.effect("of the Gateway that is killed is replaced at the same port, and its workers end", () =>
+      Effect.gen(function* () {
+        const stack = yield* Stack.Running
+        yield* served("single")
+        yield* Effect.forkChild(Effect.exit(Stack.invoke(stack, "crowd", { ms: 9_000 })))
+        yield* isBusy(stack, "crowd")
+        const gateway = yield* Effect.promise(stack.gatewayPid)
+        const workers = Processes.of(stack.home).filter(({ pid }) => pid !== gateway && pid !== stack.up.pid)
+        assert.isAtLeast(workers.length, 2)
+
+        yield* Faults.kill(gateway)
+        const answer = yield* eventually(
+          "somebody answers at the same address",
+          Effect.result(Stack.invoke(stack, "echo", { again: true })),
+          Result.isSuccess
+        )
+        assert.deepInclude(Result.getOrThrow(answer).payload, { event: { again: true } })
+        assert.notStrictEqual(yield* Effect.promise(stack.gatewayPid), gateway)
+        yield* eventually(
+          "the old Gateway's workers are gone",
+          Effect.sync(() => workers.filter(({ pid }) => Processes.isAlive(pid))),
+          (left) => left.length === 0,
+          3_000
+        )
+      })
+    )
+  })
+
+  it.live("of a stack that is asked to stop lets its calls end first, those without a caller too", () =>
+    Effect.gen(function* () {
+      const stack = yield* Stack.make()
+      const file = join(stack.directory, "left-alone")
+      const call = yield* Effect.forkChild(Stack.invoke(stack, "single", { ms: 1_000 }))
+      const leaving = yield* Effect.forkChild(Stack.call(stack, "crowd", { ms: 1_500, file }))
+      yield* isBusy(stack, "single")
+      yield* isBusy(stack, "crowd")
+      yield* Faults.cut(leaving)
+
+      // Well before anybody's patience would end.
+      const code = yield* Effect.timeout(Effect.promise(() => Stack.stop(stack.up)), "6 seconds")
+      assert.strictEqual(code, 0)
+      const { functionError, payload } = yield* Fiber.join(call)
+      assert.isUndefined(functionError)
+      assert.deepInclude(payload, { calls: 1 })
+      assert.strictEqual(existsSync(file) && readFileSync(file, "utf8"), "done\n")
+      yield* Processes.allGone(stack.directory, 1_000)
+      assert.isFalse(existsSync(join(stack.home, "run.json")))
+    })
+  )
+})
