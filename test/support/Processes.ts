@@ -23,11 +23,16 @@ const attempt = <A>(read: () => A): A | undefined => {
   }
 }
 
-/** State and parent stand behind the name, which may contain anything. */
-const statOf = (pid: number): { readonly state: string; readonly parent: number } | undefined => {
+/**
+ * The fields behind the name, which may contain anything. The dead that wait to be reaped count as gone once the last of
+ * their threads is: until then their files and connections are open.
+ */
+const statOf = (pid: number): { readonly ended: boolean; readonly parent: number } | undefined => {
   const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, "utf8"))
-  const [state, parent] = stat?.slice(stat.lastIndexOf(")") + 2).split(" ") ?? []
-  return state === undefined ? undefined : { state, parent: Number(parent) }
+  const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ")
+  return fields === undefined
+    ? undefined
+    : { ended: fields[0] === "Z" && Number(fields[17]) <= 1, parent: Number(fields[1]) }
 }
 
 const commandOf = (pid: number): string =>
@@ -38,20 +43,20 @@ const mentions = (pid: number, directory: string): boolean =>
   attempt(() => readlinkSync(`/proc/${pid}/cwd`))?.startsWith(directory) === true ||
   attempt(() => readFileSync(`/proc/${pid}/environ`, "latin1"))?.includes(directory) === true
 
-/** Processes whose command, working directory or environment names the directory; the dead that wait to be reaped do not count. */
+/** Processes whose command, working directory or environment names the directory. */
 export const of = (directory: string): ReadonlyArray<Process> =>
   (attempt(() => readdirSync("/proc")) ?? [])
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .flatMap((name) => {
       const pid = Number(name)
       const stat = statOf(pid)
-      if (stat === undefined || stat.state === "Z" || !mentions(pid, directory)) return []
+      if (stat === undefined || stat.ended || !mentions(pid, directory)) return []
       return [{ pid, parent: stat.parent, command: commandOf(pid) }]
     })
 
 export const isAlive = (pid: number): boolean => {
   const stat = statOf(pid)
-  return stat !== undefined && stat.state !== "Z"
+  return stat !== undefined && !stat.ended
 }
 
 /** Fails when something of the directory still runs after the time it may take to end. */
