@@ -35,14 +35,17 @@ describe("SourceWatch", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("does not look into node_modules, nor at files beside a single one", () =>
+  it.live("does not look into installed packages, nor at files beside a single one", () =>
     Effect.gen(function* () {
       const root = directory()
       mkdirSync(join(root, "src/node_modules/a"), { recursive: true })
+      mkdirSync(join(root, "layer/nodejs/node_modules/a"), { recursive: true })
+      writeFileSync(join(root, "src/package.json"), "{}")
       writeFileSync(join(root, "template.yaml"), "")
       const watch = yield* SourceWatch.make(unexpected)
-      yield* watch.follow([join(root, "src"), join(root, "template.yaml")])
+      yield* watch.follow([join(root, "src"), join(root, "layer"), join(root, "template.yaml")])
       assert.isFalse(yield* notices(watch, () => writeFileSync(join(root, "src/node_modules/a/index.js"), "1")))
+      assert.isTrue(yield* notices(watch, () => writeFileSync(join(root, "layer/nodejs/node_modules/a/index.js"), "1")))
       assert.isFalse(yield* notices(watch, () => writeFileSync(join(root, "other.txt"), "1")))
       assert.isTrue(yield* notices(watch, () => writeFileSync(join(root, "template.yaml"), "1")))
     }).pipe(Effect.scoped)

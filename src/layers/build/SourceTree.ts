@@ -43,7 +43,8 @@ const identity = (stats: BigIntStats): string =>
   [stats.ino, stats.mode, stats.size, stats.mtimeNs, stats.ctimeNs].join(":")
 
 /**
- * Looks at every file but those of `node_modules`, where npm's own record of what it installed stands for all.
+ * Looks at every file but those of a `node_modules` beside a `package.json`, where npm's own record of what it installed
+ * stands for all. Any other `node_modules` is written by hand, as a layer has it.
  * Rejects when there is nothing at `path`.
  */
 export const read = async (path: string): Promise<SourceTree> => {
@@ -65,7 +66,7 @@ export const read = async (path: string): Promise<SourceTree> => {
       const inner = join(directory, name)
       const stats = await lstat(inner, { bigint: true })
       if (!stats.isDirectory()) note(`${prefix}${name}`, stats)
-      else if (name === "node_modules") await visitModules(inner, `${prefix}${name}/`)
+      else if (name === "node_modules" && names.includes("package.json")) await visitModules(inner, `${prefix}${name}/`)
       else await visit(inner, `${prefix}${name}/`)
     }
   }

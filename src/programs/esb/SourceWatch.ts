@@ -1,13 +1,17 @@
-/** Notices that sources change: one watch on each directory, because a watch on a whole tree would look into node_modules. */
+/** Notices that sources change: one watch on each directory, because a watch on a whole tree would look into all packages. */
 import { Effect, Queue, type Scope } from "effect"
-import { type FSWatcher, readdirSync, statSync, watch } from "node:fs"
+import { existsSync, type FSWatcher, readdirSync, statSync, watch } from "node:fs"
 import { basename, dirname, join } from "node:path"
 
 /** Files are often written in several steps; this long after the last one they are taken for done. */
 const settleMs = 30
 
 /** Never looked into: nobody writes code there by hand, and there may be very many. */
-const ignored = new Set(["node_modules", ".git", ".aws-sam", ".esb", "__pycache__", ".venv", "venv"])
+const ignored = new Set([".git", ".aws-sam", ".esb", "__pycache__", ".venv", "venv"])
+
+/** Packages were installed beside a `package.json`; without one somebody wrote them, as in a layer. */
+const isIgnored = (directory: string, name: string): boolean =>
+  ignored.has(name) || (name === "node_modules" && existsSync(join(directory, "package.json")))
 
 export interface SourceWatch {
   /** From now on these files and directories, and no others. */
@@ -19,7 +23,7 @@ export interface SourceWatch {
 const directoriesUnder = (root: string): ReadonlyArray<string> => {
   try {
     const inner = readdirSync(root, { withFileTypes: true }).filter(
-      (item) => item.isDirectory() && !ignored.has(item.name)
+      (item) => item.isDirectory() && !isIgnored(root, item.name)
     )
     return [root, ...inner.flatMap((item) => directoriesUnder(join(root, item.name)))]
   } catch {
@@ -47,7 +51,10 @@ export const make = (warn: (line: string) => void): Effect.Effect<SourceWatch, n
       try {
         const watcher = watch(directory, (_event, name) => {
           const scope = wanted.get(directory)
-          if (scope === undefined || (name !== null && (ignored.has(name) || (scope !== "all" && !scope.has(name)))))
+          if (
+            scope === undefined ||
+            (name !== null && (isIgnored(directory, name) || (scope !== "all" && !scope.has(name))))
+          )
             return
           if (scope === "all" && name !== null) adopt(join(directory, name))
           Queue.offerUnsafe(changes, undefined)
