@@ -307,10 +307,15 @@ describe("the state directory", needsProc, () => {
 
   /** A program with one worker, whose function has a child in its group and one that left it. */
   const startHost = Effect.fnUntraced(function* (stateDirectory: string) {
-    const child = spawn(process.execPath, [host, stateDirectory], {
-      stdio: ["ignore", "pipe", "inherit"],
-      env: { ...process.env, TMPDIR: ProcessWorkers.temporaryDirectory() }
-    })
+    const child = yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        spawn(process.execPath, [host, stateDirectory], {
+          stdio: ["ignore", "pipe", "inherit"],
+          env: { ...process.env, TMPDIR: ProcessWorkers.temporaryDirectory() }
+        })
+      ),
+      (child) => Effect.sync(() => child.kill("SIGKILL"))
+    )
     const [line] = yield* Effect.promise(() => once(child.stdout, "data"))
     const pids = JSON.parse(String(line)) as Record<"far" | "leader" | "near", number>
     // Whoever started the worker is its parent.

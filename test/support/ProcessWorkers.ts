@@ -1,5 +1,5 @@
 /** The process engine with everything it needs, under a temporary directory. */
-import { Effect, Layer } from "effect"
+import { Effect, Layer, References } from "effect"
 import { build } from "esbuild"
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -70,7 +70,8 @@ export const layer = (options: Options = {}) =>
         ).pipe(
           Layer.provideMerge(LambdaRuntimeApi.layer(options.door)),
           Layer.provideMerge(MemoryArtifactStore.layer),
-          Layer.provide((options.log ?? RecordedLog.make()).layer)
+          Layer.provide((options.log ?? RecordedLog.make()).layer),
+          Layer.provide(Layer.succeed(References.MinimumLogLevel, "Warn"))
         )
     )
   )

@@ -2,7 +2,7 @@
  * A program that holds workers, to be killed by a test: `node WorkerHost.ts <state directory>` starts one whose function
  * has children, prints their pids as one line of JSON, and waits.
  */
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Logger } from "effect"
 import { randomUUID } from "node:crypto"
 import { OwnerId } from "#domain/Worker"
 import { ArtifactStore } from "#services/ArtifactStore"
@@ -33,6 +33,10 @@ const program = Effect.gen(function* () {
   const children = JSON.parse(Buffer.from(payload).toString()) as object
   process.stdout.write(`${JSON.stringify({ ...children, leader: pidOf(stateDirectory, worker) })}\n`)
   return yield* Effect.never
-}).pipe(Effect.scoped, Effect.provide(ProcessWorkers.layer({ stateDirectory }).pipe(Layer.orDie)))
+}).pipe(
+  Effect.scoped,
+  // Standard output belongs to the line of JSON.
+  Effect.provide(ProcessWorkers.layer({ stateDirectory }).pipe(Layer.orDie, Layer.provide(Logger.layer([]))))
+)
 
 Effect.runFork(program)
