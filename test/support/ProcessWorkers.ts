@@ -1,4 +1,5 @@
 /** The process engine with everything it needs, under a temporary directory. */
+import { afterAll } from "@effect/vitest"
 import { Effect, Layer, References } from "effect"
 import { build } from "esbuild"
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs"
@@ -17,14 +18,18 @@ const clients = fileURLToPath(new URL("../../src/layers/process/clients", import
 
 let root: string | undefined
 
-/** A new directory; removed when the process ends. */
+/** A new directory; removed at the end of the test file. */
 export const temporaryDirectory = (): string => {
-  if (root === undefined) {
-    const made = mkdtempSync(join(tmpdir(), "esb-ProcessWorkers-"))
-    process.once("exit", () => rmSync(made, { recursive: true, force: true }))
-    root = made
-  }
+  root ??= mkdtempSync(join(tmpdir(), "esb-ProcessWorkers-"))
   return mkdtempSync(join(root, "directory-"))
+}
+
+try {
+  afterAll(() => {
+    if (root !== undefined) rmSync(root, { recursive: true, force: true })
+  })
+} catch {
+  // Not a test but a program of one, which removes what its programs leave.
 }
 
 let prepared: Promise<string> | undefined
