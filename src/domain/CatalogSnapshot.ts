@@ -10,11 +10,18 @@ import { type Route, type RouteTable, table } from "./Route.ts"
 export interface CatalogSnapshot {
   readonly functions: ReadonlyMap<FunctionName, FunctionSpec>
   readonly routes: RouteTable
+  /** Names the text that says so, where there is one: whoever wrote it can tell whether it is in force. */
+  readonly revision: string | undefined
 }
 
-export const make = (functions: ReadonlyArray<FunctionSpec>, routes: ReadonlyArray<Route>): CatalogSnapshot => ({
+export const make = (
+  functions: ReadonlyArray<FunctionSpec>,
+  routes: ReadonlyArray<Route>,
+  revision?: string
+): CatalogSnapshot => ({
   functions: new Map(functions.map((spec) => [spec.name, spec])),
-  routes: table(routes)
+  routes: table(routes),
+  revision
 })
 
 const latest = "$LATEST"

@@ -43,12 +43,6 @@ const settleMs = 4
 /** After so many rounds the files are taken as they are; whoever writes that often is never done. */
 const settleRounds = 25
 
-/** The text of both files; `undefined` for one that is not there. */
-interface Texts {
-  readonly functions: string | undefined
-  readonly routing: string | undefined
-}
-
 const textOf = (path: string): Effect.Effect<string | undefined, string> =>
   Effect.tryPromise({
     try: () =>
@@ -58,15 +52,15 @@ const textOf = (path: string): Effect.Effect<string | undefined, string> =>
     catch: (cause) => `${basename(path)}: ${cause instanceof Error ? cause.message : String(cause)}`
   })
 
-const isSame = (left: Texts, right: Texts): boolean =>
+const isSame = (left: ManifestText.Texts, right: ManifestText.Texts): boolean =>
   left.functions === right.functions && left.routing === right.routing
 
 /** Both files as they stood at one moment. */
-const readTexts = Effect.fnUntraced(function* (options: Options): Effect.fn.Return<Texts, string> {
+const readTexts = Effect.fnUntraced(function* (options: Options): Effect.fn.Return<ManifestText.Texts, string> {
   const once = Effect.all({ functions: textOf(options.functionsPath), routing: textOf(options.routingPath) })
-  let before: Texts = yield* once
+  let before: ManifestText.Texts = yield* once
   for (let round = 0; round < settleRounds; round++) {
-    const after: Texts = yield* Effect.delay(once, settleMs)
+    const after: ManifestText.Texts = yield* Effect.delay(once, settleMs)
     if (isSame(before, after)) {
       return after
     }
@@ -77,7 +71,7 @@ const readTexts = Effect.fnUntraced(function* (options: Options): Effect.fn.Retu
 
 /** What two texts say, or everything that is wrong with them. */
 const understand = (
-  texts: Texts,
+  texts: ManifestText.Texts,
   options: Options
 ): Result.Result<CatalogSnapshot.CatalogSnapshot, ReadonlyArray<ManifestText.Complaint>> => {
   const functions = ManifestText.read({
@@ -99,12 +93,12 @@ const understand = (
   const objections = options.validate?.(functions.success, routes.success) ?? []
   return objections.length > 0
     ? Result.fail(objections)
-    : Result.succeed(CatalogSnapshot.make(functions.success, routes.success))
+    : Result.succeed(CatalogSnapshot.make(functions.success, routes.success, ManifestText.revisionOf(texts)))
 }
 
 /** Looks at the files, and deploys what they say when it is something new. Tells what is wrong with them, but only once. */
 const makeReload = (options: Options, deploy: (snapshot: CatalogSnapshot.CatalogSnapshot) => Effect.Effect<void>) => {
-  let seen: Texts = { functions: undefined, routing: undefined }
+  let seen: ManifestText.Texts = { functions: undefined, routing: undefined }
   /** What is wrong with the texts that were seen last. */
   let objections: ReadonlyArray<string> = []
   let told = ""
@@ -119,7 +113,7 @@ const makeReload = (options: Options, deploy: (snapshot: CatalogSnapshot.Catalog
       : Effect.logError(`The configuration cannot be used; what was deployed before stays in place.\n${news}`)
   }
 
-  const adopt = Effect.fnUntraced(function* (texts: Texts) {
+  const adopt = Effect.fnUntraced(function* (texts: ManifestText.Texts) {
     seen = texts
     const understood = understand(texts, options)
     objections = Result.isFailure(understood) ? understood.failure : []

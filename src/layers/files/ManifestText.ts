@@ -1,4 +1,5 @@
 /** From the text of `functions.yml` and `routing.yml` to what they say, with the line of everything that is wrong. */
+import { createHash } from "node:crypto"
 import { basename } from "node:path"
 import { Result } from "effect"
 import {
@@ -13,6 +14,18 @@ import {
   parseDocument
 } from "yaml"
 import type { ManifestInvalid } from "#domain/ManifestFile"
+
+/** The text of both files; `undefined` for one that is not there. */
+export interface Texts {
+  readonly functions: string | undefined
+  readonly routing: string | undefined
+}
+
+/** Two texts have one revision when they are the same. */
+export const revisionOf = ({ functions, routing }: Texts): string =>
+  createHash("sha256")
+    .update(JSON.stringify([functions, routing]))
+    .digest("hex")
 
 /** `functions.yml:3: functions.hello.timeuot: unknown key; …` */
 export type Complaint = string

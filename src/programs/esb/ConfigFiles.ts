@@ -3,6 +3,7 @@ import { mkdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { isDeepStrictEqual } from "node:util"
 import { parse, stringify } from "yaml"
+import * as ManifestText from "#layers/files/ManifestText"
 import { attempt, replaceFile } from "./Home.ts"
 import type { StackManifest } from "./StackManifest.ts"
 
@@ -87,6 +88,15 @@ export const replace = (home: string, manifest: StackManifest) =>
       functions: compare(functionsIn(functions?.[1]), functionsIn(functions?.[2])),
       routes: compare(routesIn(routing?.[1]), routesIn(routing?.[2]))
     }
+  })
+
+/** Names what the files say now, as a Gateway does that goes by them. */
+export const revision = (home: string) =>
+  attempt("The configuration cannot be read", async () => {
+    const [functions, routing] = await Promise.all(
+      (["functions", "routing"] as const).map((name) => readFile(pathIn(home, name), "utf8"))
+    )
+    return ManifestText.revisionOf({ functions, routing })
   })
 
 /** One line for each thing that is different. */

@@ -20,9 +20,7 @@ export interface DeployFlags {
 const noticedWithin = Duration.seconds(10)
 const askEvery = Duration.millis(50)
 
-const Functions = Schema.Struct({
-  functions: Schema.Record(Schema.String, Schema.Struct({ image: Schema.String }))
-})
+const Functions = Schema.Struct({ revision: Schema.optionalKey(Schema.String) })
 
 /** The home whose stack runs: the one that commands here talk about, else that of the template. */
 const runningHome = Effect.fnUntraced(function* (template: string) {
@@ -33,14 +31,11 @@ const runningHome = Effect.fnUntraced(function* (template: string) {
   return yield* new StackNotRunning({ home: candidates.find((home) => home !== undefined) })
 })
 
-/** Succeeds when the Gateway answers with this code and no other. */
-const untilTaken = (home: string, images: ReadonlyMap<string, string>) =>
+/** Succeeds when the Gateway goes by these files and no others. */
+const untilTaken = (home: string, written: string) =>
   GatewayClient.at(home).pipe(
     Effect.flatMap((gateway) => gateway.page("/functions", Functions)),
-    Effect.map(({ functions }) => {
-      const names = Object.keys(functions)
-      return names.length === images.size && names.every((name) => functions[name]?.image === images.get(name))
-    }),
+    Effect.map(({ revision }) => revision === written),
     Effect.orElseSucceed(() => false),
     Effect.repeat({ until: (isTaken) => isTaken, schedule: Schedule.spaced(askEvery) }),
     Effect.timeoutOrElse({
@@ -72,7 +67,7 @@ export const deploy = Effect.fn("esb.deploy")(function* (flags: DeployFlags, set
     )
   }
   const written = yield* ConfigFiles.replace(home, manifest)
-  yield* untilTaken(home, images)
+  yield* untilTaken(home, yield* ConfigFiles.revision(home))
   const lines = ConfigFiles.told(written)
   yield* voice.result(written, () => (lines.length === 0 ? "Nothing has changed." : lines.join("\n")))
 })

@@ -91,10 +91,11 @@ export const layer = (options: {
       yield* pages.guarded("/metrics/containers", containers)
       yield* pages.guarded("/functions", (exchange) =>
         Effect.sync(() => {
-          const { functions } = catalog.current()
+          const { functions, revision } = catalog.current()
           return Respond.json(exchange, 200, {
             functions: Manifest.encodeFunctions([...functions.values()]).functions,
-            count: functions.size
+            count: functions.size,
+            revision
           })
         })
       )
