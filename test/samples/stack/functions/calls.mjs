@@ -53,9 +53,24 @@ export const big = async (event) => "x".repeat(event.bytes ?? 7 * 1024 * 1024)
 export const noisy = async (event) => {
   const line = "x".repeat(1023)
   for (let written = 0; written < event.bytes; written += 1024) {
-    process.stdout.write(`${line}\n`)
+    console.log(line)
   }
   return "done"
+}
+
+/** One line without an end, of whatever bytes. */
+export const endless = async (event) => {
+  process.stdout.write(Buffer.alloc(event.bytes, event.fill))
+  return "done"
+}
+
+/** Takes memory until it is stopped. */
+export const hungry = async () => {
+  const taken = []
+  while (true) {
+    taken.push(Buffer.alloc(16 * 1024 * 1024, 1))
+    await sleep(1)
+  }
 }
 
 /** Takes its time, then leaves a line in a file if it is given one. */
