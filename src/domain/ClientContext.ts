@@ -7,7 +7,9 @@ import { limits } from "./Invocation.ts"
 const isObject = (value: unknown): boolean => typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** JSON text of an object; without the header there is none. */
-export const decode = (header: string | undefined): Result.Result<string | undefined, InvalidClientContext | InvalidParameter> => {
+export const decode = (
+  header: string | undefined
+): Result.Result<string | undefined, InvalidClientContext | InvalidParameter> => {
   if (header === undefined || header === "") {
     return Result.succeed(undefined)
   }

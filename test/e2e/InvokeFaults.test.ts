@@ -141,7 +141,10 @@ describe("A process", Processes.needsProc, () => {
       yield* Faults.cut(leaving)
 
       // Well before anybody's patience would end.
-      const code = yield* Effect.timeout(Effect.promise(() => Stack.stop(stack.up)), "6 seconds")
+      const code = yield* Effect.timeout(
+        Effect.promise(() => Stack.stop(stack.up)),
+        "6 seconds"
+      )
       assert.strictEqual(code, 0)
       const { functionError, payload } = yield* Fiber.join(call)
       assert.isUndefined(functionError)

@@ -45,7 +45,7 @@ const isObject = <A>(value: A): value is A & Readonly<Record<string, A>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** What was recorded in a step, or in a part of it: `msg.Body`. */
-export const step = (recording: Recording, path: string): Json => {
+const step = (recording: Recording, path: string): Json => {
   const found = path
     .split(".")
     .reduce<Json | undefined>((at, name) => (isObject(at) ? at[name] : undefined), recording.steps)

@@ -35,7 +35,7 @@ export type Ready = typeof Ready.Type
 const decodeReady = Schema.decodeUnknownSync(Ready)
 
 const repository = fileURLToPath(new URL("../..", import.meta.url))
-export const esb = join(repository, "dist/esb.js")
+const esb = join(repository, "dist/esb.js")
 const sample = join(repository, "test/samples/stack")
 
 export interface Stack extends Ready {
@@ -142,7 +142,7 @@ export const layer = (options: Options = {}): Layer.Layer<Running> => Layer.effe
 export const live = { timeout: "60 seconds", excludeTestServices: true } as const
 
 /** Plain HTTP with the token of the stack, for what the SDK hides. An interruption breaks the connection. */
-export const ask = (
+const ask = (
   { gateway, token }: Pick<Stack, "gateway" | "token">,
   question: HttpCaller.Question
 ): Effect.Effect<HttpCaller.Answer, HttpCaller.NoAnswer> =>
