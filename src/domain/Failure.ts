@@ -189,6 +189,15 @@ export class InitFailed extends Schema.TaggedError<InitFailed>()("InitFailed", E
   override get message() {
     return `${this.functionName} failed to initialise: ${this.errorType}`
   }
+  /** As the caller with this request id reads it: where the platform speaks of a request, it means his. */
+  toldTo(requestId: string): InitFailed {
+    if (this.requestId === "") return this
+    const payload = new TextEncoder().encode(
+      new TextDecoder().decode(this.payload).replaceAll(this.requestId, requestId)
+    )
+    const { containerId, errorType, functionName, logTail } = this
+    return new InitFailed({ containerId, errorType, functionName, logTail, payload, requestId })
+  }
 }
 
 /** The call ran longer than the function's `Timeout`. */

@@ -47,7 +47,7 @@ const functions = {
   }
 }
 
-const pools = LocalWorkerPool.layer({
+const localPool = LocalWorkerPool.layer({
   owner,
   surroundings: {
     region: "us-east-1",
@@ -61,14 +61,26 @@ const pools = LocalWorkerPool.layer({
   breaker: { threshold: 3, recoveryMs: 30_000 },
   orphanGraceMs: 60_000,
   memoryMiB: 4096
-}).pipe(
-  Layer.provideMerge(Layer.mergeAll(MemoryContainerRuntime.layer(), MemoryWorkerClient.layer)),
-  Layer.provideMerge(MemoryWorkers.layer(functions))
-)
+})
+
+/** An engine that pauses workers and then has forgotten how to go on. */
+const neverThaws = Layer.effect(
+  ContainerRuntime,
+  Effect.map(ContainerRuntime, (runtime) => ({ ...runtime, resume: () => Effect.never }))
+).pipe(Layer.provide(MemoryContainerRuntime.layer()))
+
+const poolsOver = (engine: typeof neverThaws) =>
+  localPool.pipe(
+    Layer.provideMerge(Layer.mergeAll(engine, MemoryWorkerClient.layer)),
+    Layer.provideMerge(MemoryWorkers.layer(functions))
+  )
+
+const pools = poolsOver(MemoryContainerRuntime.layer())
 
 const withPools = <A, E>(
-  test: Effect.Effect<A, E, WorkerPool | ContainerRuntime | MemoryWorkers.MemoryWorkers | Scope.Scope>
-) => test.pipe(Effect.scoped, Effect.provide(pools))
+  test: Effect.Effect<A, E, WorkerPool | ContainerRuntime | MemoryWorkers.MemoryWorkers | Scope.Scope>,
+  over = pools
+) => test.pipe(Effect.scoped, Effect.provide(over))
 
 /** Borrows for as long as the given signal stays silent, and tells the worker's id as soon as it has it. */
 const hold = Effect.fnUntraced(function* (spec: FunctionSpec) {
@@ -335,6 +347,43 @@ describe("WorkerPool", () => {
           [fresh.id]
         )
       })
+    )
+  )
+
+  it.effect("is not changed back by a call that was under way when its function changed", () =>
+    withPools(
+      Effect.gen(function* () {
+        const pool = yield* WorkerPool
+        const changed = { ...orders, image: "orders:2" }
+        yield* Effect.scoped(pool.borrow(orders))
+        yield* pool.reconcile([changed])
+        const fresh = yield* Effect.scoped(pool.borrow(changed))
+        const late = yield* Effect.scoped(pool.borrow(orders))
+        assert.strictEqual(late.id, fresh.id)
+      })
+    )
+  )
+
+  it.effect("does not lend a worker again whose thawing was interrupted", () =>
+    withPools(
+      Effect.gen(function* () {
+        const pool = yield* WorkerPool
+        const runtime = yield* ContainerRuntime
+        const first = yield* Effect.scoped(pool.borrow(orders))
+        yield* TestClock.adjust(5000)
+        yield* pool.tidy
+        yield* settle
+        const thawing = yield* hold(orders)
+        yield* Fiber.interrupt(thawing.fiber)
+        yield* settle
+        const second = yield* Effect.scoped(pool.borrow(orders))
+        assert.notStrictEqual(second.id, first.id)
+        assert.deepStrictEqual(
+          (yield* runtime.list(owner)).map(({ id }) => id),
+          [second.id]
+        )
+      }),
+      poolsOver(neverThaws)
     )
   )
 

@@ -76,12 +76,15 @@ export class Lane {
     })
   }
 
-  /** The ticket's scope has ended. A worker that was never taken, or whose call ended well, goes back. */
+  /**
+   * The ticket's scope has ended. A worker whose call ended well goes back, and so does one that was never taken, unless it was
+   * being thawed: nobody knows whether it runs.
+   */
   close(ticket: Ticket, endedWell: boolean): void {
     if (ticket.worker === undefined) {
       this.tickets.delete(ticket.waiter)
       this.state = Pool.leave(this.state, ticket.waiter)
-    } else if (endedWell || !ticket.taken) {
+    } else if (ticket.taken ? endedWell : !ticket.frozen) {
       this.perform(Pool.giveBack(this.state, ticket.worker, this.now()))
     } else {
       this.lose(ticket.worker)

@@ -4,18 +4,18 @@
  * breaker of the function counts.
  */
 import { createHash } from "node:crypto"
-import { Clock, Effect, Exit, Fiber, FiberSet, Layer } from "effect"
+import { Clock, Effect, Exit, FiberSet, Layer } from "effect"
 import * as Breaker from "#domain/Breaker"
 import { BreakerOpen } from "#domain/Failure"
 import type { FunctionName } from "#domain/FunctionName"
 import type { FunctionSpec } from "#domain/FunctionSpec"
 import type { PoolLimits } from "#domain/Pool"
-import type { ContainerId, OwnerId, Worker, WorkerSpec } from "#domain/Worker"
+import type { OwnerId, Worker, WorkerSpec } from "#domain/Worker"
 import { compose, type Surroundings } from "#domain/WorkerEnvironment"
-import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import { type BorrowFailure, WorkerPool } from "#services/WorkerPool"
 import { type Hands, Lane, type Ticket } from "./Lane.ts"
+import * as WorkerKeeper from "./WorkerKeeper.ts"
 
 export interface Options {
   readonly owner: OwnerId
@@ -48,20 +48,14 @@ export const layer = (options: Options) =>
   Layer.effect(
     WorkerPool,
     Effect.gen(function* () {
-      const runtime = yield* ContainerRuntime
       const client = yield* WorkerClient
       const clock = yield* Clock.Clock
       const lanes = new Map<FunctionName, Lane>()
       const prepared = new WeakMap<FunctionSpec, WorkerSpec>()
-      const freezing = new Map<ContainerId, Fiber.Fiber<unknown>>()
-      const alive = new Map<ContainerId, Worker>()
-      // Destroyed last of all, when no background work can start another worker.
-      yield* Effect.addFinalizer(() =>
-        Effect.forEach(alive.values(), (worker) => Effect.ignore(runtime.destroy(worker.id, options.owner)), {
-          concurrency: "unbounded",
-          discard: true
-        })
-      )
+      /** Specs that a later one has taken the place of. */
+      const superseded = new WeakSet<FunctionSpec>()
+      // Made first, so that it is closed last: no background work can start another worker then.
+      const keeper = yield* WorkerKeeper.make(options.owner)
       const fork = yield* FiberSet.makeRuntime()
 
       const workerSpec = (spec: FunctionSpec): WorkerSpec => {
@@ -90,55 +84,27 @@ export const layer = (options: Options) =>
         freezeAfterMs: options.freezeAfterMs
       })
 
-      const destroy = (worker: Worker) =>
-        runtime.destroy(worker.id, options.owner).pipe(
-          Effect.tap(() => Effect.sync(() => alive.delete(worker.id))),
-          Effect.catch((failure) =>
-            // Not lost: the sweep finds a container that belongs to no pool.
-            Effect.logWarning(`worker ${worker.name} could not be destroyed: ${failure.message}`)
-          )
-        )
-
-      const startOne = Effect.fnUntraced(function* (lane: Lane, spec: WorkerSpec) {
-        const provisioned = lane.state.limits.minCapacity > 0 && lane.state.waiting.length === 0
-        const asStarted = provisioned
+      /** A start that nobody waits for fills up the minimum, which AWS calls provisioned. */
+      const asStarted = ({ state }: Lane, spec: WorkerSpec): WorkerSpec =>
+        state.limits.minCapacity > 0 && state.waiting.length === 0
           ? { ...spec, environment: { ...spec.environment, AWS_LAMBDA_INITIALIZATION_TYPE: "provisioned-concurrency" } }
           : spec
-        const worker = yield* Effect.tap(runtime.ensure(asStarted, options.owner), (worker) =>
-          Effect.sync(() => alive.set(worker.id, worker))
-        )
-        yield* Effect.onExit(client.ready(worker), (exit) => (Exit.isSuccess(exit) ? Effect.void : destroy(worker)))
-        return worker
-      })
 
       const hands: Hands = {
         fork,
         start: (lane, spec) =>
           void fork(
-            Effect.matchEffect(startOne(lane, spec), {
-              onSuccess: (worker) => Effect.sync(() => lane.started(worker)),
-              onFailure: (failure) =>
-                Effect.sync(() => {
-                  note(lane, Exit.fail(failure))
-                  lane.startFailed(spec.specHash, failure)
-                })
+            Effect.match(keeper.start(asStarted(lane, spec)), {
+              onSuccess: (worker) => lane.started(worker),
+              onFailure: (failure) => {
+                note(lane, Exit.fail(failure))
+                lane.startFailed(spec.specHash, failure)
+              }
             })
           ),
-        destroy: (worker) => void fork(destroy(worker)),
-        freeze: (lane, worker) => {
-          const fiber = fork(
-            runtime.suspend(worker.id, options.owner).pipe(
-              Effect.catch((failure) => {
-                lane.lose(worker)
-                return Effect.logWarning(`worker ${worker.name} could not be frozen: ${failure.message}`)
-              }),
-              Effect.ensuring(Effect.sync(() => freezing.delete(worker.id)))
-            )
-          )
-          if (fiber.pollUnsafe() === undefined) {
-            freezing.set(worker.id, fiber)
-          }
-        }
+        destroy: (worker) => void fork(keeper.destroy(worker)),
+        freeze: (lane, worker) =>
+          void fork(Effect.map(keeper.freeze(worker), (frozen) => (frozen ? undefined : lane.lose(worker))))
       }
 
       const laneOf = (spec: FunctionSpec): Lane => {
@@ -149,7 +115,9 @@ export const layer = (options: Options) =>
           lanes.set(spec.name, opened)
           return opened
         }
-        if (lane.spec !== spec) {
+        // A call that was under way when its function changed must not change it back.
+        if (lane.spec !== spec && !superseded.has(spec)) {
+          superseded.add(lane.spec)
           lane.change(spec, wanted, limits(spec))
         }
         return lane
@@ -177,25 +145,12 @@ export const layer = (options: Options) =>
             )
       }
 
-      /** A frozen worker must run again; a dead one is no worker. `false`: ask for another. */
-      const thaw = Effect.fnUntraced(function* (worker: Worker) {
-        const suspending = freezing.get(worker.id)
-        if (suspending !== undefined) {
-          yield* Fiber.await(suspending)
-        }
-        return yield* runtime.resume(worker.id, options.owner).pipe(
-          Effect.as(true),
-          Effect.catch((failure) =>
-            Effect.as(Effect.logWarning(`worker ${worker.name} could not be thawed: ${failure.message}`), false)
-          )
-        )
-      })
-
+      /** A frozen worker must run again, and a dead one is no worker: then another is asked for. */
       const obtain = Effect.fnUntraced(function* (lane: Lane, ticket: Ticket): Effect.fn.Return<Worker, BorrowFailure> {
         while (true) {
           yield* lane.wait(ticket)
           const worker = ticket.worker
-          if (worker !== undefined && client.isAlive(worker) && (!ticket.frozen || (yield* thaw(worker)))) {
+          if (worker !== undefined && client.isAlive(worker) && (!ticket.frozen || (yield* keeper.thaw(worker)))) {
             ticket.taken = true
             return worker
           }
@@ -250,22 +205,11 @@ export const layer = (options: Options) =>
         }
       })
 
-      const sweep = Effect.gen(function* () {
-        const containers = yield* runtime.list(options.owner)
-        const nowSeconds = clock.currentTimeMillisUnsafe() / 1000
-        const orphans = containers.filter(
-          (container) =>
-            !alive.has(container.id) && nowSeconds - container.createdAtUnixSeconds >= options.orphanGraceMs / 1000
-        )
-        yield* Effect.forEach(orphans, destroy, { discard: true })
-        yield* runtime.gc
-      }).pipe(Effect.catch((failure) => Effect.logWarning(`workers could not be swept: ${failure.message}`)))
-
       return WorkerPool.of({
         borrow,
         reconcile,
         tidy,
-        sweep,
+        sweep: Effect.suspend(() => keeper.sweep(clock.currentTimeMillisUnsafe(), options.orphanGraceMs)),
         status: Effect.sync(() =>
           [...lanes.values()]
             .map((lane) => ({

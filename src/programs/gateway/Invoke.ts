@@ -42,7 +42,8 @@ export const layer = (options: { readonly drainTimeout: Duration.Duration }) =>
         },
         Effect.scoped,
         // This failure promises that no byte of the event reached a runtime.
-        Effect.retry({ times: 1, while: (failure) => failure._tag === "WorkerUnreachable" })
+        Effect.retry({ times: 1, while: (failure) => failure._tag === "WorkerUnreachable" }),
+        (call, _spec, { requestId }) => Effect.catchTag(call, "InitFailed", (failure) => failure.toldTo(requestId))
       )
 
       return Invoker.of({

@@ -79,6 +79,8 @@ export const settings = {
     authEndpointPath: Setting.Text("AUTH_ENDPOINT_PATH", "Path of the token endpoint", "/user/auth/v1")
   }),
   ...Setting.group("Workers", {
+    brand: Setting.Text("ESB_BRAND_SLUG", "First part of the names of workers", "esb"),
+    environment: Setting.Text("ENV", "Second part of the names of workers", "local"),
     agentRuntime: Setting.OneOf(["process"])(
       "AGENT_RUNTIME",
       "What starts workers: process starts child processes of this Gateway",

@@ -74,8 +74,9 @@ const workers = (values: GatewaySettings, home: string) =>
   Layer.mergeAll(
     LocalWorkerClient.layer,
     ProcessContainerRuntime.layer({
-      stateDirectory: join(home, "workers"),
+      stateDirectory: home,
       clientsDirectory,
+      identity: { brand: values.brand, environment: values.environment },
       strict: values.strictRuntimes,
       sdk: { node: join(home, "sdk/node/node_modules"), python: join(home, "sdk/python") }
     })
