@@ -87,7 +87,7 @@ const takenApart = (refusal: Stack.Refusal) => {
 
 describe("AWS's recordings", needs("golden"), () => {
   it.layer(Stack.layer({ template: "recorded.yaml" }), Stack.live)("of the Invoke API", (it) => {
-    it.effect.each(plain)("%s, %s", ([test, step, functionName, event, more]) =>
+    it.effect.each(plain)("%s, step %s, is answered the same", ([test, step, functionName, event, more]) =>
       Effect.gen(function* () {
         Recorded.assertSame(Recorded.find(test), step, yield* call(functionName, event, more))
       })
