@@ -84,8 +84,6 @@ export const layer = (options: {
         yield* router.add(method, "/*", answered)
       }
       const unplaced = Effect.interruptible(Effect.flatMap(HttpServerRequest.HttpServerRequest, answered))
-      yield* router.addGlobalMiddleware((placed) =>
-        Effect.catch(placed, (error) => (isUnplaced(error) ? unplaced : Effect.fail(error)))
-      )
+      yield* router.addGlobalMiddleware((placed) => Effect.catchIf(placed, isUnplaced, () => unplaced, Effect.fail))
     })
   )
