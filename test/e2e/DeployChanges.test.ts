@@ -63,7 +63,7 @@ describe("A change of code", () => {
         took.push(tookMs)
         assert.notStrictEqual(told.worker, first.worker)
       }
-      console.info(`a change of code answers after ${took.map((ms) => ms.toFixed(0)).join(", ")} ms`)
+      yield* Effect.log(`a change of code answers after ${took.map((ms) => ms.toFixed(0)).join(", ")} ms`)
       assert.isBelow(Math.max(...took), 2_000)
     }))
 

@@ -95,7 +95,7 @@ describe("Deploys under load", () => {
           })
         )
         const count = examine(calls)
-        console.info(`${deploys} deploys in ${seconds.toFixed(1)} s, ${count} calls meanwhile, none failed`)
+        yield* Effect.log(`${deploys} deploys in ${seconds.toFixed(1)} s, ${count} calls meanwhile, none failed`)
       }).pipe(Effect.scoped),
     60_000
   )
@@ -112,7 +112,7 @@ describe("Deploys under load", () => {
         const count = examine(calls)
         const newest = calls.map((ofOne) => Number(ofOne.at(-1)?.version))
         assert.isAbove(Math.min(...newest), deploys / 2)
-        console.info(`${deploys} changes in ${seconds.toFixed(1)} s, ${count} calls meanwhile, none failed`)
+        yield* Effect.log(`${deploys} changes in ${seconds.toFixed(1)} s, ${count} calls meanwhile, none failed`)
       }).pipe(Effect.scoped),
     60_000
   )

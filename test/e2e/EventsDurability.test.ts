@@ -103,7 +103,7 @@ describe("Accepted events", () => {
         yield* untilAllHaveEnded(stack, 60_000)
         const seconds = (performance.now() - before) / 1_000
         const { lost, ran, repeated } = account(file, flooded)
-        console.info(
+        yield* Effect.log(
           `${total} events accepted in ${flooded.seconds.toFixed(1)} s and run in ${seconds.toFixed(1)} s over ` +
             `${kills} kills: ${(ran / seconds).toFixed(0)} events/s, ${lost.length} lost, ${repeated} repeated`
         )
