@@ -121,46 +121,66 @@ it.layer(Stack.layer(), Stack.live)("A caller who goes away", (it) => {
   )
 })
 
-describe("A Gateway", Processes.needsProc, () => {
-  it.layer(Stack.layer(), Stack.live)("after two hundred calls", (it) => {
-    it.effect("has as many files open as before, whether their callers stayed or left", () =>
-      Effect.gen(function* () {
-        const stack = yield* Stack.Running
-        const gateway = yield* Effect.promise(stack.gatewayPid)
-        const rounds = (count: number) =>
-          Effect.forEach(
-            Array.from({ length: count }, (_, index) => index),
-            (index) =>
-              index % 4 === 0
-                ? passing(stack, "crowd", { ms: 30 }, index % 3 === 0 ? 5 : 25)
-                : Effect.asVoid(served("crowd", 1)),
-            { concurrency: 6, discard: true }
-          ).pipe(Effect.andThen(isQuiet(stack, "crowd")))
-        const openFiles = Effect.sync(() => Processes.openFiles(gateway).toSorted())
-        // Pools, workers and the SDK's own connections are made once.
-        yield* rounds(40)
-        const before = yield* openFiles
-        yield* rounds(200)
-        yield* eventually("files are closed again", openFiles, (after) => after.length <= before.length)
-      })
-    )
+/** Open files of the Gateway once their number stands still. */
+const openFiles = Effect.fnUntraced(function* (gateway: number) {
+  const count = Effect.sync(() => Processes.openFiles(gateway).length)
+  let last = Number.NaN
+  return yield* eventually("the number of open files stands still", Effect.delay(count, 200), (now) => {
+    const isStill = now === last
+    last = now
+    return isStill
+  })
+})
 
-    it.effect("has no more files open because functions crashed", () =>
+/** As a program that makes its calls and ends: its connections end with it. */
+const visit = <A, E>(calls: Effect.Effect<A, E, Stack.Running>) =>
+  Effect.gen(function* () {
+    const stack = yield* Stack.Running
+    const lambda = yield* Effect.acquireRelease(
+      Effect.sync(() => Stack.clientOf(stack)),
+      (lambda) => Effect.sync(() => lambda.destroy())
+    )
+    return yield* Effect.provideService(calls, Stack.Running, { ...stack, lambda })
+  }).pipe(Effect.scoped)
+
+/** Calls whose callers stay, and one in four whose caller leaves. */
+const mixed = Effect.fnUntraced(function* (count: number) {
+  const stack = yield* Stack.Running
+  yield* Effect.forEach(
+    Array.from({ length: count }, (_, index) => index),
+    (index) =>
+      index % 4 === 0
+        ? passing(stack, "crowd", { ms: 30 }, index % 3 === 0 ? 5 : 25)
+        : Effect.asVoid(served("crowd", 1)),
+    { concurrency: 6, discard: true }
+  )
+  yield* isQuiet(stack, "crowd")
+})
+
+/** Crashes, with a call that ends well between any two: five in a row would keep calls away for a while. */
+const crashes = Effect.fnUntraced(function* (count: number) {
+  const stack = yield* Stack.Running
+  for (let crashed = 0; crashed < count; crashed++) {
+    const { functionError } = yield* Stack.invoke(stack, "exit", { code: 1 })
+    assert.strictEqual(functionError, "Unhandled")
+    assert.isUndefined((yield* Stack.invoke(stack, "exit", { well: true })).functionError)
+  }
+})
+
+describe("A Gateway", Processes.needsProc, () => {
+  it.layer(Stack.layer(), Stack.live)("that has served many calls", (it) => {
+    it.effect.each([
+      ["whether their callers stayed or left", mixed, 40, 200],
+      ["also where workers crashed", crashes, 2, 12]
+    ] as const)("has as many files open as before, %s", ([, calls, few, many]) =>
       Effect.gen(function* () {
         const stack = yield* Stack.Running
         const gateway = yield* Effect.promise(stack.gatewayPid)
-        const openFiles = Effect.sync(() => Processes.openFiles(gateway).toSorted())
-        const crash = Effect.gen(function* () {
-          yield* Stack.invoke(stack, "exit", { well: true })
-          const { functionError } = yield* Stack.invoke(stack, "exit", { code: 1 })
-          assert.strictEqual(functionError, "Unhandled")
-        })
-        yield* crash
-        yield* Stack.invoke(stack, "exit", { well: true })
-        const before = yield* openFiles
-        for (const _ of Array.from({ length: 10 })) yield* crash
-        yield* Stack.invoke(stack, "exit", { well: true })
-        yield* eventually("files are closed again", openFiles, (after) => after.length <= before.length)
+        // Pools and workers are made once.
+        yield* visit(calls(few))
+        const before = yield* openFiles(gateway)
+        yield* visit(calls(many))
+        assert.isAtMost(yield* openFiles(gateway), before)
       })
     )
   })

@@ -66,7 +66,8 @@ it.layer(Stack.layer(), Stack.live)("The capacity of a function", (it) => {
   it.effect("bounds fifty calls that come at once, and serves every one", () =>
     Effect.gen(function* () {
       const { most, workers } = yield* rush("crowd", 50, 20)
-      assert.deepStrictEqual([workers, most], [3, 3])
+      assert.isAtMost(workers, 3)
+      assert.strictEqual(most, 3)
     })
   )
 
