@@ -18,6 +18,7 @@ import { type Conversation, ExtensionDesk } from "./ExtensionDesk.ts"
 import * as FunctionAnswer from "./FunctionAnswer.ts"
 import * as OpenCall from "./OpenCall.ts"
 import * as OutputCapture from "./OutputCapture.ts"
+import { ParkedPoll } from "./ParkedPoll.ts"
 import { type Starting, WorkerStart } from "./WorkerStart.ts"
 
 const killed: ExitStatus = { code: undefined, signal: "SIGKILL", outOfMemory: false, extension: undefined }
@@ -35,7 +36,9 @@ export class WorkerDoor implements Conversation {
   readonly #log: CallLog
   readonly #start: WorkerStart
   /** The runtime's parked poll. */
-  #poll: ServerResponse | undefined
+  readonly #poll = new ParkedPoll(() => {
+    this.state = RuntimeProtocol.runtimePollLost(this.state)
+  })
   #earlyTimer: NodeJS.Timeout | undefined
   #call: OpenCall.OpenCall | undefined
 
@@ -119,14 +122,7 @@ export class WorkerDoor implements Conversation {
 
   runtimePolls(response: ServerResponse): void {
     if (!this.agree(RuntimeProtocol.runtimePolls(this.state), response)) return
-    // A runtime has one poll; the one before was given up by it, or its connection is dead and has not said so.
-    this.#poll?.destroy()
-    this.#poll = response
-    response.on("close", () => {
-      if (this.#poll !== response) return
-      this.#poll = undefined
-      this.state = RuntimeProtocol.runtimePollLost(this.state)
-    })
+    this.#poll.park(response)
     if (this.state.polledEarly) this.#expectAnswer(response)
     this.advance()
   }
@@ -189,16 +185,15 @@ export class WorkerDoor implements Conversation {
   #expectAnswer(poll: ServerResponse): void {
     clearTimeout(this.#earlyTimer)
     this.#earlyTimer = setTimeout(() => {
-      if (this.#poll === poll) this.agree(RuntimeProtocol.answerOverdue(this.state), poll)
+      if (this.#poll.holds(poll)) this.agree(RuntimeProtocol.answerOverdue(this.state), poll)
     }, this.settings.faultGraceMs)
   }
 
   #handOver(call: OpenCall.OpenCall): void {
-    const poll = this.#poll
+    const poll = this.#poll.take()
     if (poll === undefined) return
     const { invocation } = call
     const { timeoutMs } = this.spec
-    this.#poll = undefined
     this.state = RuntimeProtocol.handOver(this.state, invocation.requestId)
     this.calls += 1
     this.#log.begin(invocation)
