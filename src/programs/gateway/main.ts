@@ -37,14 +37,21 @@ import { ownerOf } from "./Owner.ts"
 /** `clients` lies beside the bundle that this file becomes. */
 const clientsDirectory = fileURLToPath(new URL("./clients", import.meta.url))
 
+/** Longer than the 60 s after which load balancers part with an idle connection: they are to be the ones who part. */
+const keepAliveTimeout = 65_000
+
+/** Who offers another protocol, as Java's client does, is answered in this one. */
+const shouldUpgradeCallback = () => false
+
 const server = (values: GatewaySettings) =>
   NodeHttpServer.layer(
     () =>
       Connections.tend(
         values.sslCertPath === undefined || values.sslKeyPath === undefined
-          ? createServer({ keepAliveTimeout: 65_000 })
+          ? createServer({ keepAliveTimeout, shouldUpgradeCallback })
           : createSecureServer({
-              keepAliveTimeout: 65_000,
+              keepAliveTimeout,
+              shouldUpgradeCallback,
               cert: readFileSync(values.sslCertPath),
               key: readFileSync(values.sslKeyPath)
             })
