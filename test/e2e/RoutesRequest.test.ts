@@ -1,5 +1,6 @@
 /** What a function is told of a request, and what becomes of requests that no function should see. */
 import { request } from "node:http"
+import { connect } from "node:net"
 import { gzipSync } from "node:zlib"
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
@@ -225,6 +226,23 @@ it.layer(RoutedStack.layer({ sample: "routes" }), RoutedStack.live)("Routed requ
     })
   )
 
+  it.effect("an offer to speak another protocol is passed over, and the connection serves the next request", () =>
+    Effect.gen(function* () {
+      const stack = yield* RoutedStack.RoutedStack
+      const host = "Host: localhost\r\n"
+      for (const offer of ["h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__", "websocket\r\nSec-WebSocket-Version: 13"]) {
+        const first =
+          `POST /orders HTTP/1.1\r\n${host}Connection: Upgrade\r\nUpgrade: ${offer}\r\n` +
+          `Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n0\r\n\r\n`
+        const second = `POST /orders HTTP/1.1\r\n${host}Connection: close\r\nContent-Length: 6\r\n\r\nsecond`
+        const answers = yield* inTurn(stack.ready.gateway, first, second)
+        assert.lengthOf(answers.match(/HTTP\/1\.1 200 OK/g) ?? [], 2, answers)
+        assert.include(answers, `"body":"first"`)
+        assert.include(answers, `"body":"second"`)
+      }
+    })
+  )
+
   it.effect("methods and paths the router does not know are answered like any other that no route answers", () =>
     Effect.gen(function* () {
       const stack = yield* RoutedStack.RoutedStack
@@ -243,6 +261,20 @@ it.layer(RoutedStack.layer({ sample: "routes" }), RoutedStack.live)("Routed requ
     })
   )
 })
+
+/** Writes one request, and on the same connection another when there is an answer. */
+const inTurn = (origin: string, first: string, second: string): Effect.Effect<string> =>
+  Effect.callback((resume) => {
+    const { hostname, port } = new URL(origin)
+    let answers = ""
+    const socket = connect(Number(port), hostname)
+    socket.setEncoding("latin1").on("data", (text: string) => (answers += text))
+    socket.once("data", () => socket.write(second))
+    socket.on("error", (error) => resume(Effect.die(error)))
+    socket.on("close", () => resume(Effect.succeed(answers)))
+    socket.write(first)
+    return Effect.sync(() => socket.destroy())
+  })
 
 /** The traces of all calls that reached a function. */
 const startsIn = Effect.fnUntraced(function* (stack: RoutedStack.Running) {
