@@ -45,7 +45,7 @@ it.layer(Stack.layer(), Stack.live)("A caller who goes away", (it) => {
       const stack = yield* Stack.Running
       const file = join(stack.directory, "finished")
       const before = yield* served("single")
-      const call = yield* Effect.forkChild(Effect.exit(Stack.call(stack, "single", { ms: 600, file })))
+      const call = yield* Effect.forkChild(Effect.exit(Stack.call(stack, "single", { ms: 1_000, file })))
       yield* eventually("the call runs", Stack.pool(stack, "single"), ({ busy }) => busy === 1)
       yield* Faults.cut(call)
       assert.strictEqual((yield* Stack.pool(stack, "single")).busy, 1)

@@ -89,10 +89,8 @@ describe("A process", Processes.needsProc, () => {
       Effect.gen(function* () {
         const stack = yield* Stack.Running
         const { pid } = yield* served("brief")
-        const call = yield* Effect.forkChild(fault(Stack.invoke(stack, "brief", { ms: 100 })))
-        yield* isBusy(stack, "brief")
         yield* Faults.freeze(pid)
-        const { error, requestId } = yield* Fiber.join(call)
+        const { error, requestId } = yield* fault(Stack.invoke(stack, "brief", { ms: 0 }))
         assert.deepStrictEqual(error, {
           errorType: "Sandbox.Timedout",
           errorMessage: `RequestId: ${requestId} Error: Task timed out after 1.00 seconds`
@@ -134,8 +132,8 @@ describe("A process", Processes.needsProc, () => {
     Effect.gen(function* () {
       const stack = yield* Stack.make()
       const file = join(stack.directory, "left-alone")
-      const call = yield* Effect.forkChild(Stack.invoke(stack, "single", { ms: 1_000 }))
-      const leaving = yield* Effect.forkChild(Stack.call(stack, "crowd", { ms: 1_500, file }))
+      const call = yield* Effect.forkChild(Stack.invoke(stack, "single", { ms: 1_500 }))
+      const leaving = yield* Effect.forkChild(Stack.call(stack, "crowd", { ms: 2_000, file }))
       yield* isBusy(stack, "single")
       yield* isBusy(stack, "crowd")
       yield* Faults.cut(leaving)
