@@ -28,10 +28,16 @@ const get = (stack: RoutedStack.Running, target: string) =>
 const statusOf = (stack: RoutedStack.Running, target: string) =>
   Effect.map(stack.ask({ target }), ({ status }) => status)
 
+/** How long a busy machine may take to follow a change. */
+const followedWithinMs = 10_000
+
+const untilStatus = (stack: RoutedStack.Running, target: string, wanted: number) =>
+  eventually(`${target} answers ${wanted}`, statusOf(stack, target), (status) => status === wanted, followedWithinMs)
+
 /** The answer that satisfies `holds`, and how long it took to come. */
 const until = Effect.fnUntraced(function* (stack: RoutedStack.Running, target: string, holds: (told: Told) => boolean) {
   const before = performance.now()
-  const told = yield* eventually(`${target} answers anew`, get(stack, target), holds)
+  const told = yield* eventually(`${target} answers anew`, get(stack, target), holds, followedWithinMs)
   return { told, tookMs: performance.now() - before }
 })
 
@@ -41,13 +47,14 @@ const functionsOf = (stack: RoutedStack.Running) =>
   )
 
 const says = (stack: RoutedStack.Running, pattern: RegExp) =>
-  eventually(`stderr says ${pattern}`, Effect.sync(stack.stderr), (text) => pattern.test(text))
+  eventually(`stderr says ${pattern}`, Effect.sync(stack.stderr), (text) => pattern.test(text), followedWithinMs)
 
 const untilContainers = (stack: RoutedStack.Running, holds: (text: string) => boolean) =>
   eventually(
     "the containers are as they should be",
     Effect.map(stack.askWithToken({ target: "/metrics/containers" }), ({ text }) => text),
-    holds
+    holds,
+    followedWithinMs
   )
 
 const app = "functions/app.mjs"
@@ -86,9 +93,9 @@ describe("A change of code", () => {
     Effect.gen(function* () {
       yield* get(stack, "/changing")
       yield* Sources.replace(stack, app, "const version", "const const version")
-      yield* eventually("the function fails", statusOf(stack, "/changing"), (status) => status === 502)
+      yield* untilStatus(stack, "/changing", 502)
       yield* Sources.replace(stack, app, `const const version = "v0"`, `const version = "v1"`)
-      yield* eventually("the function is well again", statusOf(stack, "/changing"), (status) => status === 200)
+      yield* untilStatus(stack, "/changing", 200)
       assert.strictEqual((yield* get(stack, "/changing")).version, "v1")
     }))
 
@@ -117,9 +124,9 @@ describe("A change of the template", () => {
       yield* get(stack, "/passing")
       assert.strictEqual(yield* statusOf(stack, "/added/1"), 404)
       appendFileSync(join(stack.directory, "template.yaml"), added)
-      yield* eventually("it is added", statusOf(stack, "/added/1"), (status) => status === 200)
+      yield* untilStatus(stack, "/added/1", 200)
       yield* Sources.replace(stack, "template.yaml", Sources.resource("Passing"), "")
-      yield* eventually("the other is gone", statusOf(stack, "/passing"), (status) => status === 404)
+      yield* untilStatus(stack, "/passing", 404)
       assert.deepStrictEqual(yield* functionsOf(stack), ["added", "changing", "layered"])
       yield* untilContainers(stack, (text) => !text.includes("passing"))
     }))
@@ -133,7 +140,7 @@ describe("A change of the template", () => {
       assert.notStrictEqual(told.worker, first.worker)
       yield* Sources.replace(stack, "template.yaml", "Resources:", "# Nothing else is new.\nResources:")
       yield* Sources.replace(stack, "template.yaml", "Path: /passing", "Path: /renamed")
-      yield* eventually("it has been read", statusOf(stack, "/renamed"), (status) => status === 200)
+      yield* untilStatus(stack, "/renamed", 200)
       assert.strictEqual((yield* get(stack, "/changing")).worker, told.worker)
     }))
 

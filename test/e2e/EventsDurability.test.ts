@@ -63,7 +63,7 @@ const flood = Effect.fnUntraced(function* (
 const untilAllHaveEnded = (stack: RoutedStack.Running, withinMs: number) =>
   eventually(
     "every event ends",
-    Effect.orElseSucceed(AcceptedEvents.stored(stack), () => undefined),
+    Effect.orElseSucceed(AcceptedEvents.stored(stack, 1), () => undefined),
     (events) => events?.length === 0,
     withinMs
   )

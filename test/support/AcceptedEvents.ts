@@ -58,10 +58,10 @@ export const runsIn = (file: string): ReadonlyMap<string, number> => {
 export const recordsIn = (file: string): ReadonlyArray<Readonly<Record<string, unknown>>> =>
   linesOf(`${file}.records`).map((line) => JSON.parse(line))
 
-/** The newest events that have not ended well. */
-export const stored = (stack: Running): Effect.Effect<ReadonlyArray<StoredEvent>, HttpCaller.NoAnswer> =>
+/** The newest events that have not ended well, at most so many. */
+export const stored = (stack: Running, limit = 100): Effect.Effect<ReadonlyArray<StoredEvent>, HttpCaller.NoAnswer> =>
   Effect.map(
-    stack.askWithToken({ target: "/_esb/events?limit=10000" }),
+    stack.askWithToken({ target: `/_esb/events?limit=${limit}` }),
     (answer) => (answer.json() as { readonly events: ReadonlyArray<StoredEvent> }).events
   )
 
@@ -71,7 +71,7 @@ export const untilStored = (
   requestId: string,
   what: string,
   holds: (event: StoredEvent | undefined) => boolean,
-  withinMs?: number
+  withinMs = 15_000
 ) =>
   eventually(
     `event ${requestId} ${what}`,
