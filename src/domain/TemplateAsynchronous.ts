@@ -4,6 +4,7 @@
  */
 import { Result } from "effect"
 import * as FunctionName from "./FunctionName.ts"
+import * as FunctionReference from "./FunctionReference.ts"
 import type { AsynchronousPolicy } from "./FunctionSpec.ts"
 import * as TemplateFields from "./TemplateFields.ts"
 import type { TemplateMap, TemplatePlace } from "./TemplateNode.ts"
@@ -66,13 +67,14 @@ const destination = (scope: TemplateScope, parent: TemplateMap, name: string): D
     return undefined
   }
   const target = TemplateFields.text(scope, written, "Destination")
-  const reference = target === undefined ? undefined : FunctionName.parse(target)
-  if (reference === undefined) {
+  if (target === undefined) {
     return undefined
   }
-  if (Result.isFailure(reference)) {
-    scope.report.problem(place, `Destination is the ARN of a function, not "${target}"`)
-    return undefined
+  const region = scope.parameters.get("AWS::Region")
+  const reference = FunctionReference.parse(target, undefined, typeof region === "string" ? region : "")
+  if (Result.isSuccess(reference) && FunctionName.is(reference.success.name)) {
+    return { functionName: reference.success.name, place }
   }
-  return { functionName: reference.success.name, place }
+  scope.report.problem(place, `Destination is the ARN of a function, not "${target}"`)
+  return undefined
 }

@@ -3,7 +3,6 @@
  * @see https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-function.html
  * @see https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-function.html
  */
-import { Result } from "effect"
 import * as FunctionName from "./FunctionName.ts"
 import type { StackFunction } from "./Stack.ts"
 import * as TemplateAsynchronous from "./TemplateAsynchronous.ts"
@@ -76,9 +75,8 @@ const readName = (
   if (written === undefined) {
     return undefined
   }
-  const parsed = FunctionName.parse(written)
-  if (Result.isSuccess(parsed) && parsed.success.name === written) {
-    return parsed.success.name
+  if (FunctionName.is(written)) {
+    return written
   }
   scope.report.problem(
     TemplateFields.placeOf(resource.properties, "FunctionName"),

@@ -1,5 +1,5 @@
 /** What `Ref` and `Fn::GetAtt` answer for the resources of a template: names and ARNs, known before anything is deployed. */
-import { account } from "./FunctionArn.ts"
+import * as FunctionArn from "./FunctionArn.ts"
 import * as Suggestion from "./Suggestion.ts"
 import * as TemplateIntrinsics from "./TemplateIntrinsics.ts"
 import type { TemplateNode, TemplatePlace } from "./TemplateNode.ts"
@@ -26,10 +26,11 @@ const functionNaming: Naming = {
   property: "FunctionName",
   attributes: {
     "": (name) => name,
-    Arn: (name, region) => `arn:aws:lambda:${region}:${account}:function:${name}`
+    Arn: (name, region) => FunctionArn.of(region, name)
   }
 }
-const layerVersionArn = (name: string, region: string) => `arn:aws:lambda:${region}:${account}:layer:${name}:1`
+const layerVersionArn = (name: string, region: string) =>
+  `arn:aws:lambda:${region}:${FunctionArn.account}:layer:${name}:1`
 const layerNaming: Naming = {
   property: "LayerName",
   attributes: { "": layerVersionArn, LayerVersionArn: layerVersionArn }
@@ -38,7 +39,7 @@ const tableNaming: Naming = {
   property: "TableName",
   attributes: {
     "": (name) => name,
-    Arn: (name, region) => `arn:aws:dynamodb:${region}:${account}:table/${name}`
+    Arn: (name, region) => `arn:aws:dynamodb:${region}:${FunctionArn.account}:table/${name}`
   }
 }
 
