@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { assert } from "@effect/vitest"
 import { Context, Effect, Layer, type Scope } from "effect"
 import * as Cli from "./Cli.ts"
 import * as HttpCaller from "./HttpCaller.ts"
@@ -49,12 +50,18 @@ export const copyOf = ({ prepare, sample }: Pick<Options, "prepare" | "sample">)
     })
   )
 
+const stoppedWell = ({ child, stderr }: Cli.Up): void =>
+  assert.strictEqual(child.exitCode, 0, `esb up was ended by ${child.signalCode ?? "itself"}\n${stderr()}`)
+
 /** The stack of a directory: runs until the scope ends, and then must stop well. */
 export const start = Effect.fnUntraced(function* (
   directory: string,
   environment: Readonly<Record<string, string>> = {}
 ): Effect.fn.Return<Running, never, Scope.Scope> {
+  const started: Array<Cli.Up> = []
+  yield* Effect.addFinalizer(() => Effect.sync(() => started.forEach(stoppedWell)))
   const up = yield* Cli.up(directory, [], environment)
+  started.push(up)
   const ask = (question: HttpCaller.Question) => HttpCaller.ask(up.ready.gateway, question)
   return {
     ...up,
