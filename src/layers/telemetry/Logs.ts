@@ -31,6 +31,10 @@ const textOf = (message: unknown): string =>
     .map((part) => (typeof part === "string" ? part : part instanceof Error ? part.message : JSON.stringify(part)))
     .join(" ")
 
+/** A line that is annotated with `requestId` is found among the lines of that request. */
+const requestIdOf = ({ requestId }: Readonly<Record<string, unknown>>): string | undefined =>
+  typeof requestId === "string" ? requestId : undefined
+
 export const layer = (options: { readonly name: string; readonly least: keyof typeof effectLevel }) =>
   Logger.layer([
     Effect.gen(function* () {
@@ -40,7 +44,7 @@ export const layer = (options: { readonly name: string; readonly least: keyof ty
         Effect.sync(() => process.stderr.on("error", forgive)),
         () => Effect.sync(() => process.stderr.off("error", forgive))
       )
-      return Logger.make<unknown, void>(({ cause, date, logLevel, message }) => {
+      return Logger.make<unknown, void>(({ cause, date, fiber, logLevel, message }) => {
         const level = levelOf(logLevel)
         const exception = cause.reasons.length === 0 ? undefined : Cause.pretty(cause)
         const text = textOf(message)
@@ -54,7 +58,7 @@ export const layer = (options: { readonly name: string; readonly least: keyof ty
           message: exception === undefined ? text : `${text}\n${exception}`,
           functionName: undefined,
           containerName: undefined,
-          requestId: undefined,
+          requestId: requestIdOf(fiber.getRef(References.CurrentLogAnnotations)),
           traceId: undefined
         })
       })

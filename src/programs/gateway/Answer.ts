@@ -49,7 +49,10 @@ export const layer = (options: { readonly hosts: Hosts; readonly accessLog: bool
       const broken = (exchange: Exchange.Exchange, cause: Cause.Cause<never>) =>
         Cause.hasInterruptsOnly(cause)
           ? Effect.failCause(cause)
-          : Effect.as(Effect.logError(`request ${exchange.requestId} met a defect`, cause), Respond.broken(exchange))
+          : Effect.logError("a request met a defect", cause).pipe(
+              Effect.annotateLogs({ requestId: exchange.requestId }),
+              Effect.as(Respond.broken(exchange))
+            )
 
       return Answer.of({
         with: (handle, tell) => (request) => {

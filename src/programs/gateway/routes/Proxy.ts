@@ -71,8 +71,8 @@ export const layer = (options: {
         })
         const response = ProxyResponse.decode(result)
         if (response.objection !== undefined) {
-          yield* Effect.logWarning(
-            `${spec.name} answered request ${exchange.requestId} with what is no response: ${response.objection}`
+          yield* Effect.logWarning(`${spec.name}: ${response.objection}`).pipe(
+            Effect.annotateLogs({ requestId: exchange.requestId })
           )
         }
         return Respond.routed(exchange, response)
