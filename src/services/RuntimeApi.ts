@@ -43,6 +43,8 @@ export interface Door {
   readonly measured: (memoryBytes: number) => void
   /** How many events were handed over so far. Standing still, and not `busy`: nothing new to measure. */
   readonly callCount: () => number
+  /** When the last of them was; `undefined` before the first. */
+  readonly lastCallAtUnixMs: () => number | undefined
   /**
    * Sends `SHUTDOWN` to the extensions that listen for it, as soon as they poll, and takes no further call. Returns how many
    * there are: with none there is nobody to wait for.

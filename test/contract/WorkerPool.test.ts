@@ -419,6 +419,19 @@ describe("WorkerPool", () => {
     )
   )
 
+  it.effect("takes calls of a function again as soon as it has changed", () =>
+    withPools(
+      Effect.gen(function* () {
+        const pool = yield* WorkerPool
+        for (const _ of [1, 2, 3]) {
+          yield* Effect.exit(Effect.scoped(Effect.andThen(pool.borrow(orders), Effect.fail(exited))))
+        }
+        yield* pool.reconcile([{ ...orders, image: "orders:2" }])
+        yield* Effect.scoped(pool.borrow({ ...orders, image: "orders:2" }))
+      })
+    )
+  )
+
   it.effect("sweeps containers of nobody's pool once they are old enough", () =>
     withPools(
       Effect.gen(function* () {

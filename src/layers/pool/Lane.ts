@@ -26,6 +26,8 @@ export interface Hands {
   readonly fork: <A>(effect: Effect.Effect<A>) => Fiber.Fiber<A>
 }
 
+const refusalTellingMs = 1000
+
 /** A spec hash that no function has. */
 const retired = ""
 
@@ -39,6 +41,7 @@ export class Lane {
   private readonly hands: Hands
   private readonly clock: Clock.Clock
   private nextWaiter = 0
+  private refusalToldAtMs = Number.NEGATIVE_INFINITY
 
   constructor(spec: FunctionSpec, workerSpec: WorkerSpec, limits: Pool.PoolLimits, hands: Hands, clock: Clock.Clock) {
     this.spec = spec
@@ -105,6 +108,10 @@ export class Lane {
   }
 
   change(spec: FunctionSpec, workerSpec: WorkerSpec, limits: Pool.PoolLimits): void {
+    // What failed was the code or the configuration that went.
+    if (workerSpec.specHash !== this.workerSpec.specHash) {
+      this.breaker = Breaker.closed
+    }
     this.spec = spec
     this.workerSpec = workerSpec
     this.perform(Pool.change(this.state, workerSpec.specHash, limits))
@@ -152,6 +159,7 @@ export class Lane {
         }
         case "Refuse":
           this.tickets.get(action.waiter)?.answer?.(Effect.fail(this.exhausted()))
+          this.tellRefusal()
           break
         case "Fail":
           this.tickets.get(action.waiter)?.answer?.(Effect.fail(this.lastFailure ?? this.exhausted()))
@@ -167,6 +175,21 @@ export class Lane {
           break
       }
     }
+  }
+
+  /** Says in the log what would help, once a second at most. */
+  private tellRefusal(): void {
+    const { maxCapacity } = this.state.limits
+    if (this.now() - this.refusalToldAtMs < refusalTellingMs) {
+      return
+    }
+    this.refusalToldAtMs = this.now()
+    this.hands.fork(
+      Effect.logWarning(
+        `${this.spec.name}: calls are refused, because no worker of at most ${maxCapacity} became free in time; ` +
+          "ReservedConcurrentExecutions, max_capacity or DEFAULT_MAX_CAPACITY allow more"
+      )
+    )
   }
 
   private exhausted(): PoolExhausted {

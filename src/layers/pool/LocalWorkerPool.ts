@@ -44,6 +44,9 @@ const isPlatformFailure = (exit: Exit.Exit<unknown, unknown>): boolean =>
       platformFailures.has(String(reason.error._tag))
   )
 
+const opened = (name: FunctionName, failures: number, { recoveryMs }: Breaker.BreakerLimits): string =>
+  `${name}: its workers failed ${failures} times in a row; calls are refused for ${recoveryMs / 1000} s or until it changes`
+
 export const layer = (options: Options) =>
   Layer.effect(
     WorkerPool,
@@ -124,11 +127,14 @@ export const layer = (options: Options) =>
       }
 
       const note = (lane: Lane, exit: Exit.Exit<unknown, unknown>): void => {
-        lane.breaker = isPlatformFailure(exit)
-          ? Breaker.failed(lane.breaker, lane.now(), options.breaker)
-          : Exit.isSuccess(exit)
-            ? Breaker.succeeded(lane.breaker)
-            : lane.breaker
+        if (Exit.isSuccess(exit)) {
+          lane.breaker = Breaker.succeeded(lane.breaker)
+        } else if (isPlatformFailure(exit)) {
+          lane.breaker = Breaker.failed(lane.breaker, lane.now(), options.breaker)
+          if (lane.breaker._tag === "Open") {
+            fork(Effect.logWarning(opened(lane.spec.name, lane.breaker.failures, options.breaker)))
+          }
+        }
       }
 
       const admit = (lane: Lane): Effect.Effect<void, BreakerOpen> => {

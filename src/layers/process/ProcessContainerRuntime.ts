@@ -256,7 +256,10 @@ const make = Effect.fnUntraced(function* (settings: ProcessSettings) {
             ...held.worker,
             status: held.status,
             phase: api.phase(held.worker.id) ?? "dirty",
-            lastUsedAtUnixSeconds: held.lastUsedAtUnixSeconds
+            lastUsedAtUnixSeconds: Math.max(
+              held.lastUsedAtUnixSeconds,
+              Math.floor((held.door.lastCallAtUnixMs() ?? 0) / 1000)
+            )
           }))
       ),
     metrics,

@@ -65,6 +65,7 @@ export const layer = (given: Partial<DoorSettings> = {}): Layer.Layer<RuntimeApi
             door.memoryBytes = Math.max(door.memoryBytes, memoryBytes)
           },
           callCount: () => door.calls,
+          lastCallAtUnixMs: () => door.lastCallAtUnixMs,
           shutdown: (reason, deadlineUnixMs) => door.shutdown(reason, deadlineUnixMs),
           exited: (status) => door.exited(status)
         } satisfies Door

@@ -30,6 +30,7 @@ export class WorkerDoor implements Conversation {
   readonly extensions: ExtensionDesk
   state: RuntimeProtocol.DoorState
   calls = 0
+  lastCallAtUnixMs: number | undefined
   /** The highest resident size that was measured. */
   memoryBytes = 0
 
@@ -199,7 +200,8 @@ export class WorkerDoor implements Conversation {
     this.#log.begin(invocation)
     call.handedOverAtMs = performance.now()
     OpenCall.limit(call, timeoutMs, () => this.#timeOut(call))
-    const deadlineUnixMs = Date.now() + timeoutMs
+    this.lastCallAtUnixMs = Date.now()
+    const deadlineUnixMs = this.lastCallAtUnixMs + timeoutMs
     Answers.event(poll, invocation, deadlineUnixMs)
     this.extensions.deliverInvoke(invocation, deadlineUnixMs)
   }

@@ -26,6 +26,9 @@ export class Answer extends Context.Service<
   }
 >()("esb/programs/gateway/Answer") {}
 
+/** Who reads the log through these pages must not find himself in it. */
+const ownPages = "/_esb/"
+
 export const layer = (options: { readonly hosts: Hosts; readonly accessLog: boolean }) =>
   Layer.effect(
     Answer,
@@ -64,7 +67,7 @@ export const layer = (options: { readonly hosts: Hosts; readonly accessLog: bool
                 Effect.catchCause((cause) => broken(exchange, cause))
               )
             : Effect.succeed(tell(exchange, new HostRefused({ host: host ?? "" })))
-          return options.accessLog
+          return options.accessLog && !exchange.path.startsWith(ownPages)
             ? Effect.tap(answered, (response) => Effect.sync(() => record(exchange, response.status)))
             : answered
         }
