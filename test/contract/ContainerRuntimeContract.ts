@@ -250,6 +250,17 @@ export const suite = (
       })
     )
 
+    it.effect("counts a call as use", () =>
+      Effect.gen(function* () {
+        const { worker } = yield* ready()
+        const client = yield* WorkerClient
+        yield* Effect.sleep(1_100)
+        yield* client.send(worker, call(worker))
+        const state = yield* stateOf(worker)
+        assert.isAbove(state?.lastUsedAtUnixSeconds ?? 0, worker.createdAtUnixSeconds)
+      })
+    )
+
     it.effect("measures a worker", () =>
       Effect.gen(function* () {
         const { runtime, worker } = yield* ready()

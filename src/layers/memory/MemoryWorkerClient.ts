@@ -43,6 +43,7 @@ export const layer: Layer.Layer<WorkerClient, never, MemoryWorkers> = Layer.effe
     /** The handler's answer. An error of the function is an answer; only the end of its worker is a failure. */
     const answer = Effect.fnUntraced(function* (held: MemoryWorker, invocation: Invocation) {
       const startedAt = yield* Clock.currentTimeMillis
+      held.lastUsedAtUnixSeconds = Math.floor(startedAt / 1_000)
       const lines: Array<string> = []
       const context: MemoryContext = {
         invocation,

@@ -16,6 +16,7 @@ import { routes } from "./commands/Routes.ts"
 import { up } from "./commands/Up.ts"
 import { version as versionCommand } from "./commands/Version.ts"
 import { HomeDirectory, Json } from "./Globals.ts"
+import * as Output from "./Output.ts"
 import * as Warnings from "./Warnings.ts"
 
 const esb = Command.make("esb").pipe(
@@ -51,7 +52,9 @@ Command.runWith(esb, { version })(args).pipe(
     disableErrorReporting: true,
     teardown: (exit, onExit) => {
       const isStopped = Exit.hasInterrupts(exit)
-      onExit(isStopped && !args.some((arg) => lasting.has(arg)) ? interrupted : exitCode(exit))
+      const code = isStopped && !args.some((arg) => lasting.has(arg)) ? interrupted : exitCode(exit)
+      // What was written last tells only now whether it could be.
+      setImmediate(() => onExit(Output.exitCode() ?? code))
     }
   })
 )

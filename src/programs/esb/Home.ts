@@ -1,7 +1,7 @@
 /** The directory that holds a stack's state: found, made, and held by one `esb up` at a time. */
 import { Config, Effect, Option, Schema } from "effect"
 import { existsSync } from "node:fs"
-import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises"
+import { chmod, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
 import { HomeDirectory } from "./Globals.ts"
 import { CommandFailed, HomeInUse } from "./Refusal.ts"
@@ -46,13 +46,34 @@ export const replaceFile = async (path: string, content: string, mode: number): 
   await rename(fresh, path)
 }
 
-/** Makes the directory, or sees to it that nobody else may look into the one that is there. */
-export const make = (home: string): Effect.Effect<void, CommandFailed> =>
-  attempt(`The state directory ${home} cannot be used`, async () => {
+/** One of these is in every directory that esb has made, also where a start was broken off. */
+const marks = ["config", "credentials.json", "holder.json", "lock", "build", "artifacts"]
+
+/** Whether a directory is somebody's own: it holds files, and none that esb keeps. */
+const isOthers = async (directory: string): Promise<boolean> => {
+  if (!existsSync(directory)) return false
+  const names = await readdir(directory)
+  return names.length > 0 && !names.some((name) => marks.includes(name))
+}
+
+/**
+ * Makes the directory, or sees to it that nobody else may look into the one that is there. Fails, and changes nothing, where
+ * that is a directory for something else.
+ */
+export const make = Effect.fnUntraced(function* (home: string) {
+  const doing = `The state directory ${home} cannot be used`
+  if (yield* attempt(doing, () => isOthers(home))) {
+    return yield* new CommandFailed({
+      message: `${home} holds files that are not esb's: keep the state in a directory of its own, such as --home ${join(home, directoryName)}`
+    })
+  }
+  yield* attempt(doing, async () => {
     await mkdir(join(home, "config"), { recursive: true, mode: 0o700 })
     await chmod(home, 0o700)
-    await writeFile(join(home, ".gitignore"), "*\n")
+    const ignored = join(home, ".gitignore")
+    if (!existsSync(ignored)) await writeFile(ignored, "*\n")
   })
+})
 
 const Holder = Schema.fromJsonString(Schema.Struct({ pid: Schema.Int }))
 

@@ -13,6 +13,13 @@ export class WrongUsage extends Schema.TaggedError<WrongUsage>()("WrongUsage", {
   override readonly [Runtime.errorExitCode] = 2
 }
 
+/** Somebody was asked and left with Ctrl-C instead of an answer; ends as such a process does. */
+export class Abandoned extends Schema.TaggedError<Abandoned>()("Abandoned", {
+  message: Schema.String
+}) {
+  override readonly [Runtime.errorExitCode] = 130
+}
+
 /** No stack answers from this home. */
 export class StackNotRunning extends Schema.TaggedError<StackNotRunning>()("StackNotRunning", {
   home: Schema.UndefinedOr(Schema.String)

@@ -4,11 +4,14 @@
  * else wants a Node that is new enough.
  */
 import { version } from "../Version.ts"
+import * as Output from "./Output.ts"
 import * as SuitableNode from "./SuitableNode.ts"
 
 const [first, ...others] = process.argv.slice(2)
 const isVersionOnly = others.length === 0 && (first === "--version" || first === "-v")
 const node = SuitableNode.find()
+
+Output.watch()
 
 if (isVersionOnly) {
   process.stdout.write(`esb ${version}\n`)

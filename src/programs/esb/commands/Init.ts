@@ -1,14 +1,22 @@
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import { Argument, Command, Flag, Prompt } from "effect/cli"
 import { load } from "../Lazy.ts"
+import { Abandoned } from "../Refusal.ts"
 
-const ask = Prompt.Select({
+const question = Prompt.Select({
   message: "Which language?",
   choices: [
     { title: "Node", value: "node" as const },
     { title: "Python", value: "python" as const }
   ]
 })
+
+/** Nothing is chosen for somebody who was asked and left. */
+const ask = Effect.suspend(() =>
+  process.stdin.isTTY && process.stdout.isTTY
+    ? Effect.mapError(question, () => new Abandoned({ message: "Nothing was written." }))
+    : Effect.succeed("node" as const)
+)
 
 export const init = Command.make(
   "init",
@@ -19,13 +27,13 @@ export const init = Command.make(
     ),
     runtime: Flag.Literals("runtime", ["node", "python"]).pipe(
       Flag.withDescription("Language of the function; asked for on a terminal, node elsewhere"),
-      Flag.withFallbackPrompt(ask),
-      Flag.withDefault("node" as const)
+      Flag.optional
     )
   },
   ({ directory, runtime }) =>
-    Effect.flatMap(
-      load(() => import("../Starter.ts")),
-      ({ write }) => write(directory, runtime)
-    )
+    Effect.gen(function* () {
+      const chosen = Option.isSome(runtime) ? runtime.value : yield* ask
+      const { write } = yield* load(() => import("../Starter.ts"))
+      yield* write(directory, chosen)
+    })
 ).pipe(Command.withDescription("Write a small stack to begin with; nothing is overwritten"))
