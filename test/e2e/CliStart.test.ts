@@ -50,6 +50,19 @@ describe("esb", () => {
     needs("old-node")
   )
 
+  it.live("ends well when nobody reads its output any more, and says so when the disk is full", () =>
+    Effect.gen(function* () {
+      const root = yield* Cli.project({})
+      const { code, stderr } = yield* Cli.esb(["doctor"], { cwd: root, stdout: "closed" })
+      assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+      for (const command of ["doctor", "--version"]) {
+        const full = yield* Cli.esb([command], { cwd: root, stdout: "/dev/full" })
+        assert.strictEqual(full.code, 1)
+        assert.match(full.stderr, /^The output cannot be written: ENOSPC[^\n]*\n$/)
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.live("completes itself in the shells", () =>
     Effect.gen(function* () {
       for (const shell of ["bash", "zsh", "fish"]) {

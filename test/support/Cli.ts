@@ -1,7 +1,7 @@
 /** The command line as a user meets it: the built program, its exit code and what it writes. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { createInterface } from "node:readline"
@@ -23,6 +23,8 @@ export interface Surroundings {
   readonly environment?: Readonly<Record<string, string>>
   /** The interpreter; the one that runs the tests by default. */
   readonly node?: string
+  /** Where its output goes instead of to the test: to a reader that has left already, or to a file. */
+  readonly stdout?: "closed" | `/${string}`
 }
 
 /** The environment of the tests, without what would point a command at a stack or a setting of the machine. */
@@ -36,7 +38,7 @@ const start = (program: string, args: ReadonlyArray<string>, surroundings: Surro
   spawn(surroundings.node ?? process.execPath, [join(dist, `${program}.js`), ...args], {
     cwd: surroundings.cwd ?? tmpdir(),
     env: environmentOf(surroundings),
-    stdio: ["pipe", "pipe", "pipe"]
+    stdio: ["pipe", surroundings.stdout?.startsWith("/") ? openSync(surroundings.stdout, "w") : "pipe", "pipe"]
   })
 
 /** Runs a program to its end; killed when the scope of the test ends first. */
@@ -44,6 +46,7 @@ export const runProgram = (program: string, args: ReadonlyArray<string>, surroun
   Effect.callback<Ended>((resume) => {
     const child = start(program, args, surroundings)
     let [stdout, stderr] = ["", ""]
+    if (surroundings.stdout === "closed") child.stdout?.destroy()
     child.stdout?.setEncoding("utf8").on("data", (text: string) => (stdout += text))
     child.stderr?.setEncoding("utf8").on("data", (text: string) => (stderr += text))
     child.on("close", (code) => resume(Effect.succeed({ code, stdout, stderr })))
