@@ -55,6 +55,30 @@ describe("Home", () => {
     })
   )
 
+  it.live("is no directory with other files in it, which stays as it is", () =>
+    Effect.gen(function* () {
+      const project = temporary()
+      mkdirSync(join(project, "config"))
+      writeFileSync(join(project, ".gitignore"), "node_modules\n")
+      writeFileSync(join(project, "template.yaml"), "")
+      const before = mode(project)
+      const { message } = yield* Effect.flip(Home.make(project))
+      assert.include(message, `${project} has other files in it`)
+      assert.include(message, `--home ${join(project, ".esb")}`)
+      assert.strictEqual(mode(project), before)
+      assert.strictEqual(readFileSync(join(project, ".gitignore"), "utf8"), "node_modules\n")
+    })
+  )
+
+  it.live("keeps the .gitignore that is there", () =>
+    Effect.gen(function* () {
+      const home = yield* made
+      writeFileSync(join(home, ".gitignore"), "*\n!keep\n")
+      yield* Home.make(home)
+      assert.strictEqual(readFileSync(join(home, ".gitignore"), "utf8"), "*\n!keep\n")
+    })
+  )
+
   it.live("is held once, until the scope ends", () =>
     Effect.gen(function* () {
       const home = yield* made

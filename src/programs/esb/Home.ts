@@ -2,7 +2,7 @@
 import { Config, Effect, Option, Schema } from "effect"
 import { existsSync } from "node:fs"
 import { chmod, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises"
-import { dirname, join, resolve } from "node:path"
+import { basename, dirname, join, resolve } from "node:path"
 import { HomeDirectory } from "./Globals.ts"
 import { CommandFailed, HomeInUse } from "./Refusal.ts"
 import * as RunFile from "./RunFile.ts"
@@ -46,14 +46,16 @@ export const replaceFile = async (path: string, content: string, mode: number): 
   await rename(fresh, path)
 }
 
-/** One of these is in every directory that esb has made, also where a start was broken off. */
-const marks = ["config", "credentials.json", "holder.json", "lock", "build", "artifacts"]
+/** Files that only a state directory has. */
+const marks = ["credentials.json", "holder.json"]
+/** What is there when a start was broken off, or code was built and never started; other directories have such, too. */
+const beginnings = new Set([".gitignore", "config", "build", "artifacts", "sdk", "lock"])
 
-/** Whether a directory is somebody's own: it holds files, and none that esb keeps. */
+/** Whether a directory is for something else than the state of a stack. */
 const isOthers = async (directory: string): Promise<boolean> => {
-  if (!existsSync(directory)) return false
+  if (!existsSync(directory) || basename(directory) === directoryName) return false
   const names = await readdir(directory)
-  return names.length > 0 && !names.some((name) => marks.includes(name))
+  return !names.some((name) => marks.includes(name)) && !names.every((name) => beginnings.has(name))
 }
 
 /**
@@ -64,7 +66,7 @@ export const make = Effect.fnUntraced(function* (home: string) {
   const doing = `The state directory ${home} cannot be used`
   if (yield* attempt(doing, () => isOthers(home))) {
     return yield* new CommandFailed({
-      message: `${home} holds files that are not esb's: keep the state in a directory of its own, such as --home ${join(home, directoryName)}`
+      message: `${home} has other files in it: keep the state in a directory of its own, such as --home ${join(home, directoryName)}`
     })
   }
   yield* attempt(doing, async () => {
