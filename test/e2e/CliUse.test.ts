@@ -95,7 +95,12 @@ describe("esb logs, ps, routes, events", () => {
       const lines = (yield* esb(["logs", "--function", "hello", "--json"])).stdout.trim().split("\n")
       const messages = lines.map((line) => JSON.parse(line).message as string)
       assert.isTrue(messages.some((message) => message.includes("said hi")))
-      assert.strictEqual((yield* esb(["logs", "--function", "nobody"])).stdout, "")
+      const unknown = yield* esb(["logs", "--function", "helo"])
+      assert.deepStrictEqual({ code: unknown.code, stdout: unknown.stdout }, { code: 1, stdout: "" })
+      assert.include(unknown.stderr, 'no such function is deployed; did you mean "hello"?')
+      const newest = yield* esb(["logs", "--function", "hello", "--json", "--limit", "1"])
+      assert.deepStrictEqual(newest.stdout.trim().split("\n"), lines.slice(-1))
+      assert.strictEqual((yield* esb(["logs", "--limit", "10001"])).code, 2)
       assert.strictEqual((yield* esb(["logs", "--function", "hello", "--since", "2999-01-01T00:00:00Z"])).stdout, "")
       assert.strictEqual((yield* esb(["logs", "--since", "soon"])).code, 2)
 

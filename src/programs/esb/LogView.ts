@@ -1,13 +1,17 @@
 /** Reads the log of a running stack, and goes on reading. */
 import { Clock, Duration, Effect, Option, Schema } from "effect"
+import * as Suggestion from "#domain/Suggestion"
 import * as GatewayClient from "./GatewayClient.ts"
-import { WrongUsage } from "./Refusal.ts"
+import { CommandFailed, WrongUsage } from "./Refusal.ts"
 import * as RunFile from "./RunFile.ts"
 import { onStdout, voice } from "./Voice.ts"
 
-/** Lines of one page; the newest of them when nothing else is said. */
+/** Lines of one page, of the part of the log that was asked for. */
 const page = 1000
+/** The newest lines of the whole log, when no number is given. */
 const firstPage = 200
+/** As many as a Gateway answers with. */
+const mostLines = 10_000
 /** How often `-f` asks. */
 const askEvery = Duration.millis(200)
 
@@ -29,6 +33,7 @@ export interface LogFlags {
   readonly functionName: Option.Option<string>
   readonly requestId: Option.Option<string>
   readonly since: Option.Option<string>
+  readonly limit: Option.Option<number>
 }
 
 /** `15m`, `2 hours`, `30`, or a time such as `2026-10-07T12:00:00Z`, as milliseconds since 1970. */
@@ -97,14 +102,30 @@ const queryOf = Effect.fnUntraced(function* (flags: LogFlags) {
   return query
 })
 
+const Functions = Schema.Struct({ functions: Schema.Record(Schema.String, Schema.Unknown) })
+
+/** Fails when the stack has no function of this name. What one wrote that is gone by now may still be there to be read. */
+const expectFunction = Effect.fnUntraced(function* (gateway: GatewayClient.GatewayClient, name: string) {
+  const { functions } = yield* gateway.page("/functions", Functions)
+  if (Object.hasOwn(functions, name)) return
+  return yield* new CommandFailed({
+    message: `There are no lines of ${name}, and no such function is deployed${Suggestion.of(name, Object.keys(functions))}`
+  })
+})
+
 /** `esb logs`: what is there, then with `-f` what comes. */
 export const show = Effect.fnUntraced(function* (flags: LogFlags) {
   const { json: isJson, note } = yield* voice
   const query = yield* queryOf(flags)
   const gateway = yield* GatewayClient.connect
-  const limit = Option.isSome(flags.since) || Option.isSome(flags.requestId) ? page : firstPage
+  const usual = Option.isSome(flags.since) || Option.isSome(flags.requestId) ? page : firstPage
+  const limit = Option.getOrElse(flags.limit, () => usual)
   const records = yield* gateway.lines(`/_esb/logs?${query}&limit=${limit}`, StoredLogRecord)
+  if (records.length === 0 && Option.isSome(flags.functionName)) {
+    yield* expectFunction(gateway, flags.functionName.value)
+  }
   print(records, isJson)
+  if (records.length === limit) note(`The newest ${limit} lines${limit < mostLines ? "; --limit shows more" : ""}.`)
   if (!flags.follow) return
   yield* follow({ gateway, query, from: records.at(-1)?.position ?? 0, isJson, isShown: () => true })
   note("The stack has stopped.")

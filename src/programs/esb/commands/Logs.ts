@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { load } from "../Lazy.ts"
 
@@ -14,6 +14,11 @@ export const logs = Command.make(
     requestId: Flag.String("request").pipe(Flag.withDescription("Lines of one call"), Flag.optional),
     since: Flag.String("since").pipe(
       Flag.withDescription("Lines since then: 30s, 15m, 2h, 1d ago, or a time"),
+      Flag.optional
+    ),
+    limit: Flag.Int("limit").pipe(
+      Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 }))),
+      Flag.withDescription("The newest this many; 200 by default, 1000 with --since or --request"),
       Flag.optional
     )
   },
