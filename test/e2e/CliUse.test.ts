@@ -173,6 +173,34 @@ describe("esb deploy", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("keeps the parameters of the last deploy until others are given; a new start forgets them", () =>
+    Effect.gen(function* () {
+      const stage = "Parameters:\n  Stage: { Type: String, Default: dev }\nResources:"
+      const environment = "Runtime: nodejs24.x\n      Environment: { Variables: { STAGE: !Ref Stage } }"
+      const template = (Cli.hello("hi")["template.yaml"] ?? "")
+        .replace("Resources:", stage)
+        .replace("Runtime: nodejs24.x", environment)
+      const root = yield* Cli.project({
+        "template.yaml": template,
+        "src/app.mjs": "export const handler = async () => process.env.STAGE"
+      })
+      const esb = (...args: ReadonlyArray<string>) => Cli.esb(args, { cwd: root })
+      const answer = Effect.map(esb("invoke", "hello"), ({ stdout }) => JSON.parse(stdout) as unknown)
+      const up = yield* Cli.up(root, ["-p", "Stage=prod"])
+      assert.strictEqual((yield* esb("deploy")).stdout, "Nothing has changed.\n")
+      assert.strictEqual(yield* answer, "prod")
+      yield* esb("deploy", "-p", "Stage=test")
+      assert.strictEqual(yield* answer, "test")
+      Cli.write(root, { "src/app.mjs": "export const handler = async () => `new ${process.env.STAGE}`" })
+      yield* Cli.eventually(async () => assert.strictEqual(await Effect.runPromise(answer), "new test"), "15 seconds")
+      Cli.write(root, { "other.yaml": Cli.hello("hi")["template.yaml"] ?? "" })
+      assert.strictEqual((yield* esb("deploy", "other.yaml")).code, 0)
+      yield* up.end("SIGTERM")
+      yield* Cli.up(root)
+      assert.strictEqual(yield* answer, "new dev")
+    }).pipe(Effect.scoped)
+  )
+
   it.live("needs a running stack, except with --build-only", () =>
     Effect.gen(function* () {
       const root = yield* Cli.project(Cli.hello("hi"))

@@ -4,6 +4,7 @@ import * as ConfigFiles from "./ConfigFiles.ts"
 import * as Deployment from "./Deployment.ts"
 import * as GatewayClient from "./GatewayClient.ts"
 import * as Home from "./Home.ts"
+import * as KeptParameters from "./KeptParameters.ts"
 import { CommandFailed, StackNotRunning } from "./Refusal.ts"
 import * as RunFile from "./RunFile.ts"
 import type { BuildSettings } from "./Settings.ts"
@@ -53,10 +54,11 @@ export const deploy = Effect.fn("esb.deploy")(function* (flags: DeployFlags, set
   const home = yield* flags.buildOnly ? Home.forTemplate(template) : runningHome(template)
   if (flags.buildOnly) yield* Home.make(home)
 
+  const kept = yield* KeptParameters.read(home)
   const build = Effect.flatMap(Deployment.make, (prepare) =>
-    prepare({ template, parameters: flags.parameters, settings, voice })
+    prepare({ template, parameters: flags.parameters, kept, settings, voice })
   )
-  const { images, manifest } = yield* build.pipe(Effect.provide(Deployment.layer(home)))
+  const { images, manifest, parameters } = yield* build.pipe(Effect.provide(Deployment.layer(home)))
   if (flags.buildOnly) {
     const built = [...images].map(([name, image]) => ({ name, image }))
     return yield* voice.result({ built }, () =>
@@ -66,6 +68,7 @@ export const deploy = Effect.fn("esb.deploy")(function* (flags: DeployFlags, set
       )
     )
   }
+  yield* KeptParameters.write(home, parameters)
   const written = yield* ConfigFiles.replace(home, manifest)
   yield* untilTaken(home, yield* ConfigFiles.revision(home))
   const lines = ConfigFiles.told(written)

@@ -1,5 +1,5 @@
 /** From a template to what a Gateway can run: read it, build every function, keep the code, say what is deployed. */
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Schema } from "effect"
 import { dirname, join, relative } from "node:path"
 import type { Stack, StackFunction, TemplateNotice } from "#domain/Stack"
 import * as Template from "#domain/Template"
@@ -10,6 +10,7 @@ import { ArtifactStore } from "#services/ArtifactStore"
 import { FunctionBuilder } from "#services/FunctionBuilder"
 import { inherited } from "./Environment.ts"
 import * as Interpreter from "./Interpreter.ts"
+import type { Parameters } from "./KeptParameters.ts"
 import type { BuildSettings } from "./Settings.ts"
 import * as StackManifest from "./StackManifest.ts"
 import type { Voice } from "./Voice.ts"
@@ -17,13 +18,18 @@ import type { Voice } from "./Voice.ts"
 export interface DeploymentRequest {
   /** Absolute. */
   readonly template: string
-  readonly parameters: Readonly<Record<string, string>>
+  /** Those given now. */
+  readonly parameters: Parameters
+  /** Those of an earlier deploy: they count where none is given now, and the template still has them. */
+  readonly kept: Parameters
   readonly settings: BuildSettings
   readonly voice: Voice
 }
 
 export interface Deployment {
   readonly stack: Stack
+  /** Those that counted. */
+  readonly parameters: Parameters
   readonly manifest: StackManifest.StackManifest
   /** The code of each function: `artifact:sha256:…`, or the reference of an image. */
   readonly images: ReadonlyMap<string, string>
@@ -46,10 +52,18 @@ const near = (path: string): string => {
   return short === "" || short.startsWith("..") ? path : short
 }
 
-const read = Effect.fnUntraced(function* ({ parameters, settings, template }: DeploymentRequest) {
+const Declaring = Schema.Struct({ Parameters: Schema.Record(Schema.String, Schema.Unknown) })
+
+const read = Effect.fnUntraced(function* ({ kept, parameters: given, settings, template }: DeploymentRequest) {
   const { document, file, lineOf } = yield* TemplateFile.read(near(template))
+  const declared = Schema.is(Declaring)(document) ? document.Parameters : {}
+  const still = Object.entries(kept).filter(([name]) => Object.hasOwn(declared, name))
+  const parameters: Parameters = { ...Object.fromEntries(still), ...given }
   const { allowUnsupported, region } = settings
-  return yield* Effect.fromResult(Template.resolve({ file, document, lineOf, parameters, region, allowUnsupported }))
+  const stack = yield* Effect.fromResult(
+    Template.resolve({ file, document, lineOf, parameters, region, allowUnsupported })
+  )
+  return { stack, parameters }
 })
 
 /** What the template says that is not, or not fully, done here. */
@@ -104,7 +118,7 @@ export const make = Effect.gen(function* () {
   })
 
   return Effect.fn("Deployment.prepare")(function* (request: DeploymentRequest) {
-    const stack = yield* read(request)
+    const { stack, parameters } = yield* read(request)
     warn(request.voice, [...stack.warnings.map((notice) => toldNotice(request.template, notice)), ...noticesOf(stack)])
     const built = yield* Effect.forEach(stack.functions, (each) => code(request, stack, each), {
       concurrency: request.settings.buildConcurrency
@@ -112,6 +126,7 @@ export const make = Effect.gen(function* () {
     const images = new Map(stack.functions.map(({ name }, index) => [name as string, built[index]?.image ?? ""]))
     const deployment: Deployment = {
       stack,
+      parameters,
       images,
       manifest: StackManifest.make(stack, images),
       inputs: [...new Set([request.template, ...built.flatMap(({ inputs }) => inputs)])]

@@ -7,6 +7,7 @@ import * as Deployment from "./Deployment.ts"
 import * as GatewayClient from "./GatewayClient.ts"
 import * as GatewayLaunch from "./GatewayLaunch.ts"
 import * as Home from "./Home.ts"
+import * as KeptParameters from "./KeptParameters.ts"
 import * as LogView from "./LogView.ts"
 import * as ProcessIdentity from "./ProcessIdentity.ts"
 import * as ReadyNote from "./ReadyNote.ts"
@@ -50,13 +51,18 @@ export const up = Effect.fn("esb.up")(function* (flags: UpFlags, settings: UpSet
 
 const run = Effect.fnUntraced(function* (undertaking: Undertaking) {
   const { home, parameters, settings, templatePath: template, voice } = undertaking
-  const prepare = (yield* Deployment.make)({ template, parameters, settings, voice })
-  const deployment = yield* prepare
+  const prepare = yield* Deployment.make
+  const deployment = yield* prepare({ template, parameters, kept: {}, settings, voice })
+  yield* KeptParameters.write(home, deployment.parameters)
   yield* ConfigFiles.replace(home, deployment.manifest)
   // What earlier runs left: nobody runs it any more.
   const store = yield* ArtifactStore
   yield* store.keepOnly(new Set(deployment.images.values()))
-  if (settings.watch) yield* Effect.forkScoped(SourceFollower.follow({ prepare, from: deployment, home, voice }))
+  // A deploy in the meantime may have given other values.
+  const again = Effect.flatMap(KeptParameters.read(home), (kept) =>
+    prepare({ template, parameters: {}, kept, settings, voice })
+  )
+  if (settings.watch) yield* Effect.forkScoped(SourceFollower.follow({ prepare: again, from: deployment, home, voice }))
 
   const answers = yield* Deferred.make<void>()
   if (process.stdout.isTTY && !voice.json) {
