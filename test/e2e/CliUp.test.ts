@@ -139,6 +139,22 @@ describe("esb up", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("names --allow-unsupported where that helps, and nowhere else", () =>
+    Effect.gen(function* () {
+      const files = Cli.hello("hi")
+      const topic = "  Topic: { Type: AWS::SNS::Topic }\n"
+      const root = yield* Cli.project({
+        ...files,
+        "template.yaml": `${files["template.yaml"]}${topic}`,
+        "wrong.yaml": `${files["template.yaml"]}      Timeout: soon\n`
+      })
+      const refused = yield* Cli.esb(["up", "--port", "0"], { cwd: root })
+      assert.match(refused.stderr, /Topic.*\nWith --allow-unsupported, .*\n$/)
+      assert.notInclude((yield* Cli.esb(["up", "wrong.yaml"], { cwd: root })).stderr, "--allow-unsupported")
+      assert.include((yield* Cli.up(root, ["--allow-unsupported"])).stderr(), "Topic")
+    }).pipe(Effect.scoped)
+  )
+
   it.live("names what is missing: a template, the code of a function, the value of a parameter", () =>
     Effect.gen(function* () {
       const files = Cli.hello("hi")

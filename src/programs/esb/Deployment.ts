@@ -1,8 +1,10 @@
 /** From a template to what a Gateway can run: read it, build every function, keep the code, say what is deployed. */
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Layer, Result, Schema } from "effect"
 import { dirname, join, relative } from "node:path"
+import { isDeepStrictEqual } from "node:util"
 import type { Stack, StackFunction, TemplateNotice } from "#domain/Stack"
 import * as Template from "#domain/Template"
+import type { TemplateInvalid, TemplateProblem } from "#domain/TemplateInvalid"
 import * as LocalFunctionBuilder from "#layers/build/LocalFunctionBuilder"
 import * as FileArtifactStore from "#layers/files/FileArtifactStore"
 import * as TemplateFile from "#layers/files/TemplateFile"
@@ -11,6 +13,7 @@ import { FunctionBuilder } from "#services/FunctionBuilder"
 import { inherited } from "./Environment.ts"
 import * as Interpreter from "./Interpreter.ts"
 import type { Parameters } from "./KeptParameters.ts"
+import { CommandFailed } from "./Refusal.ts"
 import type { BuildSettings } from "./Settings.ts"
 import * as StackManifest from "./StackManifest.ts"
 import type { Voice } from "./Voice.ts"
@@ -52,6 +55,18 @@ const near = (path: string): string => {
   return short === "" || short.startsWith("..") ? path : short
 }
 
+/** A refusal with a way around it, when some of it is only for what is not offered here. */
+const withAdvice = (refused: TemplateInvalid, asked: Template.TemplateRequest) => {
+  const allowed = Template.resolve({ ...asked, allowUnsupported: true })
+  const left = Result.isFailure(allowed) ? allowed.failure.problems : []
+  const isOnlyUnoffered = (problem: TemplateProblem) => !left.some((each) => isDeepStrictEqual(each, problem))
+  return refused.problems.some(isOnlyUnoffered)
+    ? new CommandFailed({
+        message: `${refused.message}\nWith --allow-unsupported, what is not supported is left out with a warning.`
+      })
+    : refused
+}
+
 const Declaring = Schema.Struct({ Parameters: Schema.Record(Schema.String, Schema.Unknown) })
 
 const read = Effect.fnUntraced(function* ({ kept, parameters: given, settings, template }: DeploymentRequest) {
@@ -60,8 +75,9 @@ const read = Effect.fnUntraced(function* ({ kept, parameters: given, settings, t
   const still = Object.entries(kept).filter(([name]) => Object.hasOwn(declared, name))
   const parameters: Parameters = { ...Object.fromEntries(still), ...given }
   const { allowUnsupported, region } = settings
+  const asked = { file, document, lineOf, parameters, region, allowUnsupported }
   const stack = yield* Effect.fromResult(
-    Template.resolve({ file, document, lineOf, parameters, region, allowUnsupported })
+    Result.mapError(Template.resolve(asked), (refused) => withAdvice(refused, asked))
   )
   return { stack, parameters }
 })

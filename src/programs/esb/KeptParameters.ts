@@ -20,7 +20,9 @@ export const read = Effect.fnUntraced(function* (home: string) {
     })
   )
   return yield* Schema.decodeEffect(Schema.fromJsonString(Parameters))(text).pipe(
-    Effect.mapError(() => new CommandFailed({ message: `${path} is damaged: remove it, and name all parameters again` }))
+    Effect.mapError(
+      () => new CommandFailed({ message: `${path} is damaged: remove it, and name all parameters again` })
+    )
   )
 })
 
