@@ -319,12 +319,34 @@ const suite = (name: string, layer: () => Layer.Layer<FunctionBuilder>) =>
         assert.include(String(failure), `${join(root, "src/app.ts")}:2:8`)
       }))
 
-    test("refuses a property of esbuild that it does not know", () =>
+    test("writes source maps that find the sources, wherever the entry points lie", () =>
+      Effect.gen(function* () {
+        const root = project({
+          "src/app.ts": 'export { two as handler } from "./deep/er/two.ts"',
+          "src/deep/er/two.ts": 'import { three } from "../../../three.ts"\nexport const two = () => three',
+          "three.ts": "export const three: number = 3"
+        })
+        const EntryPoints = ["app.ts", "deep/er/two.ts"]
+        const code = { buildMethod: "esbuild", buildProperties: { EntryPoints, Sourcemap: true } }
+        const { sources } = yield* build(request(root, code))
+        for (const map of ["app.js.map", "deep/er/two.js.map"]) {
+          const { sourceRoot, sources: paths } = JSON.parse(text(sources.taskDirectory, map))
+          const found = paths.map((path: string) => join(sourceRoot, path))
+          assert.include(found, join(root, "src/deep/er/two.ts"))
+          assert.include(found, join(root, "three.ts"))
+        }
+      }))
+
+    test("refuses what esbuild is not told in this way, property by property", () =>
       Effect.gen(function* () {
         const root = project({ "src/app.ts": "export const handler = 1" })
-        const code = { buildMethod: "esbuild", buildProperties: { Minifyy: true } }
-        const failure = yield* Effect.flip(build(request(root, code)))
-        assert.match(String(failure), /BuildProperties of esbuild: .*Minifyy/s)
+        const buildProperties = { Minifyy: true, EntryPoints: "app.ts" }
+        const { message } = yield* Effect.flip(build(request(root, { buildMethod: "esbuild", buildProperties })))
+        const lines = message.split("\n").toSorted()
+        assert.lengthOf(lines, 2)
+        assert.match(message, /^Orders: BuildProperties/)
+        assert.match(message, /BuildProperties\.EntryPoints: Expected array/)
+        assert.match(message, /BuildProperties\.Minifyy: not known; did you mean "Minify"\?/)
       }))
 
     test("leaves an SDK that is not installed to the runtime, and warns when it cannot be fetched", () =>

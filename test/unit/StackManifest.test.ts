@@ -55,6 +55,18 @@ describe("StackManifest", () => {
     })
   })
 
+  it("lets Node go by the source maps that were asked for, unless the function has options of its own", () => {
+    const mapped: StackFunction = {
+      ...hello,
+      code: { ...(hello.code as Extract<StackFunction["code"], { _tag: "Zip" }>), buildProperties: { Sourcemap: true } }
+    }
+    const environmentOf = (each: StackFunction) =>
+      StackManifest.make(stack([each]), images).functions.functions["hello"]?.environment
+    assert.deepStrictEqual(environmentOf(mapped), { NODE_OPTIONS: "--enable-source-maps" })
+    const own = { NODE_OPTIONS: "--no-warnings" }
+    assert.deepStrictEqual(environmentOf({ ...mapped, environment: own }), own)
+  })
+
   it("is understood by those who read functions.yml and routing.yml", () => {
     const full: StackFunction = {
       ...hello,

@@ -2,6 +2,7 @@
 import { Effect, Schema } from "effect"
 import { existsSync } from "node:fs"
 import { dirname, join, relative, resolve } from "node:path"
+import * as BundleProperties from "./BundleProperties.ts"
 import { Unbuildable } from "./Unbuildable.ts"
 
 const extensions = [".ts", ".mts", ".cts", ".tsx"]
@@ -14,27 +15,6 @@ export const entryOf = (source: string, handler: string): string | undefined => 
   const extension = extensions.find((each) => existsSync(join(source, module + each)))
   return extension === undefined ? undefined : module + extension
 }
-
-const Words = Schema.Array(Schema.String)
-const Table = Schema.Record(Schema.String, Schema.String)
-
-/** `Metadata.BuildProperties` of `BuildMethod: esbuild`. */
-const Properties = Schema.Struct({
-  EntryPoints: Schema.optionalKey(Words),
-  Format: Schema.optionalKey(Schema.Literals(["cjs", "esm"])),
-  Target: Schema.optionalKey(Schema.String),
-  Minify: Schema.optionalKey(Schema.Boolean),
-  Sourcemap: Schema.optionalKey(Schema.Union([Schema.Boolean, Schema.Literals(["linked", "inline", "external"])])),
-  SourcesContent: Schema.optionalKey(Schema.Boolean),
-  KeepNames: Schema.optionalKey(Schema.Boolean),
-  External: Schema.optionalKey(Words),
-  MainFields: Schema.optionalKey(Words),
-  Loader: Schema.optionalKey(Words),
-  Banner: Schema.optionalKey(Table),
-  Footer: Schema.optionalKey(Table),
-  Define: Schema.optionalKey(Table),
-  OutExtension: Schema.optionalKey(Words)
-})
 
 /** `[".js=.mjs"]` as `{ ".js": ".mjs" }`. */
 const pairs = (words: ReadonlyArray<string> = []): Record<string, string> =>
@@ -91,9 +71,7 @@ const loadEsbuild = Effect.tryPromise({
 export const bundle = Effect.fnUntraced(function* (request: BundleRequest) {
   const { entry, handler, modules } = request
   const source = resolve(request.source)
-  const properties = yield* Schema.decodeEffect(Properties, { onExcessProperty: "error" })(request.properties).pipe(
-    Effect.mapError((cause) => new Unbuildable({ detail: `BuildProperties of esbuild: ${cause.message}` }))
-  )
+  const properties = yield* BundleProperties.decode(request.properties)
   const entries = properties.EntryPoints ?? (entry === undefined ? [] : [entry])
   if (entries.length === 0) {
     return yield* new Unbuildable({ detail: `no TypeScript file for the handler ${handler} in ${source}` })
@@ -102,41 +80,51 @@ export const bundle = Effect.fnUntraced(function* (request: BundleRequest) {
   const asModule = isModule(entries[0] ?? "", request.moduleType, properties.Format)
   const sourcemap = properties.Sourcemap ?? "linked"
 
-  const result = yield* Effect.tryPromise({
-    try: () =>
-      build({
-        absWorkingDir: source,
-        entryPoints: entries.map((each) => join(source, each)),
-        outbase: source,
-        // Nothing is written: only the paths in the source map are relative to it.
-        outdir: source,
-        sourceRoot: `${source}/`,
-        write: false,
-        bundle: true,
-        platform: "node",
-        format: asModule ? "esm" : "cjs",
-        target: properties.Target ?? request.target,
-        minify: properties.Minify ?? false,
-        sourcemap: sourcemap === true ? "linked" : sourcemap,
-        sourcesContent: properties.SourcesContent ?? false,
-        keepNames: properties.KeepNames ?? true,
-        external: [...(properties.External ?? [])],
-        nodePaths: [...modules],
-        plugins: [missingSdk(source, modules)],
-        metafile: true,
-        logLevel: "silent",
-        mainFields: properties.MainFields === undefined ? ["module", "main"] : [...properties.MainFields],
-        loader: pairs(properties.Loader) as Record<string, "text">,
-        define: { ...properties.Define },
-        banner: { ...(asModule ? { js: requireBanner } : {}), ...properties.Banner },
-        footer: { ...properties.Footer },
-        outExtension: { ...(asModule ? { ".js": ".mjs" } : {}), ...pairs(properties.OutExtension) }
-      }),
+  const bundleOf = (directory: string, entryPoints: ReadonlyArray<string>) =>
+    build({
+      absWorkingDir: source,
+      entryPoints: [...entryPoints],
+      outbase: source,
+      // Nothing is written: only the paths in the source map are relative to it.
+      outdir: source,
+      sourceRoot: `${directory}/`,
+      write: false,
+      bundle: true,
+      platform: "node",
+      format: asModule ? "esm" : "cjs",
+      target: properties.Target ?? request.target,
+      minify: properties.Minify ?? false,
+      sourcemap: sourcemap === true ? "linked" : sourcemap,
+      sourcesContent: properties.SourcesContent ?? false,
+      keepNames: properties.KeepNames ?? true,
+      external: [...(properties.External ?? [])],
+      nodePaths: [...modules],
+      plugins: [missingSdk(source, modules)],
+      metafile: true,
+      logLevel: "silent",
+      mainFields: properties.MainFields === undefined ? ["module", "main"] : [...properties.MainFields],
+      loader: pairs(properties.Loader) as Record<string, "text">,
+      define: { ...properties.Define },
+      banner: { ...(asModule ? { js: requireBanner } : {}), ...properties.Banner },
+      footer: { ...properties.Footer },
+      outExtension: { ...(asModule ? { ".js": ".mjs" } : {}), ...pairs(properties.OutExtension) }
+    })
+  // esbuild writes one root into all source maps, and paths relative to each of them: one directory at a time fits both.
+  const directories = Map.groupBy(
+    entries.map((each) => join(source, each)),
+    (path) => dirname(path)
+  )
+  const results = yield* Effect.tryPromise({
+    try: () => Promise.all([...directories].map(([directory, paths]) => bundleOf(directory, paths))),
     catch: (cause) => new Unbuildable({ detail: messageOf(cause, source) })
   })
   const made: Bundle = {
-    files: new Map(result.outputFiles.map(({ path, contents }) => [relative(source, path), contents])),
-    inputs: Object.keys(result.metafile.inputs).map((path) => resolve(source, path))
+    files: new Map(
+      results.flatMap(({ outputFiles }) => outputFiles.map(({ path, contents }) => [relative(source, path), contents]))
+    ),
+    inputs: [
+      ...new Set(results.flatMap(({ metafile }) => Object.keys(metafile.inputs).map((path) => resolve(source, path))))
+    ]
   }
   return made
 })

@@ -9,12 +9,18 @@ const seconds = (ms: number | undefined) => (ms === undefined ? undefined : ms /
 
 const whole = <A extends object>(entry: A): A | undefined => (Object.keys(entry).length === 0 ? undefined : entry)
 
+/** As `sam build`: who asks for source maps gets stacks that go by them. */
+const environmentOf = ({ code, environment }: StackFunction) =>
+  code._tag === "Zip" && code.buildProperties["Sourcemap"] === true && environment["NODE_OPTIONS"] === undefined
+    ? { ...environment, NODE_OPTIONS: "--enable-source-maps" }
+    : environment
+
 const entryOf = (each: StackFunction, image: string) => ({
   image,
   ...(each.code._tag === "Image" ? {} : { runtime: each.code.runtime, handler: each.code.handler }),
   timeout: each.timeoutMs / 1000,
   memory_size: each.memoryMiB,
-  ...given("environment", whole(each.environment)),
+  ...given("environment", whole(environmentOf(each))),
   ...given(
     "scaling",
     whole({ ...given("min_capacity", each.minCapacity), ...given("max_capacity", each.maxCapacity) })
