@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs"
 import { createServer } from "node:net"
 import { join } from "node:path"
@@ -67,6 +67,33 @@ describe("esb up", () => {
       }).pipe(Effect.scoped)
     )
   }
+
+  it.live("lets calls in flight end at a Ctrl-C that arrives twice, and ends them at a later one", () =>
+    Effect.gen(function* () {
+      const wait = "await new Promise((done) => setTimeout(done, 1500))"
+      const root = yield* Cli.project({
+        ...Cli.hello("hi"),
+        "src/app.mjs": `export const handler = async () => { ${wait}; return { statusCode: 200, body: "in time" } }`
+      })
+      for (const [pauseMs, answer] of [
+        [20, "in time"],
+        [600, "cut"]
+      ] as const) {
+        const up = yield* Cli.up(root)
+        const call = yield* Effect.forkScoped(
+          Effect.tryPromise(() => fetch(`${up.ready.gateway}/hello`).then((response) => response.text())).pipe(
+            Effect.orElseSucceed(() => "cut")
+          )
+        )
+        yield* Effect.sleep("500 millis")
+        const ended = yield* Effect.forkScoped(up.end("SIGINT"))
+        yield* Effect.sleep(pauseMs)
+        up.child.kill("SIGINT")
+        assert.strictEqual(yield* Fiber.join(call), answer)
+        assert.strictEqual(yield* Fiber.join(ended), 0)
+      }
+    }).pipe(Effect.scoped)
+  )
 
   it.live("starts a killed Gateway again at the same address, with the same token", () =>
     Effect.gen(function* () {

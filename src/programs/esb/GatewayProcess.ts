@@ -11,6 +11,11 @@ const readyWithin = "30 seconds"
 const keptLines = 5
 const keptBytes = 8192
 const lastWordsMs = 200
+/**
+ * One Ctrl-C may come twice: to a whole process group, and again from a process of that group that hands it on. Later it is
+ * another one.
+ */
+const echoMs = 300
 
 const decodeReady = Schema.decodeOption(
   Schema.fromJsonString(Schema.Struct({ ready: Schema.Literal(true), url: Schema.String }))
@@ -55,7 +60,7 @@ const lines = (each: (line: string) => void) => {
 
 /**
  * Starts the Gateway in a process group of its own, so that Ctrl-C on the terminal reaches only us. The end of the scope asks
- * it to stop, waits for `patience`, and kills what is left; a second Ctrl-C in the meantime kills at once.
+ * it to stop, waits for `patience`, and kills what is left; another Ctrl-C in the meantime kills at once.
  */
 export const start = Effect.fnUntraced(function* (options: GatewayOptions, patienceMs: number) {
   const url = yield* Deferred.make<string>()
@@ -127,8 +132,12 @@ export const start = Effect.fnUntraced(function* (options: GatewayOptions, patie
 const stop = (child: ChildProcess, ended: Effect.Effect<string>, patienceMs: number) => {
   const kill = () => signal(child, "SIGKILL", true)
   const impatience = Effect.acquireRelease(
-    Effect.sync(() => process.on("SIGINT", kill)),
-    () => Effect.sync(() => process.off("SIGINT", kill))
+    Effect.sync(() => setTimeout(() => process.on("SIGINT", kill), echoMs)),
+    (timer) =>
+      Effect.sync(() => {
+        clearTimeout(timer)
+        process.off("SIGINT", kill)
+      })
   )
   return Effect.gen(function* () {
     yield* impatience
