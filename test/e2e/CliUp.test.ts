@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import * as Cli from "#test/support/Cli"
+import { needs } from "#test/support/Engines"
 
 const text = (url: string) => Effect.promise(() => fetch(url).then((response) => response.text()))
 
@@ -222,6 +223,23 @@ describe("esb up", () => {
       assert.strictEqual(response.status, 502)
       assert.match(body, /Runtime python3\.13 cannot run here: .*Python 3\.13.*install it/)
     }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "warns once of another version of an interpreter, though both the build and the Gateway find it",
+    () =>
+      Effect.gen(function* () {
+        const template = Cli.hello("hi")["template.yaml"] ?? ""
+        const root = yield* Cli.project({
+          "template.yaml": template.replace("nodejs24.x", "python3.14"),
+          "src/app.py": 'def handler(event, context): return {"statusCode": 200, "body": "hi"}\n'
+        })
+        const up = yield* Cli.up(root)
+        assert.strictEqual(yield* text(`${up.ready.gateway}/hello`), "hi")
+        const isAnother = readFileSync(join(up.home, "gateway.log"), "utf8").includes("python3.14 runs on Python")
+        assert.strictEqual(up.stderr().match(/python3\.14 runs on Python/g)?.length ?? 0, isAnother ? 1 : 0)
+      }).pipe(Effect.scoped),
+    needs("python")
   )
 
   it.live("does not let other machines in unless it is told to", () =>

@@ -11,6 +11,7 @@ import { CommandFailed } from "./Refusal.ts"
 import * as RunFile from "./RunFile.ts"
 import type { UpSettings } from "./Settings.ts"
 import type { Voice } from "./Voice.ts"
+import * as Warnings from "./Warnings.ts"
 
 /** Beside the bundle that this file becomes a part of. */
 const program = fileURLToPath(new URL("./gateway.js", import.meta.url))
@@ -41,7 +42,7 @@ const repeat = (line: string, { verbose }: UpSettings, voice: Voice): string | u
   const { level, message } = told.value
   const isWorthTelling = worthTelling.has(level)
   if (verbose) voice.note(`${level} ${message}`)
-  else if (isWorthTelling) voice.warn(message)
+  else if (isWorthTelling && !Warnings.wasTold(message)) voice.warn(message)
   return isWorthTelling ? message : undefined
 }
 
