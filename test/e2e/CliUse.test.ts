@@ -192,7 +192,10 @@ describe("esb deploy", () => {
       yield* esb("deploy", "-p", "Stage=test")
       assert.strictEqual(yield* answer, "test")
       Cli.write(root, { "src/app.mjs": "export const handler = async () => `new ${process.env.STAGE}`" })
-      yield* Cli.eventually(async () => assert.strictEqual(await Effect.runPromise(answer), "new test"), "15 seconds")
+      yield* answer.pipe(
+        Effect.repeat({ until: (value) => value === "new test" }),
+        Effect.timeoutOrElse({ duration: "15 seconds", orElse: () => Effect.die("the change was not built") })
+      )
       Cli.write(root, { "other.yaml": Cli.hello("hi")["template.yaml"] ?? "" })
       assert.strictEqual((yield* esb("deploy", "other.yaml")).code, 0)
       yield* up.end("SIGTERM")

@@ -41,6 +41,6 @@ const complaintsOf = (issue: SchemaIssue.Issue): string =>
     .join("\n")
 
 export const decode = (written: Readonly<Record<string, unknown>>) =>
-  Schema.decodeUnknownEffect(BundleProperties, { onExcessProperty: "error", errors: "all" })(written).pipe(
+  Schema.decodeEffect(BundleProperties, { onExcessProperty: "error", errors: "all" })(written).pipe(
     Effect.mapError(({ issue }) => new Unbuildable({ detail: complaintsOf(issue) }))
   )

@@ -129,15 +129,23 @@ export const start = Effect.fnUntraced(function* (options: GatewayOptions, patie
   return run
 })
 
+/** Does nothing within {@link echoMs} from now. */
+const unlessEcho = (act: () => void) => {
+  const from = performance.now()
+  return () => {
+    if (performance.now() - from >= echoMs) act()
+  }
+}
+
 const stop = (child: ChildProcess, ended: Effect.Effect<string>, patienceMs: number) => {
   const kill = () => signal(child, "SIGKILL", true)
   const impatience = Effect.acquireRelease(
-    Effect.sync(() => setTimeout(() => process.on("SIGINT", kill), echoMs)),
-    (timer) =>
-      Effect.sync(() => {
-        clearTimeout(timer)
-        process.off("SIGINT", kill)
-      })
+    Effect.sync(() => {
+      const again = unlessEcho(kill)
+      process.on("SIGINT", again)
+      return again
+    }),
+    (again) => Effect.sync(() => process.off("SIGINT", again))
   )
   return Effect.gen(function* () {
     yield* impatience
