@@ -70,7 +70,8 @@ export const layer = (options: {
           wantsLogTail: false
         })
         const response = ProxyResponse.decode(result)
-        if (response.objection !== undefined) {
+        // What a function that failed has to say is in its own lines.
+        if (response.objection !== undefined && result.errorType === undefined) {
           yield* Effect.logWarning(`${spec.name}: ${response.objection}`).pipe(
             Effect.annotateLogs({ requestId: exchange.requestId })
           )
