@@ -344,3 +344,8 @@ export const wire = {
   SignatureIncomplete: { http: 401, grpc: "UNAUTHENTICATED", aws: "IncompleteSignatureException" },
   HostRefused: { http: 403, grpc: "PERMISSION_DENIED", aws: "AccessDeniedException" }
 } as const satisfies Record<Failure["_tag"], Telling>
+
+/** A failure for which the function answers, not the platform: its row tells it as a function error. */
+export type FunctionFault = InitFailed | InvocationTimedOut | WorkerExited
+
+export const isFunctionFault = (failure: Failure): failure is FunctionFault => wire[failure._tag].aws === "function"

@@ -2,10 +2,10 @@
  * Believes what was issued here: access keys by their signature, tokens by ours, one user by a password. Keeps nothing but
  * what its options say and a bounded memory of what it has verified.
  */
-import { hash, timingSafeEqual } from "node:crypto"
 import { Effect, Layer, Redacted, Result } from "effect"
 import { MissingAuthentication, Unauthorized, UnknownCredential } from "#domain/Failure"
 import { Authenticator, type Principal } from "#services/Authenticator"
+import { sameText } from "./SameText.ts"
 import { type Credential, type SignatureFailure, verifier } from "./SignatureV4.ts"
 import * as Tokens from "./Tokens.ts"
 
@@ -33,10 +33,6 @@ const bearerForm = /^(?:bearer +)?([A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]
 
 /** The token in `Bearer <token>` or a bare token; `undefined` for anything else. */
 const tokenOf = (authorization: string): string | undefined => bearerForm.exec(authorization.trim())?.[1]
-
-/** Takes the same time wherever two texts differ, and whatever their lengths. */
-const sameText = (left: string, right: string): boolean =>
-  timingSafeEqual(hash("sha256", left, "buffer"), hash("sha256", right, "buffer"))
 
 export const layer = (options: Options): Layer.Layer<Authenticator> =>
   Layer.effect(

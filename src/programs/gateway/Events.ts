@@ -7,7 +7,7 @@ import { Clock, Context, Duration, Effect, FiberMap, FiberSet, Layer, Queue, Sch
 import type { AsyncEvent, ClaimedEvent } from "#domain/AsyncEvent"
 import * as DestinationRecord from "#domain/DestinationRecord"
 import * as EventOutcome from "#domain/EventOutcome"
-import type { QueueFull, StorageUnavailable } from "#domain/Failure"
+import { isFunctionFault, type QueueFull, type StorageUnavailable } from "#domain/Failure"
 import * as FunctionArn from "#domain/FunctionArn"
 import type { FunctionName } from "#domain/FunctionName"
 import type { AsynchronousPolicy, FunctionSpec } from "#domain/FunctionSpec"
@@ -45,16 +45,10 @@ const policyOfTheGone: AsynchronousPolicy = {
   onSuccess: undefined
 }
 
-const outcomeOf = (failure: InvokeFailure): EventOutcome.RunOutcome => {
-  switch (failure._tag) {
-    case "InitFailed":
-    case "InvocationTimedOut":
-    case "WorkerExited":
-      return { _tag: "FunctionFailed", payload: failure.payload, errorType: failure.errorType }
-    default:
-      return { _tag: "NotRun", reason: failure._tag }
-  }
-}
+const outcomeOf = (failure: InvokeFailure): EventOutcome.RunOutcome =>
+  isFunctionFault(failure)
+    ? { _tag: "FunctionFailed", payload: failure.payload, errorType: failure.errorType }
+    : { _tag: "NotRun", reason: failure._tag }
 
 export const layer = (options: Options) =>
   Layer.effect(

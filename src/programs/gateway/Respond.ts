@@ -1,7 +1,7 @@
 /** How results and failures are told over HTTP: as the Invoke API tells them, and as API Gateway tells them on a route. */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { HttpServerResponse } from "effect/http"
-import { type ExceptionName, exceptionStatus, type Failure, wire } from "#domain/Failure"
+import { type ExceptionName, exceptionStatus, type Failure, isFunctionFault, wire } from "#domain/Failure"
 import type { InvocationResult } from "#domain/Invocation"
 import type { HttpResult } from "#domain/ProxyResponse"
 import { type Exchange, header } from "./Exchange.ts"
@@ -79,16 +79,10 @@ const exception = (exchange: Exchange, name: ExceptionName, failure: Failure) =>
 }
 
 /** A failure of the Invoke API: an exception of its model, or a function error when the function is to blame. */
-export const refused = (exchange: Exchange, failure: Failure) => {
-  switch (failure._tag) {
-    case "InitFailed":
-    case "InvocationTimedOut":
-    case "WorkerExited":
-      return ran(exchange, failure.payload, failure.errorType, failure.logTail)
-    default:
-      return exception(exchange, wire[failure._tag].aws, failure)
-  }
-}
+export const refused = (exchange: Exchange, failure: Failure) =>
+  isFunctionFault(failure)
+    ? ran(exchange, failure.payload, failure.errorType, failure.logTail)
+    : exception(exchange, wire[failure._tag].aws, failure)
 
 /** What is the function's fault is told in API Gateway's words, to the last blank. */
 const routeText = (failure: Failure): string => {

@@ -1,8 +1,8 @@
 /** The endpoint where a user gets a token for the routes. */
-import { timingSafeEqual } from "node:crypto"
 import { Effect, Redacted, Schema } from "effect"
 import { HttpRouter } from "effect/http"
 import { InvalidParameter, Unauthorized } from "#domain/Failure"
+import { sameText } from "#layers/auth/SameText"
 import { Authenticator } from "#services/Authenticator"
 import { Answer } from "../Answer.ts"
 import * as Exchange from "../Exchange.ts"
@@ -21,11 +21,6 @@ const bodyLimit = 16_384
 /** Told where the API key was right, whatever comes of the password. */
 const keyWasRight = { padma_user_authorized: "true" }
 
-const equal = (left: string, right: string): boolean => {
-  const [a, b] = [Buffer.from(left), Buffer.from(right)]
-  return a.length === b.length && timingSafeEqual(a, b)
-}
-
 export const layer = (options: { readonly path: `/${string}`; readonly apiKey: Redacted.Redacted }) =>
   HttpRouter.use((router) =>
     Effect.gen(function* () {
@@ -37,7 +32,7 @@ export const layer = (options: { readonly path: `/${string}`; readonly apiKey: R
         const credentials = yield* decode(new TextDecoder().decode(body)).pipe(
           Effect.mapError((error) => new InvalidParameter({ name: "body", message: error.message }))
         )
-        if (!equal(Exchange.header(exchange, "x-api-key") ?? "", Redacted.value(options.apiKey))) {
+        if (!sameText(Exchange.header(exchange, "x-api-key") ?? "", Redacted.value(options.apiKey))) {
           return yield* new Unauthorized({ detail: "x-api-key" })
         }
         const { PASSWORD, USERNAME } = credentials.AuthParameters
