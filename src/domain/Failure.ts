@@ -256,6 +256,33 @@ export class HostRefused extends Schema.TaggedError<HostRefused>()("HostRefused"
   }
 }
 
+/** The worker has no address at which a call could reach it. */
+export class WorkerAddressUnknown extends Schema.TaggedError<WorkerAddressUnknown>()("WorkerAddressUnknown", {
+  containerId: Schema.String
+}) {
+  override get message() {
+    return "container ip_address is empty"
+  }
+}
+
+/** The caller's own limit for a call has passed; the function may still run. */
+export class CallTimedOut extends Schema.TaggedError<CallTimedOut>()("CallTimedOut", {
+  limitMs: Schema.Int
+}) {
+  override get message() {
+    return `invoke timeout: no answer within ${this.limitMs} ms`
+  }
+}
+
+/** An answer that this way of calling cannot carry. */
+export class AnswerTooLarge extends Schema.TaggedError<AnswerTooLarge>()("AnswerTooLarge", {
+  limitBytes: Schema.Int
+}) {
+  override get message() {
+    return `response body too large (limit ${this.limitBytes} bytes)`
+  }
+}
+
 export const Failure = Schema.Union([
   FunctionNotFound,
   FunctionElsewhere,
@@ -283,7 +310,10 @@ export const Failure = Schema.Union([
   UnknownCredential,
   SignatureRefused,
   SignatureIncomplete,
-  HostRefused
+  HostRefused,
+  WorkerAddressUnknown,
+  CallTimedOut,
+  AnswerTooLarge
 ])
 export type Failure = typeof Failure.Type
 
@@ -329,8 +359,8 @@ export const wire = {
   QueueFull: { http: 429, grpc: "RESOURCE_EXHAUSTED", aws: "TooManyRequestsException" },
   StorageUnavailable: { http: 503, grpc: "UNAVAILABLE", aws: "ServiceException" },
   RuntimeUnavailable: { http: 503, grpc: "INTERNAL", aws: "EC2UnexpectedException" },
-  RuntimeUnsupported: { http: 502, grpc: "FAILED_PRECONDITION", aws: "InvalidRuntimeException" },
-  ArtifactNotFound: { http: 502, grpc: "FAILED_PRECONDITION", aws: "InvalidZipFileException" },
+  RuntimeUnsupported: { http: 502, grpc: "INTERNAL", aws: "InvalidRuntimeException" },
+  ArtifactNotFound: { http: 502, grpc: "INTERNAL", aws: "InvalidZipFileException" },
   ContainerNotFound: { http: 404, grpc: "NOT_FOUND", aws: "ResourceNotFoundException" },
   NotOwner: { http: 403, grpc: "PERMISSION_DENIED", aws: "AccessDeniedException" },
   WorkerUnreachable: { http: 502, grpc: "UNAVAILABLE", aws: "ServiceException" },
@@ -342,7 +372,10 @@ export const wire = {
   UnknownCredential: { http: 401, grpc: "UNAUTHENTICATED", aws: "UnrecognizedClientException" },
   SignatureRefused: { http: 401, grpc: "UNAUTHENTICATED", aws: "InvalidSignatureException" },
   SignatureIncomplete: { http: 401, grpc: "UNAUTHENTICATED", aws: "IncompleteSignatureException" },
-  HostRefused: { http: 403, grpc: "PERMISSION_DENIED", aws: "AccessDeniedException" }
+  HostRefused: { http: 403, grpc: "PERMISSION_DENIED", aws: "AccessDeniedException" },
+  WorkerAddressUnknown: { http: 502, grpc: "FAILED_PRECONDITION", aws: "ServiceException" },
+  CallTimedOut: { http: 504, grpc: "DEADLINE_EXCEEDED", aws: "ServiceException" },
+  AnswerTooLarge: { http: 502, grpc: "RESOURCE_EXHAUSTED", aws: "ServiceException" }
 } as const satisfies Record<Failure["_tag"], Telling>
 
 /** A failure for which the function answers, not the platform: its row tells it as a function error. */

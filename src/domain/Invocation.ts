@@ -33,6 +33,16 @@ export interface InvocationResult {
   readonly logTail: Uint8Array
 }
 
+/** Where the bytes of a streamed answer go, as they come. */
+export interface AnswerStream {
+  /** Called once, before the first byte. */
+  readonly begin: (contentType: string) => void
+  /** `false`: take a rest until {@link drained}. */
+  readonly write: (chunk: Uint8Array) => boolean
+  /** Calls back once there is room again. */
+  readonly drained: (resume: () => void) => void
+}
+
 /** AWS's limits. @see https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
 export const limits = {
   /** Bytes of a synchronous request. */

@@ -30,13 +30,17 @@ export class ContainerRuntime extends Context.Service<
     readonly destroy: (id: ContainerId, owner: OwnerId) => Effect.Effect<void, NotOwner | RuntimeUnavailable>
     /** Frozen: uses no CPU until `resume`. Suspending twice is success. */
     readonly suspend: (id: ContainerId, owner: OwnerId) => Effect.Effect<void, Refused>
+    /** Runs on, and was used now. Resuming twice is success. */
     readonly resume: (id: ContainerId, owner: OwnerId) => Effect.Effect<void, Refused>
     /** Every container of this owner, stopped ones included. */
     readonly list: (owner: OwnerId) => Effect.Effect<ReadonlyArray<ContainerState>, RuntimeUnavailable>
     readonly metrics: (id: ContainerId, owner: OwnerId) => Effect.Effect<ContainerMetrics, Refused>
-    /** Marks a container as used now. */
+    /** Marks a container as used now. An engine far away may let one that is suspended run on. */
     readonly touch: (id: ContainerId, owner: OwnerId) => Effect.Effect<void, Refused>
-    /** Removes what no owner can reach any more: stopped containers and leftovers of an earlier run. Returns how many. */
-    readonly gc: Effect.Effect<number, RuntimeUnavailable>
+    /**
+     * Removes what no owner can reach any more: stopped containers, leftovers of an earlier run, and the workers of owners who
+     * are gone, unless they are in a call. Returns how many.
+     */
+    readonly gc: (isGone: (owner: OwnerId) => boolean) => Effect.Effect<number, RuntimeUnavailable>
   }
 >()("esb/services/ContainerRuntime") {}

@@ -2,6 +2,7 @@
 import { Context, type Effect } from "effect"
 import type { StorageUnavailable } from "#domain/Failure"
 import type { LogQuery, LogRecord, StoredLogRecord } from "#domain/LogRecord"
+import type { OwnerId } from "#domain/Worker"
 
 /** How much of the past is kept; the oldest lines leave first, in small steps. */
 export interface LogRetention {
@@ -27,9 +28,10 @@ export class LogSink extends Context.Service<
   {
     /**
      * Never blocks and never fails: what the store cannot take in time is dropped, counted, and told in the log itself.
-     * Times are kept in whole milliseconds; text that is not well-formed Unicode with U+FFFD in its place.
+     * Times are kept in whole milliseconds; text that is not well-formed Unicode with U+FFFD in its place. `owner` is whose
+     * worker wrote the line: a sink that serves several hands it to nobody else.
      */
-    readonly write: (record: LogRecord) => void
+    readonly write: (record: LogRecord, owner?: OwnerId) => void
     /** Lines in order of their writing. Sees everything written before the call. */
     readonly query: (query: LogQuery) => Effect.Effect<ReadonlyArray<StoredLogRecord>, StorageUnavailable>
     /** How many lines were dropped since the start. */

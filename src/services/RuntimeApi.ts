@@ -8,8 +8,8 @@ import type {
   WorkerUnreachable
 } from "#domain/Failure"
 import type { FunctionName } from "#domain/FunctionName"
-import type { Invocation, InvocationResult } from "#domain/Invocation"
-import type { ContainerId, Phase } from "#domain/Worker"
+import type { AnswerStream, Invocation, InvocationResult } from "#domain/Invocation"
+import type { ContainerId, OwnerId, Phase } from "#domain/Worker"
 import type { ExitStatus } from "#domain/WorkerExit"
 
 /** What a door must know of the worker that will poll it. */
@@ -17,6 +17,8 @@ export interface DoorSpec {
   readonly containerId: ContainerId
   readonly containerName: string
   readonly functionName: FunctionName
+  /** Whose worker it is; its log belongs to nobody else. */
+  readonly owner: OwnerId
   readonly handler: string
   readonly memoryMiB: number
   /** How long one call may take. */
@@ -37,6 +39,8 @@ export interface Door {
   readonly token: Redacted.Redacted
   /** From now on this address, and no other, is served; until then requests wait. The init limit starts here. */
   readonly admit: (address: string) => void
+  /** Succeeds with the first request that is served: somebody in the worker speaks the Runtime API. */
+  readonly contacted: Effect.Effect<void>
   /** What the worker wrote. Never blocks; what exceeds the caps is dropped and counted. */
   readonly output: (chunk: Uint8Array) => void
   /** The highest resident size seen so far, for the `REPORT` line. */
@@ -69,10 +73,14 @@ export class RuntimeApi extends Context.Service<
      * Hands the event to the worker and waits for its answer; a worker that has not polled again since its last call is
      * waited for up to a limit. One call at a time: a second one is refused as `WorkerUnreachable`, which always promises
      * that no byte was handed over. Interrupting the caller does not take the event back: the worker is `dirty` from then on.
+     *
+     * An answer that the function streams goes into `stream`, where one is given, as it comes; the result then has an empty
+     * payload, or, if the function failed on its way, its error. Every other answer is in the result.
      */
     readonly invoke: (
       id: ContainerId,
-      invocation: Invocation
+      invocation: Invocation,
+      stream?: AnswerStream
     ) => Effect.Effect<InvocationResult, InvocationTimedOut | WorkerExited | WorkerUnreachable>
     /** `undefined` when no door has this id. */
     readonly phase: (id: ContainerId) => Phase | undefined

@@ -1,8 +1,10 @@
 /** How calls reach a worker, wherever it is. */
 import { Context, type Effect } from "effect"
 import type { InitFailed, InvocationTimedOut, WorkerExited, WorkerUnreachable } from "#domain/Failure"
-import type { Invocation, InvocationResult } from "#domain/Invocation"
+import type { AnswerStream, Invocation, InvocationResult } from "#domain/Invocation"
 import type { Worker } from "#domain/Worker"
+
+export type SendFailure = InitFailed | InvocationTimedOut | WorkerExited | WorkerUnreachable
 
 export class WorkerClient extends Context.Service<
   WorkerClient,
@@ -11,12 +13,17 @@ export class WorkerClient extends Context.Service<
     readonly ready: (worker: Worker) => Effect.Effect<void, InitFailed | WorkerUnreachable>
     /**
      * One call. `WorkerUnreachable` promises that no byte of the event reached the runtime; the other failures mean that the
-     * worker must not be used again.
+     * worker must not be used again. A client that cannot see whether a worker is ready learns only here that it never will be:
+     * `InitFailed`.
+     *
+     * An answer that the function streams goes into `stream`, where one is given, and the client can; the result then has an
+     * empty payload, or the error that ended the stream.
      */
     readonly send: (
       worker: Worker,
-      invocation: Invocation
-    ) => Effect.Effect<InvocationResult, InvocationTimedOut | WorkerExited | WorkerUnreachable>
+      invocation: Invocation,
+      stream?: AnswerStream
+    ) => Effect.Effect<InvocationResult, SendFailure>
     /** A cheap hint: `false` means the worker is certainly gone or spoilt. */
     readonly isAlive: (worker: Worker) => boolean
   }

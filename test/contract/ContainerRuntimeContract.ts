@@ -17,6 +17,7 @@ export interface Capabilities {
 
 const mine = OwnerId.make("gateway-mine")
 const theirs = OwnerId.make("gateway-theirs")
+const nobodyIsGone = (): boolean => false
 const nobody = ContainerId.make("esb-test-nobody-00000000")
 
 export const call = (worker: Worker, payload: unknown = { n: 1 }): Invocation => ({
@@ -293,9 +294,9 @@ export const suite = (
         const metrics = yield* runtime.metrics(worker.id, mine)
         assert.deepInclude(metrics, { status: "STOPPED", memoryBytes: 0 })
         assert.isAbove(metrics.exitedAtUnixSeconds, 0)
-        assert.strictEqual(yield* runtime.gc, 1)
+        assert.strictEqual(yield* runtime.gc(nobodyIsGone), 1)
         assert.isUndefined(yield* stateOf(worker))
-        assert.strictEqual(yield* runtime.gc, 0)
+        assert.strictEqual(yield* runtime.gc(nobodyIsGone), 0)
       })
     )
 

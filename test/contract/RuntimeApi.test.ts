@@ -5,7 +5,7 @@ import { connect } from "node:net"
 import type { InitFailed, InvocationTimedOut, WorkerExited, WorkerUnreachable } from "#domain/Failure"
 import { FunctionName } from "#domain/FunctionName"
 import { type Invocation, limits } from "#domain/Invocation"
-import { ContainerId } from "#domain/Worker"
+import { ContainerId, OwnerId } from "#domain/Worker"
 import type { ExitStatus } from "#domain/WorkerExit"
 import type { DoorSettings } from "#layers/runtime-api/DoorSettings"
 import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
@@ -18,6 +18,7 @@ const containerId = ContainerId.make("esb-test-orders-00000001")
 const spec: DoorSpec = {
   containerId,
   containerName: "esb-test-orders-00000001",
+  owner: OwnerId.make("gateway-test"),
   functionName: FunctionName.make("orders"),
   handler: "app.handler",
   memoryMiB: 128,

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url"
 import type { InitFailed, WorkerExited } from "#domain/Failure"
 import { FunctionName } from "#domain/FunctionName"
 import type { Invocation } from "#domain/Invocation"
-import { ContainerId } from "#domain/Worker"
+import { ContainerId, OwnerId } from "#domain/Worker"
 import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
 import { RuntimeApi } from "#services/RuntimeApi"
 import { needs, pathOf } from "#test/support/Engines"
@@ -47,6 +47,7 @@ const start = Effect.fnUntraced(function* (stranger: Stranger, handler: string) 
   const door = yield* api.open({
     containerId,
     containerName: containerId,
+    owner: OwnerId.make("gateway-test"),
     functionName,
     handler,
     memoryMiB: 256,

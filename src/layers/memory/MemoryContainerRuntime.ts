@@ -121,10 +121,13 @@ export const layer = (identity: StackIdentity = tests): Layer.Layer<ContainerRun
         resume: (id, owner) =>
           find(id, owner).pipe(
             Effect.flatMap(running),
-            Effect.flatMap((found) => {
-              found.status = "RUNNING"
-              return Latch.open(found.thawed)
-            })
+            Effect.flatMap(
+              Effect.fnUntraced(function* (found) {
+                found.status = "RUNNING"
+                found.lastUsedAtUnixSeconds = yield* unixSeconds
+                yield* Latch.open(found.thawed)
+              })
+            )
           ),
         list: (owner) =>
           Effect.sync(() =>
@@ -157,10 +160,13 @@ export const layer = (identity: StackIdentity = tests): Layer.Layer<ContainerRun
           const found = yield* find(id, owner)
           found.lastUsedAtUnixSeconds = yield* unixSeconds
         }),
-        gc: Effect.suspend(() => {
-          const stopped = [...workers.values()].filter((found) => found.status === "STOPPED")
-          return Effect.as(Effect.forEach(stopped, remove, { discard: true }), stopped.length)
-        })
+        gc: (isGone) =>
+          Effect.suspend(() => {
+            const useless = [...workers.values()].filter(
+              ({ phase, status, worker }) => status === "STOPPED" || (isGone(worker.owner) && phase !== "busy")
+            )
+            return Effect.as(Effect.forEach(useless, remove, { discard: true }), useless.length)
+          })
       }
     })
   )

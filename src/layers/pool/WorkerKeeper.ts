@@ -18,6 +18,9 @@ export interface WorkerKeeper {
   readonly sweep: (nowMs: number, graceMs: number) => Effect.Effect<void>
 }
 
+/** Whether other owners are gone is for the engine's own program to know. */
+const nobody = (): boolean => false
+
 export const make = Effect.fnUntraced(function* (
   owner: OwnerId
 ): Effect.fn.Return<WorkerKeeper, never, ContainerRuntime | WorkerClient | Scope.Scope> {
@@ -82,7 +85,7 @@ export const make = Effect.fnUntraced(function* (
           ({ createdAtUnixSeconds, id }) => !alive.has(id) && nowMs - createdAtUnixSeconds * 1000 >= graceMs
         )
         yield* Effect.forEach(orphans, destroy, { discard: true })
-        yield* runtime.gc
+        yield* runtime.gc(nobody)
       }).pipe(Effect.catch((failure) => Effect.logWarning(`workers could not be swept: ${failure.message}`)))
   }
 })

@@ -71,6 +71,7 @@ const make = Effect.fnUntraced(function* (settings: ProcessSettings) {
       containerId: id,
       containerName: name,
       functionName: spec.functionName,
+      owner,
       handler: plan.settings.handler,
       memoryMiB: plan.settings.memoryMiB,
       timeoutMs: plan.settings.timeoutMs,
@@ -196,6 +197,7 @@ const make = Effect.fnUntraced(function* (settings: ProcessSettings) {
     }
     for (const group of groupsOf(held)) group.signal(name)
     held.status = status
+    if (status === "RUNNING") held.lastUsedAtUnixSeconds = nowUnixSeconds()
   })
 
   const metrics = Effect.fnUntraced(function* (id: ContainerId, owner: OwnerId) {
@@ -267,14 +269,17 @@ const make = Effect.fnUntraced(function* (settings: ProcessSettings) {
       Effect.map(find(id, owner), (held) => {
         held.lastUsedAtUnixSeconds = nowUnixSeconds()
       }),
-    gc: Effect.suspend(() => {
-      const stopped = [...workers.values()].filter(({ status }) => status === "STOPPED")
-      return Effect.forEach(stopped, remove, { discard: true }).pipe(
-        Effect.andThen(staleCaches),
-        Effect.andThen(leftovers),
-        Effect.map((count) => count + stopped.length)
-      )
-    })
+    gc: (isGone) =>
+      Effect.suspend(() => {
+        const useless = [...workers.values()].filter(
+          ({ status, worker }) => status === "STOPPED" || (isGone(worker.owner) && api.phase(worker.id) !== "busy")
+        )
+        return Effect.forEach(useless, remove, { discard: true }).pipe(
+          Effect.andThen(staleCaches),
+          Effect.andThen(leftovers),
+          Effect.map((count) => count + useless.length)
+        )
+      })
   })
 })
 

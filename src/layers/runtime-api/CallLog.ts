@@ -90,7 +90,7 @@ export class CallLog {
   }
 
   #record(source: LogSource, level: LogRecord["level"], message: string): void {
-    this.#write({
+    const record: LogRecord = {
       atUnixMs: Date.now(),
       source,
       level,
@@ -99,6 +99,7 @@ export class CallLog {
       containerName: this.#spec.containerName,
       requestId: this.#invocation?.requestId,
       traceId: this.#invocation?.traceId
-    })
+    }
+    this.#write(record, this.#spec.owner)
   }
 }

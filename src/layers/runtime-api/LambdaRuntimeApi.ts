@@ -1,5 +1,5 @@
 /** The Lambda Runtime API for every worker of this process: a door each, and the way from a container id to its door. */
-import { Effect, Layer, Redacted } from "effect"
+import { Deferred, Effect, Layer, Redacted } from "effect"
 import { randomBytes, randomInt } from "node:crypto"
 import { WorkerUnreachable } from "#domain/Failure"
 import type { ContainerId } from "#domain/Worker"
@@ -48,9 +48,11 @@ export const layer = (given: Partial<DoorSettings> = {}): Layer.Layer<RuntimeApi
               made.close()
             })
         )
-        const listener = yield* DoorListener.listen(settings, nextPort, token, (request, response) =>
+        const contact = yield* Deferred.make<void>()
+        const listener = yield* DoorListener.listen(settings, nextPort, token, (request, response) => {
+          Deferred.doneUnsafe(contact, Effect.void)
           DoorRoutes.serve(door, request, response)
-        )
+        })
         const address = { host: settings.advertisedHost, port: listener.port }
         return {
           endpoint: `${address.host}:${address.port}`,
@@ -60,6 +62,7 @@ export const layer = (given: Partial<DoorSettings> = {}): Layer.Layer<RuntimeApi
             door.admitted()
             listener.admit(from)
           },
+          contacted: Deferred.await(contact),
           output: (chunk) => door.output.push(chunk),
           measured: (memoryBytes) => {
             door.memoryBytes = Math.max(door.memoryBytes, memoryBytes)

@@ -7,7 +7,7 @@ export const layer: Layer.Layer<WorkerClient, never, RuntimeApi> = Layer.effect(
   WorkerClient,
   Effect.map(RuntimeApi, (api) => ({
     ready: (worker) => api.ready(worker.id),
-    send: (worker, invocation) => api.invoke(worker.id, invocation),
+    send: (worker, invocation, stream) => api.invoke(worker.id, invocation, stream),
     isAlive: (worker) => {
       const phase = api.phase(worker.id)
       return phase !== undefined && phase !== "dirty"

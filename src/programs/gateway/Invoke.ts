@@ -7,11 +7,10 @@
 import { Context, Duration, Effect, Fiber, FiberSet, Layer } from "effect"
 import type { FunctionSpec } from "#domain/FunctionSpec"
 import type { Invocation, InvocationResult } from "#domain/Invocation"
-import { WorkerClient } from "#services/WorkerClient"
+import { type SendFailure, WorkerClient } from "#services/WorkerClient"
 import { type BorrowFailure, WorkerPool } from "#services/WorkerPool"
-import type { InvocationTimedOut, WorkerExited, WorkerUnreachable } from "#domain/Failure"
 
-export type InvokeFailure = BorrowFailure | InvocationTimedOut | WorkerExited | WorkerUnreachable
+export type InvokeFailure = BorrowFailure | SendFailure
 
 /** Calls functions, for every door of the Gateway: the Invoke API, routes, events and schedules. */
 export class Invoker extends Context.Service<
