@@ -1,14 +1,24 @@
 /**
  * How a call travels between a Gateway and an Agent: its payload as a body, all else as header fields, names in lower case.
  * Where AWS has a name for something, it is AWS's.
+ *
+ * Text in them may come from a function and be anything. What HTTP would refuse or change is percent-encoded as UTF-8: every
+ * character that is not printable ASCII, `%` itself, and a space at either end.
  */
-import { Option, Schema } from "effect"
+import { Result } from "effect"
+import * as Base64 from "effect/encoding/Base64"
 import type { Invocation, InvocationResult } from "./Invocation.ts"
 
 export type Headers = Readonly<Record<string, string>>
 
+/** As an HTTP library hands them over; of several values the first counts. */
+export type ReceivedHeaders = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+
 /** What a call says besides its payload; the worker it is sent to knows its function. */
 export type CallHead = Omit<Invocation, "payload" | "functionName">
+
+/** Everything of a result but its payload. */
+export type ResultHead = Omit<InvocationResult, "payload">
 
 const names = {
   requestId: "x-amzn-requestid",
@@ -25,59 +35,107 @@ const names = {
   maxMemoryBytes: "esb-max-memory-bytes"
 } as const
 
-const Base64Text = Schema.StringFromBase64
-const Base64Bytes = Schema.Uint8ArrayFromBase64
-const encodeText = Schema.encodeSync(Base64Text)
-const decodeText = Schema.decodeOption(Base64Text)
-const encodeBytes = Schema.encodeSync(Base64Bytes)
-const decodeBytes = Schema.decodeOption(Base64Bytes)
+/** A byte order mark is a character like any other. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 
-export const ofCall = ({ clientContext, invokedArn, requestId, traceId, wantsLogTail }: CallHead): Headers => ({
-  [names.requestId]: requestId,
-  [names.traceId]: traceId,
-  [names.invokedArn]: invokedArn,
-  ...(clientContext === undefined ? {} : { [names.clientContext]: encodeText(clientContext) }),
-  ...(wantsLogTail ? { [names.logType]: "Tail" } : {})
-})
+/** Characters of one value. The rest of a longer one is cut off: header lists are limited, and no name needs as many. */
+const longestText = 4_096
 
-/** A client context that is no base64 is none. `otherwise` fills in what an older or foreign caller does not say. */
-export const toCall = (
-  headers: Headers,
-  otherwise: { readonly requestId: string; readonly arn: string }
-): CallHead => ({
-  requestId: headers[names.requestId] ?? otherwise.requestId,
-  traceId: headers[names.traceId] ?? "",
-  invokedArn: headers[names.invokedArn] ?? otherwise.arn,
-  clientContext: Option.getOrUndefined(decodeText(headers[names.clientContext] ?? "!")),
-  wantsLogTail: headers[names.logType] === "Tail"
-})
+/** Bytes that a header list made here may take: two texts of which every character becomes nine, the log, and the rest. */
+export const longestListBytes = 131_072
 
-/** Everything of a result but its payload. */
-export type ResultHead = Omit<InvocationResult, "payload">
+const unsafe = /[^\u0020-\u007e]|%|^ | $/
+const eachUnsafe = /[^\u0020-\u007e]+|%|^ | $/g
 
-export const ofResult = ({ contentType, errorType, logTail, report }: ResultHead): Headers => ({
-  [names.contentType]: contentType,
-  [names.durationMs]: String(report.durationMs),
-  [names.maxMemoryBytes]: String(report.maxMemoryBytes),
-  ...(report.initDurationMs === undefined ? {} : { [names.initDurationMs]: String(report.initDurationMs) }),
-  ...(errorType === undefined ? {} : { [names.functionError]: "Unhandled", [names.errorType]: errorType }),
-  ...(logTail.length === 0 ? {} : { [names.logResult]: encodeBytes(logTail) })
-})
+/** The text as a header value. Surrogates without their other half become U+FFFD. */
+export const ofText = (text: string): string => {
+  const whole = text.length > longestText ? text.slice(0, longestText) : text
+  return unsafe.test(whole) ? whole.toWellFormed().replace(eachUnsafe, encodeURIComponent) : whole
+}
 
-const numberIn = (text: string | undefined): number | undefined => {
+/** A value that only looks encoded, from somebody who does not encode, is taken as it is. */
+export const toText = (value: string): string => {
+  if (!value.includes("%")) return value
+  try {
+    return decodeURIComponent(value)
+  } catch {
+    return value
+  }
+}
+
+const first = (headers: ReceivedHeaders, name: string): string | undefined => {
+  const value = headers[name]
+  return typeof value === "object" ? value[0] : value
+}
+
+const textIn = (headers: ReceivedHeaders, name: string): string | undefined => {
+  const value = first(headers, name)
+  return value === undefined ? undefined : toText(value)
+}
+
+const decodeText = (value: string): string | undefined =>
+  Result.getOrUndefined(Result.map(Base64.decode(value), (bytes) => decoder.decode(bytes)))
+
+/** Figures that are missing or no numbers are `undefined`: they are told, never acted on. */
+const numberIn = (headers: ReceivedHeaders, name: string): number | undefined => {
+  const text = first(headers, name)
   const value = Number(text)
   return text === undefined || text === "" || !Number.isFinite(value) ? undefined : value
 }
 
-/** Figures that are missing or no numbers are zero: they are told, never acted on. */
-export const toResult = (headers: Headers): ResultHead => ({
-  contentType: headers[names.contentType] ?? "application/json",
-  errorType:
-    headers[names.errorType] ?? (headers[names.functionError] === undefined ? undefined : headers[names.functionError]),
-  logTail: Option.getOrElse(decodeBytes(headers[names.logResult] ?? ""), () => new Uint8Array()),
-  report: {
-    durationMs: numberIn(headers[names.durationMs]) ?? 0,
-    initDurationMs: numberIn(headers[names.initDurationMs]),
-    maxMemoryBytes: numberIn(headers[names.maxMemoryBytes]) ?? 0
+export const ofCall = ({ clientContext, invokedArn, requestId, traceId, wantsLogTail }: CallHead): Headers => {
+  const headers: Record<string, string> = {
+    [names.requestId]: ofText(requestId),
+    [names.traceId]: ofText(traceId),
+    [names.invokedArn]: ofText(invokedArn)
   }
-})
+  if (clientContext !== undefined) headers[names.clientContext] = Base64.encode(clientContext)
+  if (wantsLogTail) headers[names.logType] = "Tail"
+  return headers
+}
+
+/** A client context that is no base64 is none. `otherwise` fills in what an older or foreign caller does not say. */
+export const toCall = (
+  headers: ReceivedHeaders,
+  otherwise: { readonly requestId: string; readonly arn: string }
+): CallHead => {
+  const clientContext = first(headers, names.clientContext)
+  return {
+    requestId: textIn(headers, names.requestId) ?? otherwise.requestId,
+    traceId: textIn(headers, names.traceId) ?? "",
+    invokedArn: textIn(headers, names.invokedArn) ?? otherwise.arn,
+    clientContext: clientContext === undefined ? undefined : decodeText(clientContext),
+    wantsLogTail: first(headers, names.logType) === "Tail"
+  }
+}
+
+export const ofResult = ({ contentType, errorType, logTail, report }: ResultHead): Headers => {
+  const headers: Record<string, string> = {
+    [names.contentType]: ofText(contentType),
+    [names.durationMs]: String(report.durationMs),
+    [names.maxMemoryBytes]: String(report.maxMemoryBytes)
+  }
+  if (report.initDurationMs !== undefined) headers[names.initDurationMs] = String(report.initDurationMs)
+  if (errorType !== undefined) {
+    headers[names.functionError] = "Unhandled"
+    headers[names.errorType] = ofText(errorType)
+  }
+  if (logTail.length > 0) headers[names.logResult] = Base64.encode(logTail)
+  return headers
+}
+
+/** Who does not tell the type of an error tells at least that it is one. */
+export const toResult = (headers: ReceivedHeaders): ResultHead => {
+  const logResult = first(headers, names.logResult)
+  return {
+    contentType: textIn(headers, names.contentType) ?? "application/json",
+    errorType: textIn(headers, names.errorType) ?? first(headers, names.functionError),
+    logTail:
+      logResult === undefined ? new Uint8Array() : Result.getOrElse(Base64.decode(logResult), () => new Uint8Array()),
+    report: {
+      durationMs: numberIn(headers, names.durationMs) ?? 0,
+      initDurationMs: numberIn(headers, names.initDurationMs),
+      maxMemoryBytes: numberIn(headers, names.maxMemoryBytes) ?? 0
+    }
+  }
+}
