@@ -1,41 +1,26 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Redacted, type Scope } from "effect"
+import { Effect, Exit, Fiber, Layer, Redacted } from "effect"
 import { randomUUID } from "node:crypto"
 import { connect } from "node:net"
 import type { InitFailed, InvocationTimedOut, WorkerExited, WorkerUnreachable } from "#domain/Failure"
-import { FunctionName } from "#domain/FunctionName"
 import { type Invocation, limits } from "#domain/Invocation"
-import { ContainerId, OwnerId } from "#domain/Worker"
+import { ContainerId } from "#domain/Worker"
 import type { ExitStatus } from "#domain/WorkerExit"
-import type { DoorSettings } from "#layers/runtime-api/DoorSettings"
 import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
-import { type DoorSpec, RuntimeApi } from "#services/RuntimeApi"
+import { RuntimeApi } from "#services/RuntimeApi"
+import {
+  type Bench,
+  containerId,
+  heard,
+  invocation,
+  openDoor,
+  spec,
+  text,
+  until,
+  withDoor
+} from "#test/support/OpenDoor"
 import * as RawRuntime from "#test/support/RawRuntime"
 import * as RecordedLog from "#test/support/RecordedLog"
-
-const containerId = ContainerId.make("esb-test-orders-00000001")
-
-const spec: DoorSpec = {
-  containerId,
-  containerName: "esb-test-orders-00000001",
-  owner: OwnerId.make("gateway-test"),
-  functionName: FunctionName.make("orders"),
-  handler: "app.handler",
-  memoryMiB: 128,
-  timeoutMs: 5_000,
-  extensionNames: []
-}
-
-const invocation = (changed: Partial<Invocation> = {}): Invocation => ({
-  requestId: randomUUID(),
-  functionName: spec.functionName,
-  traceId: "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1",
-  invokedArn: "arn:aws:lambda:us-east-1:000000000000:function:orders",
-  payload: Buffer.from('{"n":1}'),
-  clientContext: undefined,
-  wantsLogTail: false,
-  ...changed
-})
 
 const ended = (status: Partial<ExitStatus>): ExitStatus => ({
   code: undefined,
@@ -45,47 +30,7 @@ const ended = (status: Partial<ExitStatus>): ExitStatus => ({
   ...status
 })
 
-const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
 const json = (bytes: Uint8Array): unknown => JSON.parse(text(bytes))
-const heard = (answer: Promise<RawRuntime.Heard>) => Effect.promise(() => answer)
-
-interface Options {
-  readonly settings?: Partial<DoorSettings>
-  readonly spec?: Partial<DoorSpec>
-  /** `false`: the test admits the worker itself. */
-  readonly admitted?: boolean
-}
-
-/** A door, and a runtime in front of it. */
-const openDoor = Effect.fnUntraced(function* (options: Options = {}) {
-  const api = yield* RuntimeApi
-  const door = yield* api.open({ ...spec, ...options.spec })
-  if (options.admitted !== false) door.admit("127.0.0.1")
-  const runtime = RawRuntime.make(door.endpoint)
-  yield* Effect.addFinalizer(() => Effect.sync(runtime.leave))
-  return { api, door, runtime }
-})
-
-type Bench = Effect.Success<ReturnType<typeof openDoor>> & { readonly log: RecordedLog.RecordedLog }
-
-const withDoor =
-  (options: Options, test: (bench: Bench) => Effect.Effect<void, unknown, Scope.Scope>) =>
-  (): Effect.Effect<void, unknown> => {
-    const log = RecordedLog.make()
-    const layer = LambdaRuntimeApi.layer(options.settings).pipe(Layer.provide(log.layer))
-    return openDoor(options).pipe(
-      Effect.flatMap((bench) => test({ ...bench, log })),
-      Effect.scoped,
-      Effect.provide(layer)
-    )
-  }
-
-/** Waits for something another party is about to do. */
-const until = (holds: () => boolean): Effect.Effect<void> =>
-  Effect.suspend(() => (holds() ? Effect.void : Effect.delay(until(holds), 2))).pipe(
-    Effect.timeout(5_000),
-    Effect.orDie
-  )
 
 describe("a call through the Runtime API", () => {
   it.live(

@@ -1,7 +1,7 @@
 /** Answers of a runtime as they come in: whole or streamed, results and errors, within their limits. */
 import { Buffer } from "node:buffer"
 import type { IncomingMessage, ServerResponse } from "node:http"
-import type { InvocationResult } from "#domain/Invocation"
+import type { AnswerStream, InvocationResult } from "#domain/Invocation"
 import type { AnswerKind } from "#domain/RuntimeProtocol"
 import type { PlatformError } from "#domain/WorkerExit"
 import * as Answers from "./Answers.ts"
@@ -11,6 +11,8 @@ import * as RequestBody from "./RequestBody.ts"
 export type FunctionAnswer = Pick<InvocationResult, "payload" | "contentType" | "errorType">
 
 export interface AnswerListener {
+  /** Where a streamed result goes as it comes; without one it is told when it is whole. */
+  readonly stream: AnswerStream | undefined
   /** What the caller is to be told. At most once. */
   readonly answered: (answer: FunctionAnswer) => void
   /** The last byte is there, and the runtime has its receipt next. */
@@ -60,12 +62,47 @@ const badMode = (mode: string): FunctionAnswer => {
   return { payload: Buffer.from(JSON.stringify({ errorMessage, errorType })), contentType: jsonType, errorType }
 }
 
-/** A streamed answer that failed on its way says so behind its last byte; its caller, who waited for all of it, gets the error. */
-const streamed = (request: IncomingMessage, body: Buffer): FunctionAnswer => {
+/** A streamed answer that failed on its way says so behind its last byte. */
+const lateErrorOf = (request: IncomingMessage): FunctionAnswer | undefined => {
   const errorType = request.trailers[errorTypeHeader]
-  if (errorType === undefined) return { payload: body, contentType: contentTypeOf(request), errorType: undefined }
-  const payload = Buffer.from(request.trailers[errorBodyTrailer] ?? "", "base64")
-  return { payload, contentType: jsonType, errorType }
+  if (errorType === undefined) return undefined
+  return { payload: Buffer.from(request.trailers[errorBodyTrailer] ?? "", "base64"), contentType: jsonType, errorType }
+}
+
+/** What is told alike of a body that is read whole and of one that is passed on. */
+const endings = (response: ServerResponse, { answerLimitBytes }: DoorSettings, listener: AnswerListener) => ({
+  tooLarge: () => listener.answered(tooLarge(answerLimitBytes)),
+  drained: () => {
+    listener.ended()
+    const errorMessage = `Exceeded maximum allowed payload size (${answerLimitBytes} bytes).`
+    Answers.refusal(response, { status: 413, errorType: "RequestEntityTooLarge", errorMessage })
+  },
+  cut: listener.cut
+})
+
+/** As fast as the caller takes it: while he rests, the runtime's connection does. */
+const passOn = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  settings: DoorSettings,
+  listener: AnswerListener,
+  stream: AnswerStream
+): void => {
+  const contentType = contentTypeOf(request)
+  stream.begin(contentType)
+  RequestBody.follow(request, settings.answerLimitBytes, settings.drainLimitBytes, {
+    ...endings(response, settings, listener),
+    chunk: (chunk) => {
+      if (stream.write(chunk)) return
+      request.pause()
+      stream.drained(() => request.resume())
+    },
+    ended: () => {
+      listener.ended()
+      Answers.accepted(response)
+      listener.answered(lateErrorOf(request) ?? { payload: Buffer.alloc(0), contentType, errorType: undefined })
+    }
+  })
 }
 
 export const receive = (
@@ -75,7 +112,6 @@ export const receive = (
   settings: DoorSettings,
   listener: AnswerListener
 ): void => {
-  const { answerLimitBytes, drainLimitBytes } = settings
   const mode = headerOf(request, responseModeHeader)
   if (mode !== undefined && mode !== "streaming") {
     listener.ended()
@@ -83,21 +119,20 @@ export const receive = (
     Answers.refusal(response, { status: 400, errorType: "InvalidFunctionResponseMode", errorMessage })
     return listener.answered(badMode(mode))
   }
-  RequestBody.read(request, answerLimitBytes, drainLimitBytes, {
+  if (mode === "streaming" && kind === "InvocationResponse" && listener.stream !== undefined) {
+    return passOn(request, response, settings, listener, listener.stream)
+  }
+  RequestBody.read(request, settings.answerLimitBytes, settings.drainLimitBytes, {
+    ...endings(response, settings, listener),
     whole: (body) => {
       listener.ended()
       Answers.accepted(response)
+      const contentType = contentTypeOf(request)
       if (kind === "InvocationErrorResponse") {
-        listener.answered({ payload: body, contentType: contentTypeOf(request), errorType: errorTypeOf(request, body) })
-      } else listener.answered(streamed(request, body))
-    },
-    tooLarge: () => listener.answered(tooLarge(answerLimitBytes)),
-    drained: () => {
-      listener.ended()
-      const errorMessage = `Exceeded maximum allowed payload size (${answerLimitBytes} bytes).`
-      Answers.refusal(response, { status: 413, errorType: "RequestEntityTooLarge", errorMessage })
-    },
-    cut: listener.cut
+        listener.answered({ payload: body, contentType, errorType: errorTypeOf(request, body) })
+        // Who waited for all of a streamed answer gets its error instead.
+      } else listener.answered(lateErrorOf(request) ?? { payload: body, contentType, errorType: undefined })
+    }
   })
 }
 

@@ -86,11 +86,11 @@ export const layer = (given: Partial<DoorSettings> = {}): Layer.Layer<RuntimeApi
             const leave = door.ready(resume)
             return Effect.sync(leave)
           }),
-        invoke: (id, invocation) =>
+        invoke: (id, invocation, stream) =>
           Effect.callback((resume) => {
             const door = doors.get(id)
             if (door === undefined) return resume(none(id))
-            const leave = door.invoke(invocation, resume)
+            const leave = door.invoke(invocation, resume, stream)
             return Effect.sync(leave)
           }),
         phase: (id) => doors.get(id)?.phase

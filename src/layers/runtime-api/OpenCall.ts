@@ -1,9 +1,10 @@
 /** A call that a door has taken on: who waits for it, since when, and until when. */
 import { Effect } from "effect"
 import { InvocationTimedOut, WorkerExited, WorkerUnreachable } from "#domain/Failure"
-import type { Invocation, InvocationResult } from "#domain/Invocation"
+import type { AnswerStream, Invocation, InvocationResult } from "#domain/Invocation"
 import type { PlatformError } from "#domain/WorkerExit"
 import type { DoorSpec } from "#services/RuntimeApi"
+import { OpenStream } from "./OpenStream.ts"
 
 export type CallFailure = InvocationTimedOut | WorkerExited | WorkerUnreachable
 export type Resume = (outcome: Effect.Effect<InvocationResult, CallFailure>) => void
@@ -11,15 +12,17 @@ export type Resume = (outcome: Effect.Effect<InvocationResult, CallFailure>) => 
 export interface OpenCall {
   readonly invocation: Invocation
   readonly resume: Resume
+  readonly stream: OpenStream | undefined
   /** From `performance.now()`, once the event is handed over. Before that no byte of it has left. */
   handedOverAtMs: number | undefined
   /** The limit that runs now: to the poll, to the answer, or to the news of an exit. */
   timer: NodeJS.Timeout | undefined
 }
 
-export const open = (invocation: Invocation, resume: Resume): OpenCall => ({
+export const open = (invocation: Invocation, resume: Resume, stream: AnswerStream | undefined): OpenCall => ({
   invocation,
   resume,
+  stream: stream === undefined ? undefined : new OpenStream(stream),
   handedOverAtMs: undefined,
   timer: undefined
 })

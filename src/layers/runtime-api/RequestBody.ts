@@ -1,10 +1,8 @@
-/** Bodies of requests, read whole, within a limit. */
+/** Bodies of requests, whole or as they come, within a limit. */
 import { Buffer } from "node:buffer"
 import type { IncomingMessage } from "node:http"
 
-export interface BodyReader {
-  /** The whole body is there. */
-  readonly whole: (body: Buffer) => void
+interface BodyEnd {
   /** It is longer than its limit. Its rest is thrown away. */
   readonly tooLarge: () => void
   /** The last byte of a body that was too large has come. */
@@ -13,7 +11,44 @@ export interface BodyReader {
   readonly cut: () => void
 }
 
+export interface BodyReader extends BodyEnd {
+  /** The whole body is there. */
+  readonly whole: (body: Buffer) => void
+}
+
+export interface BodyFollower extends BodyEnd {
+  /** The next bytes, within the limit. */
+  readonly chunk: (chunk: Buffer) => void
+  /** The last byte has come. */
+  readonly ended: () => void
+}
+
 /** A body that goes on for `drainLimitBytes` past its limit loses its connection. */
+export const follow = (
+  request: IncomingMessage,
+  limitBytes: number,
+  drainLimitBytes: number,
+  follower: BodyFollower
+): void => {
+  let size = 0
+  let ended = false
+  request.on("data", (chunk: Buffer) => {
+    const before = size
+    size += chunk.length
+    if (size <= limitBytes) follower.chunk(chunk)
+    else if (before <= limitBytes) follower.tooLarge()
+    else if (size > limitBytes + drainLimitBytes) request.destroy()
+  })
+  request.on("end", () => {
+    ended = true
+    if (size > limitBytes) follower.drained()
+    else follower.ended()
+  })
+  request.on("close", () => {
+    if (!ended) follower.cut()
+  })
+}
+
 export const read = (
   request: IncomingMessage,
   limitBytes: number,
@@ -21,24 +56,17 @@ export const read = (
   reader: BodyReader
 ): void => {
   const chunks: Array<Buffer> = []
-  let size = 0
-  let ended = false
-  request.on("data", (chunk: Buffer) => {
-    const before = size
-    size += chunk.length
-    if (size <= limitBytes) chunks.push(chunk)
-    else if (before <= limitBytes) {
+  follow(request, limitBytes, drainLimitBytes, {
+    chunk: (chunk) => void chunks.push(chunk),
+    ended: () => {
+      const [first = Buffer.alloc(0)] = chunks
+      reader.whole(chunks.length > 1 ? Buffer.concat(chunks) : first)
+    },
+    tooLarge: () => {
       chunks.length = 0
       reader.tooLarge()
-    } else if (size > limitBytes + drainLimitBytes) request.destroy()
-  })
-  request.on("end", () => {
-    ended = true
-    if (size > limitBytes) return reader.drained()
-    const [first = Buffer.alloc(0)] = chunks
-    return reader.whole(chunks.length > 1 ? Buffer.concat(chunks, size) : first)
-  })
-  request.on("close", () => {
-    if (!ended) reader.cut()
+    },
+    drained: reader.drained,
+    cut: reader.cut
   })
 }

@@ -4,7 +4,7 @@
  */
 import { Effect, Result } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
-import type { Invocation, Report } from "#domain/Invocation"
+import type { AnswerStream, Invocation, Report } from "#domain/Invocation"
 import * as ReportLine from "#domain/ReportLine"
 import * as RuntimeProtocol from "#domain/RuntimeProtocol"
 import type { Phase } from "#domain/Worker"
@@ -76,12 +76,12 @@ export class WorkerDoor implements Conversation {
   }
 
   /** Hands the event over now, or when the worker has polled again. Returns what to do when nobody waits any more. */
-  invoke(invocation: Invocation, resume: OpenCall.Resume): () => void {
+  invoke(invocation: Invocation, resume: OpenCall.Resume, stream?: AnswerStream): () => void {
     if (this.#call !== undefined || this.state.spoilt !== undefined) {
       resume(OpenCall.unreachable(this.spec, this.state.spoilt ?? "it has a call already"))
       return () => undefined
     }
-    const call = OpenCall.open(invocation, resume)
+    const call = OpenCall.open(invocation, resume, stream)
     this.#call = call
     if (RuntimeProtocol.canTakeCall(this.state)) this.#handOver(call)
     else
@@ -137,6 +137,7 @@ export class WorkerDoor implements Conversation {
   ): void {
     if (!this.agree(RuntimeProtocol.answerBegins(this.state, requestId, kind), response)) return
     FunctionAnswer.receive(request, response, kind, this.settings, {
+      stream: this.#call?.stream,
       answered: (answer) => this.#succeed(answer),
       ended: () => {
         this.state = RuntimeProtocol.answerEnds(this.state)
@@ -277,12 +278,14 @@ export class WorkerDoor implements Conversation {
   /** The caller was interrupted. The event cannot be taken back: the call goes on for nobody, and is the worker's last. */
   #abandon(call: OpenCall.OpenCall): void {
     if (this.#call !== call) return
-    if (call.handedOverAtMs === undefined) this.#forget(call)
-    else this.spoil("its caller left in the middle of a call")
+    if (call.handedOverAtMs === undefined) return this.#forget(call)
+    call.stream?.close()
+    this.spoil("its caller left in the middle of a call")
   }
 
   #forget(call: OpenCall.OpenCall): void {
     clearTimeout(call.timer)
+    call.stream?.close()
     this.#call = undefined
   }
 
