@@ -1,0 +1,194 @@
+/**
+ * One connection to an Agent, and the calls on it. grpc-js makes it; how long that may take is decided here, because grpc-js
+ * has no limit for a handshake: it would wait for an Agent that accepts connections and then says nothing.
+ */
+import type { Socket } from "node:net"
+import type { DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf"
+import { ChannelCredentials, type ChannelOptions, Client, connectivityState, Metadata } from "@grpc/grpc-js"
+import { Effect } from "effect"
+import { type AgentFailure, AgentRefusal, AgentUnreachable } from "./AgentFailure.ts"
+import { ofMethod } from "./Definition.ts"
+
+export interface ChannelLimits {
+  /** From the first packet to the Agent's first word of HTTP/2, its certificate checked on the way. */
+  readonly connectLimitMs: number
+  /** A connection on which nothing was heard for so long is tried with a ping, calls on it or none … */
+  readonly keepAliveMs: number
+  /** … and broken, with every call on it, when the answer takes longer than this. */
+  readonly keepAliveLimitMs: number
+  /** An event of the greatest size, and room for its headers. */
+  readonly maxRequestBytes: number
+  /** More than an Agent's own limit for answers, and more than a list of ten thousand workers. */
+  readonly maxAnswerBytes: number
+}
+
+export const defaultLimits: ChannelLimits = {
+  connectLimitMs: 2_000,
+  keepAliveMs: 10_000,
+  keepAliveLimitMs: 5_000,
+  maxRequestBytes: 8 * 1024 ** 2,
+  maxAnswerBytes: 64 * 1024 ** 2
+}
+
+type ConnectorArguments = Parameters<ChannelCredentials["_createSecureConnector"]>
+type Connector = ReturnType<ChannelCredentials["_createSecureConnector"]>
+
+/** Credentials that remember the sockets they were asked to secure: an attempt that is given up must not leave one behind. */
+class RememberingCredentials extends ChannelCredentials {
+  readonly sockets = new Set<Socket>()
+  readonly inner: ChannelCredentials
+  constructor(inner: ChannelCredentials) {
+    super()
+    this.inner = inner
+  }
+  override _isSecure(): boolean {
+    return this.inner._isSecure()
+  }
+  override _equals(other: ChannelCredentials): boolean {
+    return this === other
+  }
+  override _createSecureConnector(...given: ConnectorArguments): Connector {
+    const connector = this.inner._createSecureConnector(...given)
+    return {
+      connect: (socket) => {
+        this.sockets.add(socket)
+        socket.once("close", () => this.sockets.delete(socket))
+        return connector.connect(socket)
+      },
+      waitForReady: () => connector.waitForReady(),
+      getCallCredentials: () => connector.getCallCredentials(),
+      destroy: () => connector.destroy()
+    }
+  }
+}
+
+const optionsOf = (limits: ChannelLimits): ChannelOptions => ({
+  "grpc.keepalive_time_ms": limits.keepAliveMs,
+  "grpc.keepalive_timeout_ms": limits.keepAliveLimitMs,
+  "grpc.keepalive_permit_without_calls": 1,
+  "grpc.max_send_message_length": limits.maxRequestBytes,
+  "grpc.max_receive_message_length": limits.maxAnswerBytes,
+  // A new channel is a new connection, with the certificates of now and without the last one's backoff.
+  "grpc.use_local_subchannel_pool": 1,
+  // What a program's environment says of proxies is about the world outside, not about Agents.
+  "grpc.enable_http_proxy": 0,
+  "grpc.service_config_disable_resolution": 1,
+  "grpc.enable_channelz": 0
+})
+
+/** grpc-js tells why there is no connection only to a call that needs one. Any method will do; this one harms nobody. */
+const harmlessMethod = "/grpc.health.v1.Health/Check"
+const nothing = () => Buffer.alloc(0)
+
+/** The reason in what grpc-js says around it. */
+const reasonIn = (details: string): string =>
+  /Last error: (?:Error: )?(.+?)(?: \([^)]*\))?\. Resolution note/s.exec(details)?.[1] ?? details
+
+export class AgentChannel {
+  readonly #address: string
+  readonly #limits: ChannelLimits
+  readonly #credentials: RememberingCredentials
+  readonly #client: Client
+  #calls = 0
+  #retired = false
+  #closed = false
+
+  constructor(address: string, credentials: ChannelCredentials, limits: ChannelLimits) {
+    this.#address = address
+    this.#limits = limits
+    this.#credentials = new RememberingCredentials(credentials)
+    this.#client = new Client(address, this.#credentials, optionsOf(limits))
+  }
+
+  #state(connect: boolean): connectivityState {
+    return this.#client.getChannel().getConnectivityState(connect)
+  }
+
+  isReady(): boolean {
+    return !this.#retired && this.#state(false) === connectivityState.READY
+  }
+
+  /** Connects, unless it is connected. After a failure the channel is of no more use. */
+  readonly connect: Effect.Effect<void, AgentUnreachable> = Effect.suspend(() =>
+    this.isReady() ? Effect.void : Effect.tapError(this.#attempt, () => Effect.sync(() => this.abandon()))
+  )
+
+  readonly #attempt: Effect.Effect<void, AgentUnreachable> = Effect.callback<void, AgentUnreachable>((resume) => {
+    const deadline = Date.now() + this.#limits.connectLimitMs
+    const fail = (detail: string) => resume(Effect.fail(new AgentUnreachable({ address: this.#address, detail })))
+    const look = () => {
+      const state = this.#state(false)
+      if (state === connectivityState.READY) return resume(Effect.void)
+      if (state === connectivityState.SHUTDOWN) return fail("the connection is closed")
+      if (state === connectivityState.TRANSIENT_FAILURE) return this.#whyNot(fail)
+      this.#state(true)
+      this.#client
+        .getChannel()
+        .watchConnectivityState(state, deadline, (late) =>
+          late === undefined ? look() : fail(`no answer within ${this.#limits.connectLimitMs} ms`)
+        )
+    }
+    look()
+  })
+
+  #whyNot(told: (reason: string) => void): void {
+    const deadline = Date.now() + this.#limits.connectLimitMs
+    this.#client.makeUnaryRequest(harmlessMethod, nothing, nothing, undefined, { deadline }, (error) =>
+      told(error === null ? "the connection was lost" : reasonIn(error.details))
+    )
+  }
+
+  /**
+   * One call. Only a connection that stands is used: whatever fails from then on may have been sent, and is told as
+   * {@link AgentRefusal}. What the Agent itself turned away unread, because it is stopping, grpc-js sends once more. Interrupting
+   * cancels the call on the other side.
+   */
+  send<M extends DescMethodUnary>(
+    method: M,
+    fields: MessageInitShape<M["input"]>,
+    deadlineMs: number
+  ): Effect.Effect<MessageShape<M["output"]>, AgentFailure> {
+    const { path, requestSerialize, responseDeserialize } = ofMethod(method)
+    return Effect.callback<MessageShape<M["output"]>, AgentFailure>((resume) => {
+      if (!this.isReady()) {
+        return resume(Effect.fail(new AgentUnreachable({ address: this.#address, detail: "the connection was lost" })))
+      }
+      this.#calls += 1
+      const call = this.#client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        fields,
+        new Metadata(),
+        { deadline: Date.now() + deadlineMs },
+        (error, answer) => {
+          this.#calls -= 1
+          if (this.#retired) this.retire()
+          resume(
+            error === null
+              ? Effect.succeed(answer as MessageShape<M["output"]>)
+              : Effect.fail(new AgentRefusal({ address: this.#address, error }))
+          )
+        }
+      )
+      return Effect.sync(() => call.cancel())
+    })
+  }
+
+  /** Takes no new call, and closes when its last one has ended. */
+  retire(): void {
+    this.#retired = true
+    if (this.#calls === 0) this.#close()
+  }
+
+  /** Ends the attempt to connect. */
+  abandon(): void {
+    this.#close()
+    for (const socket of this.#credentials.sockets) socket.destroy()
+  }
+
+  #close(): void {
+    if (!this.#closed) this.#client.close()
+    this.#closed = true
+  }
+}
