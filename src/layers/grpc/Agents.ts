@@ -21,6 +21,8 @@ export interface Deadlines {
   readonly resume: number
   readonly list: number
   readonly metrics: number
+  /** The function's own `Timeout` is the Agent's to keep. */
+  readonly invoke: number
 }
 
 export interface Options {
@@ -38,7 +40,9 @@ const defaultDeadlines: Deadlines = {
   pause: 5_000,
   resume: 5_000,
   list: 10_000,
-  metrics: 10_000
+  metrics: 10_000,
+  // AWS's longest, and time to become ready before it.
+  invoke: 900_000 + 15_000
 }
 
 const defaultLinkLimits: AgentLink.LinkLimits = { ...defaultLimits, firstBackoffMs: 100, longestBackoffMs: 2_000 }

@@ -10,16 +10,13 @@ import { Agents } from "./Agents.ts"
 import { AgentWatch } from "./AgentWatch.ts"
 import { AgentService } from "./generated/agent_pb.ts"
 
-/** The function's own `Timeout` is the Agent's to keep: this is AWS's longest, and time to become ready before it. */
-const longestCallMs = 900_000 + 15_000
-
 /** An Agent that keeps to the limit it was given is heard before ours has passed. */
 const marginMs = 5_000
 
 export const layer: Layer.Layer<WorkerClient, never, Agents | AgentWatch> = Layer.effect(
   WorkerClient,
   Effect.gen(function* () {
-    const { agentOf } = yield* Agents
+    const { agentOf, deadlines } = yield* Agents
     const { isAlive, lost } = yield* AgentWatch
 
     const call = Effect.fnUntraced(function* (worker: Worker, invocation: Invocation) {
@@ -31,11 +28,11 @@ export const layer: Layer.Layer<WorkerClient, never, Agents | AgentWatch> = Laye
         ownerId,
         payload: invocation.payload,
         headers: InvocationHeaders.ofCall(invocation),
-        timeoutMs: longestCallMs
+        timeoutMs: deadlines.invoke
       }
       const answer = yield* agent
-        .call(AgentService.method.invokeWorker, request, longestCallMs + marginMs)
-        .pipe(Effect.mapError(ofCall(worker, invocation, longestCallMs)))
+        .call(AgentService.method.invokeWorker, request, deadlines.invoke + marginMs)
+        .pipe(Effect.mapError(ofCall(worker, invocation, deadlines.invoke)))
       return { ...InvocationHeaders.toResult(answer.headers), payload: answer.body }
     })
 

@@ -1,0 +1,82 @@
+/**
+ * An Agent by somebody else, who has read the same .proto: codes and no trailers, and no field that its version does not know.
+ * A test writes its answers.
+ */
+import * as grpc from "@grpc/grpc-js"
+import * as protoLoader from "@grpc/proto-loader"
+import { Effect, type Scope } from "effect"
+import { fileURLToPath } from "node:url"
+
+export type Rpc =
+  | "EnsureContainer"
+  | "DestroyContainer"
+  | "PauseContainer"
+  | "ResumeContainer"
+  | "ListContainers"
+  | "GetContainerMetrics"
+  | "InvokeWorker"
+
+type Message = Readonly<Record<string, unknown>>
+
+/** An answer, a refusal, or nothing at all. */
+export type Answer =
+  | { readonly message: Message }
+  | { readonly code: grpc.status; readonly details: string }
+  | "silence"
+
+export const answer = (message: Message = {}): Answer => ({ message })
+export const refuse = (code: grpc.status, details = "because"): Answer => ({ code, details })
+
+export interface ForeignAgent {
+  readonly address: string
+  readonly port: number
+  /** What was asked, in order. */
+  readonly calls: ReadonlyArray<{ readonly rpc: Rpc; readonly request: Message }>
+  /** Calls that their caller gave up. */
+  readonly cancelled: ReadonlyArray<Rpc>
+  /** Replaces what it answers from now on. */
+  readonly says: (answers: Partial<Record<Rpc, Answer>>) => void
+}
+
+const proto = fileURLToPath(new URL("../../proto/agent.proto", import.meta.url))
+const { service } = (
+  grpc.loadPackageDefinition(protoLoader.loadSync(proto, { longs: Number })) as unknown as {
+    readonly esb: {
+      readonly agent: { readonly v1: { readonly AgentService: { readonly service: grpc.ServiceDefinition } } }
+    }
+  }
+).esb.agent.v1.AgentService
+
+const unimplemented = refuse(grpc.status.UNIMPLEMENTED, "not here")
+
+/** Serves until the scope ends, which takes every connection with it. */
+export const make = Effect.fnUntraced(function* (
+  first: Partial<Record<Rpc, Answer>> = {},
+  at = 0
+): Effect.fn.Return<ForeignAgent, never, Scope.Scope> {
+  const calls: Array<{ rpc: Rpc; request: Message }> = []
+  const cancelled: Array<Rpc> = []
+  let answers = first
+  const server = new grpc.Server()
+  const handle =
+    (rpc: Rpc): grpc.handleUnaryCall<Message, Message> =>
+    (call, done) => {
+      calls.push({ rpc, request: call.request })
+      call.on("cancelled", () => cancelled.push(rpc))
+      const given = answers[rpc] ?? unimplemented
+      if (given === "silence") return
+      if ("message" in given) done(null, given.message)
+      else done(given)
+    }
+  server.addService(
+    service,
+    Object.fromEntries(Object.entries(service).map(([name, { path }]) => [name, handle(path.split("/").at(-1) as Rpc)]))
+  )
+  const bound = Effect.callback<number>((resume) =>
+    server.bindAsync(`127.0.0.1:${at}`, grpc.ServerCredentials.createInsecure(), (error, port) =>
+      resume(error === null ? Effect.succeed(port) : Effect.die(error))
+    )
+  )
+  const port = yield* Effect.acquireRelease(bound, () => Effect.sync(() => server.forceShutdown()))
+  return { address: `127.0.0.1:${port}`, port, calls, cancelled, says: (given) => void (answers = given) }
+})

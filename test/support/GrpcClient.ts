@@ -1,0 +1,44 @@
+/** What a Gateway has of the room `grpc`, towards Agents that a test names. */
+import { Effect, Layer, References, Stream } from "effect"
+import { FunctionName } from "#domain/FunctionName"
+import { OwnerId, type WorkerSpec } from "#domain/Worker"
+import * as Agents from "#layers/grpc/Agents"
+import * as AgentWatch from "#layers/grpc/AgentWatch"
+import * as GrpcContainerRuntime from "#layers/grpc/GrpcContainerRuntime"
+import * as GrpcWorkerClient from "#layers/grpc/GrpcWorkerClient"
+import { Certificates } from "#services/Certificates"
+
+export const owner = OwnerId.make("gateway-mine")
+
+export const spec: WorkerSpec = {
+  functionName: FunctionName.make("orders"),
+  image: "registry:5010/esb-orders:latest",
+  environment: { AWS_LAMBDA_FUNCTION_TIMEOUT: "3" },
+  specHash: "5ec"
+}
+
+/** Nothing is encrypted and nothing checked. */
+export const plain: Layer.Layer<Certificates> = Layer.succeed(
+  Certificates,
+  Certificates.of({ current: () => undefined, changes: Stream.empty })
+)
+
+/** No list is asked for by itself, so that a test sees only its own calls. */
+const never = 2 ** 31 - 1
+
+export type Options = Omit<Agents.Options, "addresses" | "owner"> & AgentWatch.WatchOptions
+
+export const layer = (addresses: ReadonlyArray<string>, { pollEveryMs = never, ...options }: Options = {}) =>
+  Layer.mergeAll(GrpcContainerRuntime.layer, GrpcWorkerClient.layer).pipe(
+    Layer.provideMerge(AgentWatch.layer({ pollEveryMs })),
+    Layer.provideMerge(Agents.layer({ addresses, owner, ...options })),
+    Layer.provide(plain),
+    // That an Agent is silent is what these tests are about.
+    Layer.provide(Layer.succeed(References.MinimumLogLevel, "Error"))
+  )
+
+/** The client's services inside a test that has made its Agents first. */
+export const using =
+  (addresses: ReadonlyArray<string>, options?: Options) =>
+  <A, E, R>(test: Effect.Effect<A, E, R>) =>
+    Effect.provide(test, layer(addresses, options))
