@@ -30,6 +30,7 @@ export interface PoolState {
   readonly limits: PoolLimits
   /** Least recently used first. */
   readonly idle: ReadonlyArray<PooledWorker>
+  /** Lent, or in a call of an earlier Gateway. */
   readonly busy: ReadonlySet<ContainerId>
   readonly starting: number
   /** In order of arrival. */
@@ -118,17 +119,24 @@ export const expire = (state: PoolState, waiter: Waiter): PoolStep => {
     : [leave(state, waiter), [{ _tag: "Refuse", waiter }]]
 }
 
+/** Keeps the order of use, also for a worker that has rested elsewhere. */
+const restingWith = (idle: ReadonlyArray<PooledWorker>, entry: PooledWorker): ReadonlyArray<PooledWorker> => {
+  const before = idle.findLastIndex(({ idleSinceMs }) => idleSinceMs <= entry.idleSinceMs)
+  return idle.toSpliced(before + 1, 0, entry)
+}
+
 /** A worker is free: the first waiting caller gets it, else it rests. An outdated one goes. */
-const free = (state: PoolState, worker: Worker, nowMs: number): PoolStep => {
+const free = (state: PoolState, entry: PooledWorker): PoolStep => {
+  const { frozen, worker } = entry
   if (worker.specHash !== state.specHash) {
     return then([state, [{ _tag: "Destroy", worker }]], grow)
   }
   const [first, ...others] = state.waiting
   return first === undefined
-    ? [{ ...state, idle: [...state.idle, { worker, idleSinceMs: nowMs, frozen: false }] }, nothing]
+    ? [{ ...state, idle: restingWith(state.idle, entry) }, nothing]
     : [
         { ...state, waiting: others, busy: busyWith(state.busy, worker.id) },
-        [{ _tag: "Lend", waiter: first, worker, frozen: false }]
+        [{ _tag: "Lend", waiter: first, worker, frozen }]
       ]
 }
 
@@ -136,7 +144,7 @@ const free = (state: PoolState, worker: Worker, nowMs: number): PoolStep => {
 const oneStartLess = (state: PoolState): PoolState => ({ ...state, starting: Math.max(0, state.starting - 1) })
 
 export const started = (state: PoolState, worker: Worker, nowMs: number): PoolStep =>
-  worker.specHash === state.specHash ? free(oneStartLess(state), worker, nowMs) : free(state, worker, nowMs)
+  free(worker.specHash === state.specHash ? oneStartLess(state) : state, { worker, idleSinceMs: nowMs, frozen: false })
 
 /** A start came to nothing: the caller who has waited longest is told, nobody else. */
 export const startFailed = (state: PoolState, specHash: string): PoolStep => {
@@ -156,7 +164,26 @@ const growForWaiting = (state: PoolState): PoolStep =>
 
 /** A lent worker comes back, able to take another call. */
 export const giveBack = (state: PoolState, worker: Worker, nowMs: number): PoolStep =>
-  free({ ...state, busy: busyWithout(state.busy, worker.id) }, worker, nowMs)
+  free({ ...state, busy: busyWithout(state.busy, worker.id) }, { worker, idleSinceMs: nowMs, frozen: false })
+
+/** Whether one more worker with this hash belongs here. */
+const hasRoomFor = (state: PoolState, { specHash }: Worker): boolean =>
+  specHash === state.specHash && size(state) < state.limits.maxCapacity
+
+/**
+ * A worker that an earlier Gateway started is in a call of that time, or not yet ready: it counts as lent, until it is
+ * {@link adopt}ed or {@link lose lost}. An outdated one, or one too many, does not count.
+ */
+export const claim = (state: PoolState, worker: Worker): PoolState =>
+  hasRoomFor(state, worker) && !state.busy.has(worker.id) ? { ...state, busy: busyWith(state.busy, worker.id) } : state
+
+/** A worker that an earlier Gateway started can take a call. It goes when it is outdated, or one too many. */
+export const adopt = (state: PoolState, entry: PooledWorker): PoolStep => {
+  const unclaimed = { ...state, busy: busyWithout(state.busy, entry.worker.id) }
+  return hasRoomFor(unclaimed, entry.worker)
+    ? free(unclaimed, entry)
+    : then([unclaimed, [{ _tag: "Destroy", worker: entry.worker }]], growForWaiting)
+}
 
 /** A worker is of no more use, wherever it was. The caller who had it asks again, if at all. */
 export const lose = (state: PoolState, worker: Worker): PoolStep =>

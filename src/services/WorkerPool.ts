@@ -45,15 +45,18 @@ export class WorkerPool extends Context.Service<
      */
     readonly borrow: (spec: FunctionSpec) => Effect.Effect<Worker, BorrowFailure, Scope.Scope>
     /**
-     * Makes the pools fit these functions: starts the minimum, retires workers of functions that changed or went.
-     * Calls that run go on with the code they started with.
+     * Makes the pools fit these functions: takes over what an earlier Gateway of the same owner left, starts the minimum, retires
+     * workers of functions that changed or went. Calls that run go on with the code they started with.
      */
     readonly reconcile: (specs: ReadonlyArray<FunctionSpec>) => Effect.Effect<void>
     /**
      * Destroys what died or has been idle for too long, freezes what has been idle for a while, fills up the minimum. Cheap.
      */
     readonly tidy: Effect.Effect<void>
-    /** Asks the engine for containers of ours that belong to no pool, and destroys those old enough. */
+    /**
+     * Compares the pools with the engine. A worker that is gone leaves its pool; a container of ours that is in no pool, and old
+     * enough, is taken back when it can take a call, left alone while it is in one, and destroyed otherwise.
+     */
     readonly sweep: Effect.Effect<void>
     readonly status: Effect.Effect<ReadonlyArray<PoolStatus>>
   }

@@ -1,36 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Redacted, Scope } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { WorkerExited } from "#domain/Failure"
 import type { FunctionName } from "#domain/FunctionName"
-import type { FunctionSpec } from "#domain/FunctionSpec"
-import type { OwnerId, WorkerSpec } from "#domain/Worker"
+import type { WorkerSpec } from "#domain/Worker"
 import * as MemoryContainerRuntime from "#layers/memory/MemoryContainerRuntime"
 import * as MemoryWorkerClient from "#layers/memory/MemoryWorkerClient"
 import * as MemoryWorkers from "#layers/memory/MemoryWorkers"
 import * as LocalWorkerPool from "#layers/pool/LocalWorkerPool"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerPool } from "#services/WorkerPool"
-
-const owner = "gateway" as OwnerId
-
-const orders: FunctionSpec = {
-  name: "orders" as FunctionName,
-  image: "orders:1",
-  runtime: undefined,
-  handler: undefined,
-  timeoutMs: 3000,
-  memoryMiB: 128,
-  environment: {},
-  scaling: { minCapacity: 0, maxCapacity: 2, idleTimeoutMs: 60_000, acquireTimeoutMs: 2000 },
-  asynchronous: { retries: 2, maxAgeMs: 60_000, onSuccess: undefined, onFailure: undefined },
-  schedules: []
-}
-
-const scaled = (scaling: Partial<FunctionSpec["scaling"]>): FunctionSpec => ({
-  ...orders,
-  scaling: { ...orders.scaling, ...scaling }
-})
+import { containers, hold, options, orders, owner, scaled, settle, statusOf } from "#test/support/Pools"
 
 /** How each worker of `orders` was told it came to be. */
 const initialisations: Array<string | undefined> = []
@@ -47,21 +27,7 @@ const functions = {
   }
 }
 
-const localPool = LocalWorkerPool.layer({
-  owner,
-  surroundings: {
-    region: "us-east-1",
-    accessKeyId: "key",
-    secretAccessKey: Redacted.make("secret"),
-    gatewayUrl: "http://127.0.0.1:1",
-    defaults: {}
-  },
-  maxWaiting: 2,
-  freezeAfterMs: 5000,
-  breaker: { threshold: 3, recoveryMs: 30_000 },
-  orphanGraceMs: 60_000,
-  memoryMiB: 4096
-})
+const localPool = LocalWorkerPool.layer(options)
 
 /** An engine that pauses workers and then has forgotten how to go on. */
 const neverThaws = Layer.effect(
@@ -81,35 +47,6 @@ const withPools = <A, E>(
   test: Effect.Effect<A, E, WorkerPool | ContainerRuntime | MemoryWorkers.MemoryWorkers | Scope.Scope>,
   over = pools
 ) => test.pipe(Effect.scoped, Effect.provide(over))
-
-/** Borrows for as long as the given signal stays silent, and tells the worker's id as soon as it has it. */
-const hold = Effect.fnUntraced(function* (spec: FunctionSpec) {
-  const pool = yield* WorkerPool
-  const got = yield* Deferred.make<string>()
-  const enough = yield* Deferred.make<void>()
-  const fiber = yield* Effect.forkScoped(
-    Effect.scoped(
-      Effect.gen(function* () {
-        const worker = yield* pool.borrow(spec)
-        yield* Deferred.succeed(got, worker.id)
-        yield* Deferred.await(enough)
-        return worker.id
-      })
-    )
-  )
-  // Lets the pool work: nothing in memory takes time, only turns.
-  yield* settle
-  return { got, enough, fiber }
-})
-
-const settle = Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow, { discard: true })
-
-const statusOf = Effect.fnUntraced(function* (name: string) {
-  const pool = yield* WorkerPool
-  return (yield* pool.status).find((line) => line.functionName === name)
-})
-
-const containers = Effect.flatMap(ContainerRuntime, (runtime) => runtime.list(owner))
 
 const exited = new WorkerExited({
   functionName: "orders",

@@ -144,8 +144,71 @@ describe("Pool", () => {
     assert.notInclude(tags(Pool.tidy(state, 1e6)[1]), "Destroy")
   })
 
+  it("takes over a worker of an earlier Gateway, frozen as it is, in the order of use", () => {
+    const [state, actions] = Pool.adopt(
+      Pool.adopt(Pool.empty("v1", limits), { worker: worker("b"), frozen: false, idleSinceMs: 10 })[0],
+      { worker: worker("a"), frozen: true, idleSinceMs: 5 }
+    )
+    assert.deepStrictEqual(actions, [])
+    assert.deepStrictEqual(
+      state.idle.map((entry) => [entry.worker.id, entry.frozen]),
+      [
+        ["a", true],
+        ["b", false]
+      ]
+    )
+  })
+
+  it("gives a worker that it takes over to the caller who has waited longest", () => {
+    let [state] = Pool.borrow(Pool.empty("v1", limits), 1)
+    ;[state] = Pool.borrow(state, 2)
+    ;[state] = Pool.startFailed(state, "v1")
+    const [after, actions] = Pool.adopt(state, { worker: worker("a"), frozen: true, idleSinceMs: 0 })
+    assert.deepStrictEqual(actions, [{ _tag: "Lend", waiter: 2, worker: worker("a"), frozen: true }])
+    assert.deepStrictEqual([...after.busy], ["a"])
+  })
+
+  it("takes over no worker that is outdated or one too many", () => {
+    const entry = { worker: worker("c"), frozen: false, idleSinceMs: 0 }
+    assert.deepStrictEqual(Pool.adopt(rested(), entry), [rested(), [{ _tag: "Destroy", worker: worker("c") }]])
+    const outdated = { ...entry, worker: worker("c", "v0") }
+    const [state, actions] = Pool.adopt(Pool.empty("v1", limits), outdated)
+    assert.deepStrictEqual(actions, [{ _tag: "Destroy", worker: outdated.worker }])
+    assert.strictEqual(Pool.size(state), 0)
+  })
+
+  it("counts a worker in a call of an earlier Gateway as lent until its call has ended", () => {
+    const one = { ...limits, minCapacity: 1, maxCapacity: 1 }
+    const claimed = Pool.claim(Pool.empty("v1", one), worker("a"))
+    assert.deepStrictEqual(Pool.tidy(claimed, 0)[1], [])
+    const [waiting, asked] = Pool.borrow(claimed, 1)
+    assert.deepStrictEqual(asked, [])
+    assert.deepStrictEqual(Pool.adopt(waiting, { worker: worker("a"), frozen: false, idleSinceMs: 0 })[1], [
+      { _tag: "Lend", waiter: 1, worker: worker("a"), frozen: false }
+    ])
+    assert.deepStrictEqual(tags(Pool.lose(waiting, worker("a"))[1]), ["Destroy", "Start"])
+  })
+
+  it("does not count a worker in a call of an earlier Gateway that is outdated or one too many", () => {
+    assert.strictEqual(Pool.size(Pool.claim(rested(), worker("c"))), 2)
+    assert.strictEqual(Pool.size(Pool.claim(Pool.empty("v1", limits), worker("c", "v0"))), 0)
+  })
+
   const Move = Schema.Struct({
-    kind: Schema.Literals(["borrow", "leave", "expire", "start", "fail", "back", "lose", "tidy", "change"]),
+    kind: Schema.Literals([
+      "borrow",
+      "leave",
+      "expire",
+      "start",
+      "fail",
+      "back",
+      "lose",
+      "tidy",
+      "change",
+      "claim",
+      "adopt",
+      "give up"
+    ]),
     pick: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1000 }))
   })
 
@@ -157,6 +220,7 @@ describe("Pool", () => {
       let nowMs = 0
       const starts: Array<string> = []
       const lent = new Map<ContainerId, Worker>()
+      const found = new Map<ContainerId, Worker>()
       const destroyed = new Set<ContainerId>()
       const asked = new Set<number>()
       const apply = ([after, actions]: Pool.PoolStep) => {
@@ -177,6 +241,7 @@ describe("Pool", () => {
               assert.isTrue(asked.delete(action.waiter), "only who asked is answered, once")
               break
             case "Destroy":
+              assert.isFalse(destroyed.has(action.worker.id), "a worker is destroyed once")
               destroyed.add(action.worker.id)
               lent.delete(action.worker.id)
               break
@@ -190,6 +255,7 @@ describe("Pool", () => {
         nowMs += pick
         const out = pickOf([...lent.values()], pick)
         const who = pickOf([...asked], pick)
+        const known = pickOf([...found.values()], pick)
         if (kind === "borrow") {
           asked.add(next)
           apply(Pool.borrow(state, next++))
@@ -209,6 +275,16 @@ describe("Pool", () => {
           apply(Pool.lose(state, out))
         } else if (kind === "tidy") {
           apply(Pool.tidy(state, nowMs))
+        } else if (kind === "claim") {
+          const id = `w${next++}`
+          found.set(id as ContainerId, worker(id, pick % 5 === 0 ? "outdated" : state.specHash))
+          state = [...found.values()].reduce(Pool.claim, state)
+        } else if (kind === "adopt" && known !== undefined) {
+          found.delete(known.id)
+          apply(Pool.adopt(state, { worker: known, frozen: pick % 2 === 0, idleSinceMs: nowMs - pick }))
+        } else if (kind === "give up" && known !== undefined) {
+          found.delete(known.id)
+          apply(Pool.lose(state, known))
         } else if (kind === "change") {
           apply(Pool.change(state, String(++generation), state.limits))
         }

@@ -20,7 +20,12 @@ export interface Ticket {
 
 /** What a lane cannot do itself. Each runs in the background and reports back by calling the lane. */
 export interface Hands {
+  /** Now, when a caller waits for it; else when its turn has come. */
   readonly start: (lane: Lane, spec: WorkerSpec) => void
+  /** A caller has come to wait: a start that had to take turns may have to begin now. */
+  readonly hurry: (lane: Lane) => void
+  /** Starts that have not begun are not wanted any more. */
+  readonly forget: (lane: Lane) => void
   readonly destroy: (worker: Worker) => void
   readonly freeze: (lane: Lane, worker: Worker) => void
   readonly fork: <A>(effect: Effect.Effect<A>) => Fiber.Fiber<A>
@@ -68,6 +73,9 @@ export class Lane {
       this.tickets.set(ticket.waiter, ticket)
       this.perform(Pool.borrow(this.state, ticket.waiter))
       if (ticket.answer !== undefined) {
+        this.hands.hurry(this)
+      }
+      if (ticket.answer !== undefined) {
         expiry = this.hands.fork(
           Effect.andThen(
             Effect.sleep(this.spec.scaling.acquireTimeoutMs),
@@ -107,10 +115,24 @@ export class Lane {
     this.perform(Pool.lose(this.state, worker))
   }
 
+  claim(worker: Worker): void {
+    this.state = Pool.claim(this.state, worker)
+  }
+
+  adopt(entry: Pool.PooledWorker): void {
+    this.perform(Pool.adopt(this.state, entry))
+  }
+
+  /** The `specHash` of workers that are wanted here; a retired function has none. */
+  get wantedHash(): string | undefined {
+    return this.state.specHash === retired ? undefined : this.state.specHash
+  }
+
   change(spec: FunctionSpec, workerSpec: WorkerSpec, limits: Pool.PoolLimits): void {
     // What failed was the code or the configuration that went.
     if (workerSpec.specHash !== this.workerSpec.specHash) {
       this.breaker = Breaker.closed
+      this.hands.forget(this)
     }
     this.spec = spec
     this.workerSpec = workerSpec

@@ -1,7 +1,7 @@
 /**
  * The worker pools of one Gateway, kept in its memory. Starts, thaws and destroys through `ContainerRuntime`, asks
  * `WorkerClient` whether a worker is ready. When the engine fails, callers in the queue are told one by one and the
- * breaker of the function counts.
+ * breaker of the function counts. Workers that outlived an earlier Gateway of the same owner are taken over.
  */
 import { createHash } from "node:crypto"
 import { Clock, Effect, Exit, FiberSet, Layer } from "effect"
@@ -14,7 +14,9 @@ import type { OwnerId, Worker, WorkerSpec } from "#domain/Worker"
 import { compose, type Surroundings } from "#domain/WorkerEnvironment"
 import { WorkerClient } from "#services/WorkerClient"
 import { type BorrowFailure, WorkerPool } from "#services/WorkerPool"
+import * as Foundlings from "./Foundlings.ts"
 import { type Hands, Lane, type Ticket } from "./Lane.ts"
+import { Starts } from "./Starts.ts"
 import * as WorkerKeeper from "./WorkerKeeper.ts"
 
 export interface Options {
@@ -24,10 +26,12 @@ export interface Options {
   /** `undefined`: idle workers are never frozen. */
   readonly freezeAfterMs: number | undefined
   readonly breaker: Breaker.BreakerLimits
-  /** A container in no pool is somebody's start in progress until it is this old. */
+  /** A container in no pool is left alone until it is this old: it may be on its way into one. */
   readonly orphanGraceMs: number
   /** Memory all workers of one function may have together; its share of the maximum capacity follows from it. */
   readonly memoryMiB: number
+  /** `destroy` unless told otherwise. */
+  readonly whenClosed?: WorkerKeeper.WhenClosed
 }
 
 /** Platform failures open the breaker; a function that cannot be loaded or is simply busy does not. */
@@ -58,8 +62,15 @@ export const layer = (options: Options) =>
       /** Specs that a later one has taken the place of. */
       const superseded = new WeakSet<FunctionSpec>()
       // Made first, so that it is closed last: no background work can start another worker then.
-      const keeper = yield* WorkerKeeper.make(options.owner)
+      const keeper = yield* WorkerKeeper.make(options.owner, options.whenClosed ?? "destroy")
       const fork = yield* FiberSet.makeRuntime()
+      const foundlings = yield* Foundlings.make({
+        owner: options.owner,
+        lanes,
+        keeper,
+        fork,
+        graceMs: options.orphanGraceMs
+      })
 
       const workerSpec = (spec: FunctionSpec): WorkerSpec => {
         const known = prepared.get(spec)
@@ -87,24 +98,25 @@ export const layer = (options: Options) =>
         freezeAfterMs: options.freezeAfterMs
       })
 
-      /** A start that nobody waits for fills up the minimum, which AWS calls provisioned. */
-      const asStarted = ({ state }: Lane, spec: WorkerSpec): WorkerSpec =>
-        state.limits.minCapacity > 0 && state.waiting.length === 0
-          ? { ...spec, environment: { ...spec.environment, AWS_LAMBDA_INITIALIZATION_TYPE: "provisioned-concurrency" } }
-          : spec
+      /** A worker of the minimum is what AWS calls provisioned. */
+      const asProvisioned = (spec: WorkerSpec): WorkerSpec => ({
+        ...spec,
+        environment: { ...spec.environment, AWS_LAMBDA_INITIALIZATION_TYPE: "provisioned-concurrency" }
+      })
+
+      const starts = new Starts(
+        (lane, spec, awaited) =>
+          Effect.onError(keeper.start(awaited ? spec : asProvisioned(spec)), (cause) =>
+            Effect.sync(() => note(lane, Exit.failCause(cause)))
+          ),
+        fork
+      )
 
       const hands: Hands = {
         fork,
-        start: (lane, spec) =>
-          void fork(
-            Effect.match(keeper.start(asStarted(lane, spec)), {
-              onSuccess: (worker) => lane.started(worker),
-              onFailure: (failure) => {
-                note(lane, Exit.fail(failure))
-                lane.startFailed(spec.specHash, failure)
-              }
-            })
-          ),
+        start: (lane, spec) => starts.request(lane, spec),
+        hurry: (lane) => starts.hurry(lane),
+        forget: (lane) => starts.forget(lane),
         destroy: (worker) => void fork(keeper.destroy(worker)),
         freeze: (lane, worker) =>
           void fork(Effect.map(keeper.freeze(worker), (frozen) => (frozen ? undefined : lane.lose(worker))))
@@ -116,6 +128,7 @@ export const layer = (options: Options) =>
         if (lane === undefined) {
           const opened = new Lane(spec, wanted, limits(spec), hands, clock)
           lanes.set(spec.name, opened)
+          foundlings.settle(opened)
           return opened
         }
         // A call that was under way when its function changed must not change it back.
@@ -194,6 +207,7 @@ export const layer = (options: Options) =>
               lane.retire()
             }
           }
+          foundlings.settleRest()
         })
 
       const tidy = Effect.sync(() => {
@@ -215,7 +229,7 @@ export const layer = (options: Options) =>
         borrow,
         reconcile,
         tidy,
-        sweep: Effect.suspend(() => keeper.sweep(clock.currentTimeMillisUnsafe(), options.orphanGraceMs)),
+        sweep: foundlings.sweep,
         status: Effect.sync(() =>
           [...lanes.values()]
             .map((lane) => ({

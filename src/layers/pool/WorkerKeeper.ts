@@ -1,45 +1,73 @@
-/** What pools have done to workers: started, frozen, thawed, destroyed. Knows every worker that is alive, and leaves none behind. */
+/** What pools have done to workers: started, adopted, frozen, thawed, destroyed. Knows every worker of theirs that may be alive. */
 import { Effect, Exit, Fiber, type Scope } from "effect"
+import type { FunctionName } from "#domain/FunctionName"
 import type { ContainerId, OwnerId, Worker, WorkerSpec } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import type { BorrowFailure } from "#services/WorkerPool"
 
+/**
+ * What becomes of the workers when the pools end: they end too, or they stay for the next Gateway of the same owner, where
+ * the engine outlives this one.
+ */
+export type WhenClosed = "destroy" | "leave"
+
+type Named = Pick<Worker, "id" | "name">
+
 export interface WorkerKeeper {
   /** A worker that is ready for its first call. Nothing is left behind when it is not. */
   readonly start: (spec: WorkerSpec) => Effect.Effect<Worker, BorrowFailure>
+  /** From now on a worker like those that were started here. */
+  readonly adopt: (worker: Worker) => void
   /** A failure is logged: the sweep will find the container, because it belongs to no pool. */
-  readonly destroy: (worker: Worker) => Effect.Effect<void>
+  readonly destroy: (worker: Named) => Effect.Effect<void>
   /** `false`: the worker is of no more use. */
   readonly freeze: (worker: Worker) => Effect.Effect<boolean>
   /** Waits for a freeze that is under way. `false`: the worker is of no more use. */
   readonly thaw: (worker: Worker) => Effect.Effect<boolean>
-  /** Destroys containers of this owner that are old enough and nobody's here, and what the engine finds useless. */
-  readonly sweep: (nowMs: number, graceMs: number) => Effect.Effect<void>
+  /** In a pool, on its way there, or being destroyed: nobody else's to judge. */
+  readonly isKept: (id: ContainerId) => boolean
+  /** Who is kept at this moment. */
+  readonly kept: () => ReadonlySet<ContainerId>
+  /** The engine may have a container of this function whose id is not known here yet. */
+  readonly isStarting: (functionName: FunctionName) => boolean
 }
 
-/** Whether other owners are gone is for the engine's own program to know. */
-const nobody = (): boolean => false
+/** How long workers that were given up are waited for when the pools end and the engine stays. */
+const partingLimit = "5 seconds"
 
 export const make = Effect.fnUntraced(function* (
-  owner: OwnerId
+  owner: OwnerId,
+  whenClosed: WhenClosed
 ): Effect.fn.Return<WorkerKeeper, never, ContainerRuntime | WorkerClient | Scope.Scope> {
   const runtime = yield* ContainerRuntime
   const client = yield* WorkerClient
-  const alive = new Map<ContainerId, Worker>()
+  const starting = new Set<{ readonly functionName: FunctionName }>()
+  const alive = new Map<ContainerId, Named>()
+  /** Given up, and not yet known to be gone. */
+  const leaving = new Map<ContainerId, Named>()
   const freezing = new Map<ContainerId, Fiber.Fiber<boolean>>()
-  yield* Effect.addFinalizer(() =>
-    Effect.forEach(alive.values(), (worker) => Effect.ignore(runtime.destroy(worker.id, owner)), {
+
+  const part = (workers: ReadonlyArray<Named>) =>
+    Effect.forEach(workers, ({ id }) => Effect.ignore(runtime.destroy(id, owner)), {
       concurrency: "unbounded",
       discard: true
     })
+  yield* Effect.addFinalizer(() =>
+    whenClosed === "destroy"
+      ? part([...alive.values(), ...leaving.values()])
+      : Effect.asVoid(Effect.timeoutOption(part([...leaving.values()]), partingLimit))
   )
 
-  const destroy = (worker: Pick<Worker, "id" | "name">) =>
-    runtime.destroy(worker.id, owner).pipe(
-      Effect.tap(() => Effect.sync(() => alive.delete(worker.id))),
-      Effect.catch((failure) => Effect.logWarning(`worker ${worker.name} could not be destroyed: ${failure.message}`))
+  const destroy = Effect.fnUntraced(function* (worker: Named) {
+    alive.delete(worker.id)
+    leaving.set(worker.id, worker)
+    yield* Effect.catch(runtime.destroy(worker.id, owner), (failure) =>
+      Effect.logWarning(`worker ${worker.name} could not be destroyed: ${failure.message}`)
     )
+    // Not when interrupted: then the pools end, and whoever is left here is parted with.
+    leaving.delete(worker.id)
+  })
 
   /** `false`, and a line in the log, when it fails. */
   const attempt = (
@@ -54,14 +82,20 @@ export const make = Effect.fnUntraced(function* (
       )
     )
 
+  const adopt = (worker: Worker): void => void alive.set(worker.id, worker)
+
   return {
     start: Effect.fnUntraced(function* (spec) {
-      const worker = yield* Effect.tap(runtime.ensure(spec, owner), (worker) =>
-        Effect.sync(() => alive.set(worker.id, worker))
+      const start = { functionName: spec.functionName }
+      starting.add(start)
+      const worker = yield* runtime.ensure(spec, owner).pipe(
+        Effect.tap((worker) => Effect.sync(() => adopt(worker))),
+        Effect.ensuring(Effect.sync(() => starting.delete(start)))
       )
       yield* Effect.onExit(client.ready(worker), (exit) => (Exit.isSuccess(exit) ? Effect.void : destroy(worker)))
       return worker
     }),
+    adopt,
     destroy,
     freeze: Effect.fnUntraced(function* (worker) {
       const fiber = yield* Effect.forkChild(attempt(worker, "frozen", runtime.suspend(worker.id, owner)))
@@ -78,14 +112,8 @@ export const make = Effect.fnUntraced(function* (
       }
       return yield* attempt(worker, "thawed", runtime.resume(worker.id, owner))
     }),
-    sweep: (nowMs, graceMs) =>
-      Effect.gen(function* () {
-        const containers = yield* runtime.list(owner)
-        const orphans = containers.filter(
-          ({ createdAtUnixSeconds, id }) => !alive.has(id) && nowMs - createdAtUnixSeconds * 1000 >= graceMs
-        )
-        yield* Effect.forEach(orphans, destroy, { discard: true })
-        yield* runtime.gc(nobody)
-      }).pipe(Effect.catch((failure) => Effect.logWarning(`workers could not be swept: ${failure.message}`)))
+    kept: () => new Set([...alive.keys(), ...leaving.keys()]),
+    isKept: (id) => alive.has(id) || leaving.has(id),
+    isStarting: (functionName) => [...starting].some((start) => start.functionName === functionName)
   }
 })

@@ -1,0 +1,198 @@
+/**
+ * Containers of ours that are in no pool. Those that an earlier Gateway left are listed once, before anything is started;
+ * those that fall out of a pool while their engine cannot be reached are found by the sweep. `domain/Adoption` says what
+ * becomes of each. When the engine does not answer, nothing is found: the next sweep asks again.
+ */
+import { Clock, Effect, Semaphore } from "effect"
+import * as Adoption from "#domain/Adoption"
+import { RuntimeUnavailable } from "#domain/Failure"
+import type { FunctionName } from "#domain/FunctionName"
+import type { ContainerId, ContainerState, OwnerId, Worker } from "#domain/Worker"
+import { ContainerRuntime } from "#services/ContainerRuntime"
+import { WorkerClient } from "#services/WorkerClient"
+import type { Hands, Lane } from "./Lane.ts"
+import type { WorkerKeeper } from "./WorkerKeeper.ts"
+
+export interface Foundlings {
+  /** Takes over what was found of the lane's function, before the lane starts workers of its own. */
+  readonly settle: (lane: Lane) => void
+  /** Every function has its lane now: what was found of others has no place. */
+  readonly settleRest: () => void
+  /** As `WorkerPool.sweep`. */
+  readonly sweep: Effect.Effect<void>
+}
+
+export interface Options {
+  readonly owner: OwnerId
+  readonly lanes: ReadonlyMap<FunctionName, Lane>
+  readonly keeper: WorkerKeeper
+  readonly fork: Hands["fork"]
+  /** The sweep leaves a container alone until it is this old: it may be on its way into a pool. */
+  readonly graceMs: number
+}
+
+/** How long the engine may take to list its containers; the start of the Gateway waits for no more than this. */
+const listLimit = "2 seconds"
+
+/** How often containers that are busy, or not yet ready, are looked at. The engine ends every call at its function's timeout. */
+const lookInterval = "500 millis"
+
+/** Whether other owners are gone is for the engine's own program to know. */
+const nobody = (): boolean => false
+
+export const make = Effect.fnUntraced(function* ({
+  fork,
+  graceMs,
+  keeper,
+  lanes,
+  owner
+}: Options): Effect.fn.Return<Foundlings, never, ContainerRuntime | WorkerClient> {
+  const runtime = yield* ContainerRuntime
+  const client = yield* WorkerClient
+  const oneSweep = yield* Semaphore.make(1)
+  const found = new Map<ContainerId, ContainerState>()
+  let allFunctionsKnown = false
+  let looking = false
+
+  const list = Effect.suspend(() => runtime.list(owner)).pipe(
+    Effect.timeoutOrElse({
+      duration: listLimit,
+      orElse: () => Effect.fail(new RuntimeUnavailable({ detail: `no list of workers within ${listLimit}` }))
+    }),
+    Effect.map((containers) => new Map(containers.map((container) => [container.id, container])))
+  )
+
+  const giveUp = (container: ContainerState, lane: Lane | undefined): void => {
+    found.delete(container.id)
+    if (lane?.state.busy.has(container.id) === true) {
+      lane.lose(container)
+    } else {
+      fork(keeper.destroy(container))
+    }
+  }
+
+  const adopt = (container: ContainerState, lane: Lane): void => {
+    found.delete(container.id)
+    keeper.adopt(container)
+    lane.adopt({
+      worker: container,
+      frozen: container.status === "PAUSED",
+      // The engine's clock may be ahead of ours.
+      idleSinceMs: Math.min(container.lastUsedAtUnixSeconds * 1000, lane.now())
+    })
+  }
+
+  const lookAgain = (container: ContainerState): void => {
+    found.set(container.id, container)
+    if (!looking) {
+      looking = true
+      fork(look)
+    }
+  }
+
+  /** Nothing comes between the question whether a container is in a pool and its place in one: none gets two. */
+  const judge = (container: ContainerState): void => {
+    if (keeper.isKept(container.id)) {
+      found.delete(container.id)
+      return
+    }
+    const lane = lanes.get(container.functionName)
+    if (lane === undefined && !allFunctionsKnown) {
+      return
+    }
+    const verdict = client.isAlive(container) ? Adoption.verdict(container, lane?.wantedHash) : "destroy"
+    if (verdict === "wait") {
+      lane?.claim(container)
+      lookAgain(container)
+    } else if (verdict === "adopt" && lane !== undefined) {
+      adopt(container, lane)
+    } else {
+      giveUp(container, lane)
+    }
+  }
+
+  const lookOnce = Effect.map(list, (containers) => {
+    for (const before of found.values()) {
+      const now = containers.get(before.id)
+      if (now === undefined) {
+        giveUp(before, lanes.get(before.functionName))
+      } else {
+        judge(now)
+      }
+    }
+  })
+
+  const look = Effect.gen(function* () {
+    let answered = true
+    while (found.size > 0) {
+      yield* Effect.sleep(lookInterval)
+      const outcome = yield* Effect.result(lookOnce)
+      if (outcome._tag === "Failure" && answered) {
+        yield* Effect.logWarning(`workers of an earlier run could not be looked at: ${outcome.failure.message}`)
+      }
+      answered = outcome._tag === "Success"
+    }
+    looking = false
+  })
+
+  /** A worker that rests here, but not at its engine, would be found out by the caller who gets it. */
+  const loseTheGone = (
+    resting: ReadonlyArray<{ readonly lane: Lane; readonly worker: Worker }>,
+    containers: ReadonlyMap<ContainerId, ContainerState>
+  ): void => {
+    for (const { lane, worker } of resting) {
+      const now = containers.get(worker.id)
+      const rests = lane.state.idle.some((entry) => entry.worker.id === worker.id)
+      if (rests && (now === undefined || Adoption.isSpent(now))) {
+        lane.lose(worker)
+      }
+    }
+  }
+
+  const sweep = Effect.gen(function* () {
+    const kept = keeper.kept()
+    const resting = [...lanes.values()].flatMap((lane) => lane.state.idle.map(({ worker }) => ({ lane, worker })))
+    const containers = yield* list
+    const nowMs = yield* Clock.currentTimeMillis
+    loseTheGone(resting, containers)
+    for (const container of containers.values()) {
+      const isYoung = nowMs - container.createdAtUnixSeconds * 1000 < graceMs
+      if (
+        !isYoung &&
+        !kept.has(container.id) &&
+        !found.has(container.id) &&
+        !keeper.isStarting(container.functionName)
+      ) {
+        judge(container)
+      }
+    }
+    yield* runtime.gc(nobody)
+  }).pipe(Effect.catch((failure) => Effect.logWarning(`workers could not be swept: ${failure.message}`)))
+
+  yield* Effect.matchEffect(list, {
+    onSuccess: (containers) => {
+      // Where there are too many, those used last are kept.
+      const byUse = [...containers.values()].toSorted((a, b) => b.lastUsedAtUnixSeconds - a.lastUsedAtUnixSeconds)
+      for (const container of byUse) {
+        found.set(container.id, container)
+      }
+      return found.size === 0 ? Effect.void : Effect.logInfo(`${found.size} workers of an earlier run were found`)
+    },
+    onFailure: (failure) => Effect.logWarning(`workers of an earlier run could not be looked for: ${failure.message}`)
+  })
+
+  return {
+    settle: (lane) => {
+      for (const container of [...found.values()].filter(({ functionName }) => functionName === lane.spec.name)) {
+        judge(container)
+      }
+    },
+    settleRest: () => {
+      allFunctionsKnown = true
+      for (const container of found.values()) {
+        judge(container)
+      }
+    },
+    sweep: oneSweep.withPermit(sweep)
+  }
+})

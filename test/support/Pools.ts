@@ -1,0 +1,89 @@
+/** Worker pools over an engine in memory, under the clock of a test. */
+import { Context, Deferred, Effect, Exit, Layer, Redacted, Scope } from "effect"
+import type { FunctionName } from "#domain/FunctionName"
+import type { FunctionSpec } from "#domain/FunctionSpec"
+import type { OwnerId } from "#domain/Worker"
+import * as LocalWorkerPool from "#layers/pool/LocalWorkerPool"
+import { ContainerRuntime } from "#services/ContainerRuntime"
+import { WorkerPool } from "#services/WorkerPool"
+
+export const owner = "gateway" as OwnerId
+
+export const orders: FunctionSpec = {
+  name: "orders" as FunctionName,
+  image: "orders:1",
+  runtime: undefined,
+  handler: undefined,
+  timeoutMs: 3000,
+  memoryMiB: 128,
+  environment: {},
+  scaling: { minCapacity: 0, maxCapacity: 2, idleTimeoutMs: 60_000, acquireTimeoutMs: 2000 },
+  asynchronous: { retries: 2, maxAgeMs: 60_000, onSuccess: undefined, onFailure: undefined },
+  schedules: []
+}
+
+export const scaled = (scaling: Partial<FunctionSpec["scaling"]>, spec: FunctionSpec = orders): FunctionSpec => ({
+  ...spec,
+  scaling: { ...spec.scaling, ...scaling }
+})
+
+export const named = (name: string): FunctionSpec => ({ ...orders, name: name as FunctionName })
+
+export const options: LocalWorkerPool.Options = {
+  owner,
+  surroundings: {
+    region: "us-east-1",
+    accessKeyId: "key",
+    secretAccessKey: Redacted.make("secret"),
+    gatewayUrl: "http://127.0.0.1:1",
+    defaults: {}
+  },
+  maxWaiting: 2,
+  freezeAfterMs: 5000,
+  breaker: { threshold: 3, recoveryMs: 30_000 },
+  orphanGraceMs: 60_000,
+  memoryMiB: 4096
+}
+
+/** Lets the pool work: nothing in memory takes time, only turns. */
+export const settle = Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow, { discard: true })
+
+/** Borrows for as long as the given signal stays silent, and tells the worker's id as soon as it has it. */
+export const hold = Effect.fnUntraced(function* (spec: FunctionSpec) {
+  const pool = yield* WorkerPool
+  const got = yield* Deferred.make<string>()
+  const enough = yield* Deferred.make<void>()
+  const fiber = yield* Effect.forkScoped(
+    Effect.scoped(
+      Effect.gen(function* () {
+        const worker = yield* pool.borrow(spec)
+        yield* Deferred.succeed(got, worker.id)
+        yield* Deferred.await(enough)
+        return worker.id
+      })
+    )
+  )
+  yield* settle
+  return { got, enough, fiber }
+})
+
+export const statusOf = Effect.fnUntraced(function* (name: string) {
+  const pool = yield* WorkerPool
+  return (yield* pool.status).find((line) => line.functionName === name)
+})
+
+export const containers = Effect.flatMap(ContainerRuntime, (runtime) => runtime.list(owner))
+
+/** The pools of one Gateway, over an engine that is there before it and stays after it, until it is stopped. */
+export const gateway = Effect.fnUntraced(function* (different: Partial<LocalWorkerPool.Options> = {}) {
+  const scope = yield* Scope.Scope
+  const own = yield* Scope.fork(scope)
+  const layer = LocalWorkerPool.layer({ ...options, whenClosed: "leave", ...different })
+  const pool = Context.get(yield* Layer.buildWithScope(layer, own), WorkerPool)
+  return {
+    pool,
+    stop: Scope.close(own, Exit.void),
+    /** Does something that needs pools with these. */
+    within: <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.provideService(work, WorkerPool, pool)
+  }
+})
