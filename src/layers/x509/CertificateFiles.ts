@@ -1,0 +1,111 @@
+/** Three PEM files that belong together: read, and checked before anybody is shown them. */
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto"
+import { readFile } from "node:fs/promises"
+import { Clock, Effect, Redacted, Schema } from "effect"
+import type { CertificateBundle } from "#services/Certificates"
+
+export interface Paths {
+  readonly certificatePath: string
+  readonly keyPath: string
+  /** Certificate of the authority, or several. */
+  readonly authorityPath: string
+}
+
+/** A file that no connection can be made with. */
+export class CertificateUnusable extends Schema.TaggedError<CertificateUnusable>()("CertificateUnusable", {
+  path: Schema.String,
+  detail: Schema.String
+}) {
+  override get message() {
+    return `${this.path} ${this.detail}. Make what is missing with esb certs, renew certificates with esb certs --rotate.`
+  }
+}
+
+/** As they are on the disk. */
+export interface Texts {
+  readonly certificate: string
+  readonly key: string
+  readonly authority: string
+}
+
+export const isSame = (left: Texts, right: Texts): boolean =>
+  left.certificate === right.certificate && left.key === right.key && left.authority === right.authority
+
+export interface Checked {
+  readonly bundle: CertificateBundle
+  /** After this, no peer believes it: the certificate's own end or its authority's, whichever comes first. */
+  readonly endsAtUnixMs: number
+}
+
+const unusable = (path: string, detail: string) => new CertificateUnusable({ path, detail })
+
+const troubles: Readonly<Record<string, string>> = {
+  EACCES: "may not be read by this user",
+  EISDIR: "is a directory",
+  ENOENT: "does not exist"
+}
+
+const textOf = (path: string) =>
+  Effect.tryPromise({
+    try: () => readFile(path, "utf8"),
+    catch: (cause) => {
+      const { code = "", message } = cause as NodeJS.ErrnoException
+      return unusable(path, troubles[code] ?? `cannot be read: ${message}`)
+    }
+  })
+
+export const read = ({ authorityPath, certificatePath, keyPath }: Paths): Effect.Effect<Texts, CertificateUnusable> =>
+  Effect.all({ certificate: textOf(certificatePath), key: textOf(keyPath), authority: textOf(authorityPath) })
+
+const parse = <A>(path: string, detail: string, parse: () => A): Effect.Effect<A, CertificateUnusable> =>
+  Effect.mapError(Effect.try(parse), () => unusable(path, detail))
+
+const eachCertificate = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
+
+const authoritiesOf = (path: string, text: string) =>
+  parse(path, "is not a PEM certificate", () => {
+    const [first, ...others] = text.match(eachCertificate) ?? []
+    return [new X509Certificate(first ?? text), ...others.map((pem) => new X509Certificate(pem))] as const
+  })
+
+const isIssuedBy = (certificate: X509Certificate, authority: X509Certificate): boolean =>
+  authority.ca && certificate.checkIssued(authority) && certificate.verify(authority.publicKey)
+
+const checkPeriod = (path: string, { validFromDate, validToDate }: X509Certificate, nowMs: number) =>
+  validToDate.getTime() <= nowMs
+    ? Effect.fail(unusable(path, `has expired at ${validToDate.toISOString()}`))
+    : validFromDate.getTime() > nowMs
+      ? Effect.fail(
+          unusable(
+            path,
+            `is not valid before ${validFromDate.toISOString()}, which this machine's clock has yet to reach`
+          )
+        )
+      : Effect.void
+
+/** Everything that a peer would find wrong, found here first. */
+export const check = Effect.fnUntraced(function* (
+  paths: Paths,
+  texts: Texts
+): Effect.fn.Return<Checked, CertificateUnusable> {
+  const { authorityPath, certificatePath, keyPath } = paths
+  const nowMs = yield* Clock.currentTimeMillis
+  const certificate = yield* parse(
+    certificatePath,
+    "is not a PEM certificate",
+    () => new X509Certificate(texts.certificate)
+  )
+  const key: KeyObject = yield* parse(keyPath, "is not a PEM key without a password", () => createPrivateKey(texts.key))
+  const authorities = yield* authoritiesOf(authorityPath, texts.authority)
+
+  if (!certificate.checkPrivateKey(key)) return yield* unusable(keyPath, `is not the key of ${certificatePath}`)
+  const issuer = authorities.find((authority) => isIssuedBy(certificate, authority))
+  if (issuer === undefined)
+    return yield* unusable(certificatePath, `is not signed by the authority in ${authorityPath}`)
+  yield* checkPeriod(certificatePath, certificate, nowMs)
+  yield* checkPeriod(authorityPath, issuer, nowMs)
+  return {
+    bundle: { certificate: texts.certificate, key: Redacted.make(texts.key), authority: texts.authority },
+    endsAtUnixMs: Math.min(certificate.validToDate.getTime(), issuer.validToDate.getTime())
+  }
+})
