@@ -11,13 +11,9 @@ export type Verdict =
   | "wait"
   | "destroy"
 
-/** No call will reach it any more, whatever is done. */
-export const isSpent = ({ phase, status }: Pick<ContainerState, "phase" | "status">): boolean =>
-  phase === "dirty" || status === "STOPPED"
-
 /** `wantedHash`: the `specHash` that its function's workers have now; `undefined`: there is no such function. */
 export const verdict = (found: ContainerState, wantedHash: string | undefined): Verdict => {
-  if (isSpent(found) || found.status === "UNKNOWN") {
+  if (found.phase === "dirty" || found.status === "STOPPED" || found.status === "UNKNOWN") {
     return "destroy"
   }
   // Whatever it runs, a call is never cut.

@@ -172,10 +172,14 @@ const hasRoomFor = (state: PoolState, { specHash }: Worker): boolean =>
 
 /**
  * A worker that an earlier Gateway started is in a call of that time, or not yet ready: it counts as lent, until it is
- * {@link adopt}ed or {@link lose lost}. An outdated one, or one too many, does not count.
+ * {@link adopt}ed, {@link disclaim}ed or {@link lose lost}. An outdated one, or one too many, does not count.
  */
 export const claim = (state: PoolState, worker: Worker): PoolState =>
   hasRoomFor(state, worker) && !state.busy.has(worker.id) ? { ...state, busy: busyWith(state.busy, worker.id) } : state
+
+/** A worker that was claimed is out of sight: nobody waits for it any longer. */
+export const disclaim = (state: PoolState, id: ContainerId): PoolStep =>
+  growForWaiting({ ...state, busy: busyWithout(state.busy, id) })
 
 /** A worker that an earlier Gateway started can take a call. It goes when it is outdated, or one too many. */
 export const adopt = (state: PoolState, entry: PooledWorker): PoolStep => {

@@ -54,8 +54,8 @@ export class WorkerPool extends Context.Service<
      */
     readonly tidy: Effect.Effect<void>
     /**
-     * Compares the pools with the engine. A worker that is gone leaves its pool; a container of ours that is in no pool, and old
-     * enough, is taken back when it can take a call, left alone while it is in one, and destroyed otherwise.
+     * Asks the engine for containers of ours that belong to no pool. One that is old enough is taken back when it can take a call,
+     * left alone while it is in one, and destroyed otherwise.
      */
     readonly sweep: Effect.Effect<void>
     readonly status: Effect.Effect<ReadonlyArray<PoolStatus>>

@@ -471,32 +471,36 @@ describe("WorkerPool, over an engine that cannot always be reached", () => {
     )
   )
 
-  it.effect("sweeps workers out of its pool that their engine has no more", () =>
-    withEngine(
+  it.effect("does not wait for a worker that is out of sight, and finds it again by the sweep", () => {
+    let hidden: ContainerId | undefined
+    const over = engine((runtime) => ({
+      list: (whose) => Effect.map(runtime.list(whose), (all) => all.filter(({ id }) => id !== hidden))
+    }))
+    return withEngine(
       Effect.gen(function* () {
-        const client = yield* WorkerClient
-        const workers = yield* MemoryWorkers.MemoryWorkers
-        const two = scaled({ minCapacity: 2 })
-        const { pool, within } = yield* gateway().pipe(
-          // A client that is far from its workers cannot tell.
-          Effect.provideService(WorkerClient, { ...client, isAlive: () => true })
-        )
+        const two = scaled({ maxCapacity: 2 })
+        const [left] = yield* leave(two)
+        assert(left !== undefined)
+        yield* call(left)
+        const { pool, within } = yield* gateway({ orphanGraceMs: 0 })
+        const one = scaled({ maxCapacity: 1 })
+        yield* pool.reconcile([one])
+        const caller = yield* within(hold(one))
+        hidden = left.id
+        yield* TestClock.adjust(lookMs)
+        const got = yield* Deferred.await(caller.got)
+        assert.notStrictEqual(got, left.id)
+        hidden = undefined
+        assert.include(yield* ids, left.id)
         yield* pool.reconcile([two])
-        yield* settle
-        const [gone, ended] = yield* ids
-        assert(gone !== undefined && ended !== undefined)
-        workers.workers.delete(gone)
-        yield* workers.kill(ended)
         yield* pool.sweep
-        yield* settle
-        assert.deepInclude(yield* within(statusOf("orders")), { idle: 0, busy: 0 })
-        assert.deepStrictEqual(yield* ids, [])
-        yield* pool.tidy
-        yield* settle
-        assert.deepInclude(yield* within(statusOf("orders")), { idle: 2 })
-      })
+        assert.deepInclude(yield* within(statusOf("orders")), { busy: 2, idle: 0 })
+        yield* TestClock.adjust(callMs + lookMs)
+        assert.deepInclude(yield* within(statusOf("orders")), { busy: 1, idle: 1 })
+      }),
+      over
     )
-  )
+  })
 
   it.effect("does not take a container over that went while the engine was listing it", () => {
     const answered = Deferred.makeUnsafe<void>()

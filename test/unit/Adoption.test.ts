@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { isSpent, verdict } from "#domain/Adoption"
+import { verdict } from "#domain/Adoption"
 import type { FunctionName } from "#domain/FunctionName"
 import type { ContainerId, ContainerState, ContainerStatus, OwnerId, Phase } from "#domain/Worker"
 
@@ -52,12 +52,5 @@ describe("Adoption", () => {
     }
     assert.strictEqual(verdict(found("RUNNING", "dirty"), "v1"), "destroy")
     assert.strictEqual(verdict(found("PAUSED", "dirty"), "v1"), "destroy")
-  })
-
-  it("calls spent only what no call will reach again", () => {
-    assert.isTrue(isSpent(found("STOPPED", "idle")))
-    assert.isTrue(isSpent(found("RUNNING", "dirty")))
-    assert.isFalse(isSpent(found("UNKNOWN", "idle")))
-    assert.isFalse(isSpent(found("PAUSED", "idle")))
   })
 })

@@ -187,6 +187,7 @@ describe("Pool", () => {
       { _tag: "Lend", waiter: 1, worker: worker("a"), frozen: false }
     ])
     assert.deepStrictEqual(tags(Pool.lose(waiting, worker("a"))[1]), ["Destroy", "Start"])
+    assert.deepStrictEqual(tags(Pool.disclaim(waiting, worker("a").id)[1]), ["Start"])
   })
 
   it("does not count a worker in a call of an earlier Gateway that is outdated or one too many", () => {
@@ -284,7 +285,7 @@ describe("Pool", () => {
           apply(Pool.adopt(state, { worker: known, frozen: pick % 2 === 0, idleSinceMs: nowMs - pick }))
         } else if (kind === "give up" && known !== undefined) {
           found.delete(known.id)
-          apply(Pool.lose(state, known))
+          apply(pick % 2 === 0 ? Pool.lose(state, known) : Pool.disclaim(state, known.id))
         } else if (kind === "change") {
           apply(Pool.change(state, String(++generation), state.limits))
         }

@@ -7,7 +7,7 @@ import { Clock, Effect, Semaphore } from "effect"
 import * as Adoption from "#domain/Adoption"
 import { RuntimeUnavailable } from "#domain/Failure"
 import type { FunctionName } from "#domain/FunctionName"
-import type { ContainerId, ContainerState, OwnerId, Worker } from "#domain/Worker"
+import type { ContainerId, ContainerState, OwnerId } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import type { Hands, Lane } from "./Lane.ts"
@@ -111,11 +111,17 @@ export const make = Effect.fnUntraced(function* ({
     }
   }
 
+  /** Gone, or out of reach for a while: then a sweep will find it again. */
+  const forget = ({ functionName, id }: ContainerState): void => {
+    found.delete(id)
+    lanes.get(functionName)?.disclaim(id)
+  }
+
   const lookOnce = Effect.map(list, (containers) => {
     for (const before of found.values()) {
       const now = containers.get(before.id)
       if (now === undefined) {
-        giveUp(before, lanes.get(before.functionName))
+        forget(before)
       } else {
         judge(now)
       }
@@ -135,26 +141,10 @@ export const make = Effect.fnUntraced(function* ({
     looking = false
   })
 
-  /** A worker that rests here, but not at its engine, would be found out by the caller who gets it. */
-  const loseTheGone = (
-    resting: ReadonlyArray<{ readonly lane: Lane; readonly worker: Worker }>,
-    containers: ReadonlyMap<ContainerId, ContainerState>
-  ): void => {
-    for (const { lane, worker } of resting) {
-      const now = containers.get(worker.id)
-      const rests = lane.state.idle.some((entry) => entry.worker.id === worker.id)
-      if (rests && (now === undefined || Adoption.isSpent(now))) {
-        lane.lose(worker)
-      }
-    }
-  }
-
   const sweep = Effect.gen(function* () {
     const kept = keeper.kept()
-    const resting = [...lanes.values()].flatMap((lane) => lane.state.idle.map(({ worker }) => ({ lane, worker })))
     const containers = yield* list
     const nowMs = yield* Clock.currentTimeMillis
-    loseTheGone(resting, containers)
     for (const container of containers.values()) {
       const isYoung = nowMs - container.createdAtUnixSeconds * 1000 < graceMs
       if (

@@ -4,7 +4,7 @@ import * as Breaker from "#domain/Breaker"
 import { PoolExhausted } from "#domain/Failure"
 import type { FunctionSpec } from "#domain/FunctionSpec"
 import * as Pool from "#domain/Pool"
-import type { Worker, WorkerSpec } from "#domain/Worker"
+import type { ContainerId, Worker, WorkerSpec } from "#domain/Worker"
 import type { BorrowFailure } from "#services/WorkerPool"
 
 /** One caller's claim on a worker, from its first wish until its scope ends. */
@@ -117,6 +117,10 @@ export class Lane {
 
   claim(worker: Worker): void {
     this.state = Pool.claim(this.state, worker)
+  }
+
+  disclaim(id: ContainerId): void {
+    this.perform(Pool.disclaim(this.state, id))
   }
 
   adopt(entry: Pool.PooledWorker): void {
