@@ -29,8 +29,8 @@ export const ofCall =
     const unseen =
       failure._tag === "AgentUnreachable" ||
       refusedUnseen.has(failure.error.code) ||
-      // Our Agent asks its engine for a worker that it does not remember, before anything else.
-      declared(failure, "RuntimeUnavailable") !== undefined
+      // Of an Agent of ours: it could not look for the worker, or would not take the event.
+      declared(failure, "RuntimeUnavailable", "PayloadTooLarge") !== undefined
     if (unseen) return new WorkerUnreachable({ containerId, detail: failure.message })
     const about = { functionName, containerId, requestId, logTail: new Uint8Array() }
     return failure.error.code === status.DEADLINE_EXCEEDED

@@ -1,14 +1,14 @@
 /** The Agents of a Gateway: one connection to each, and what they have told of its workers. */
-import { ChannelCredentials } from "@grpc/grpc-js"
-import { Context, Effect, Layer, Redacted, Stream } from "effect"
+import { Context, Effect, Layer, Stream } from "effect"
 import type { RuntimeUnavailable } from "#domain/Failure"
 import type { ContainerId, ContainerState, OwnerId } from "#domain/Worker"
-import { type CertificateBundle, Certificates } from "#services/Certificates"
+import { Certificates } from "#services/Certificates"
 import { defaultLimits } from "./AgentChannel.ts"
 import { ofEngine } from "./AgentFailure.ts"
 import * as AgentLink from "./AgentLink.ts"
 import { AgentService } from "./generated/agent_pb.ts"
 import { HeldWorkers } from "./HeldWorkers.ts"
+import { channelCredentials } from "./PeerCredentials.ts"
 import * as WireWorker from "./WireWorker.ts"
 
 /** The longest that each kind of call may take, in milliseconds; the Agent is told, and stops with the caller. */
@@ -72,15 +72,6 @@ export class Agents extends Context.Service<
   }
 >()("esb/layers/grpc/Agents") {}
 
-const credentialsOf = (bundle: CertificateBundle | undefined): ChannelCredentials =>
-  bundle === undefined
-    ? ChannelCredentials.createInsecure()
-    : ChannelCredentials.createSsl(
-        Buffer.from(bundle.authority),
-        Buffer.from(Redacted.value(bundle.key)),
-        Buffer.from(bundle.certificate)
-      )
-
 export const layer = (options: Options): Layer.Layer<Agents, never, Certificates> =>
   Layer.effect(
     Agents,
@@ -88,7 +79,7 @@ export const layer = (options: Options): Layer.Layer<Agents, never, Certificates
       const certificates = yield* Certificates
       const limits = { ...defaultLinkLimits, ...options.limits }
       const all = yield* Effect.forEach([...new Set(options.addresses)], (address) =>
-        AgentLink.make(address, () => credentialsOf(certificates.current()), limits)
+        AgentLink.make(address, () => channelCredentials(certificates.current()), limits)
       )
       const held = new HeldWorkers()
       const starts = new Map<AgentLink.AgentLink, number>()

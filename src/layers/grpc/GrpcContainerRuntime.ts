@@ -2,9 +2,9 @@
  * The engine of one or several Agents. What cannot be known because an Agent does not answer is `RuntimeUnavailable`; workers
  * on the others are not touched by it.
  */
-import { Clock, Effect, Layer, Result } from "effect"
+import { Clock, Effect, Exit, Fiber, Layer, Option, Result } from "effect"
 import { ContainerNotFound, type NotOwner, RuntimeUnavailable } from "#domain/Failure"
-import type { ContainerId, OwnerId, WorkerSpec } from "#domain/Worker"
+import type { ContainerId, OwnerId, Worker, WorkerSpec } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { type AgentFailure, type AgentUnreachable, ofStart, ofWorker } from "./AgentFailure.ts"
 import type { AgentLink } from "./AgentLink.ts"
@@ -15,6 +15,12 @@ import * as WireWorker from "./WireWorker.ts"
 type Refused = ContainerNotFound | NotOwner | RuntimeUnavailable
 
 const { destroyContainer, ensureContainer, getContainerMetrics, pauseContainer, resumeContainer } = AgentService.method
+
+/**
+ * How long the Agent is heard out whose start nobody wants any more, before the start is cancelled: an answer that crosses with a
+ * cancellation would leave a worker behind that nobody knows of.
+ */
+const takeBackMs = 1_000
 
 const none = (functionName: string, unreachable: ReadonlyArray<AgentUnreachable>) =>
   new RuntimeUnavailable({
@@ -37,11 +43,26 @@ export const layer: Layer.Layer<ContainerRuntime, never, Agents> = Layer.effect(
       return worker
     })
 
+    /** A worker that was started for nobody is destroyed. What fails here is found by the sweep of the pool. */
+    const takeBack = Effect.fnUntraced(function* (started: Fiber.Fiber<Worker, unknown>) {
+      const exit = yield* Effect.timeoutOption(Fiber.await(started), takeBackMs)
+      if (Option.isNone(exit)) yield* Fiber.interrupt(started)
+      else if (Exit.isSuccess(exit.value)) yield* Effect.ignore(destroy(exit.value.value.id, exit.value.value.owner))
+    })
+
+    const startOrTakeBack = (agent: AgentLink, spec: WorkerSpec, owner: OwnerId) =>
+      Effect.uninterruptibleMask(
+        Effect.fnUntraced(function* (restore) {
+          const started = yield* Effect.forkChild(Effect.interruptible(start(agent, spec, owner)))
+          return yield* Effect.onInterrupt(restore(Fiber.join(started)), () => takeBack(started))
+        })
+      )
+
     /** The next Agent is tried only where nothing was sent: whoever got the request may have started a worker. */
     const ensure = Effect.fn("ContainerRuntime.ensure")(function* (spec: WorkerSpec, owner: OwnerId) {
       const unreachable: Array<AgentUnreachable> = []
       for (const agent of choose()) {
-        const tried = yield* Effect.result(starting(agent, start(agent, spec, owner)))
+        const tried = yield* Effect.result(starting(agent, startOrTakeBack(agent, spec, owner)))
         if (Result.isSuccess(tried)) return tried.success
         const failure = tried.failure
         if (failure._tag === "RuntimeUnavailable") return yield* failure
