@@ -1,0 +1,119 @@
+/**
+ * The calls that came in by the data door: each a fiber of the door's scope and not of its request, so that it runs to its end
+ * whatever becomes of the connection.
+ */
+import { Cause, Duration, Effect, Exit, type Fiber, FiberSet, Latch } from "effect"
+import { randomUUID } from "node:crypto"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { type Failure, WorkerUnreachable } from "#domain/Failure"
+import * as FunctionArn from "#domain/FunctionArn"
+import type { AnswerStream, InvocationResult } from "#domain/Invocation"
+import * as InvocationHeaders from "#domain/InvocationHeaders"
+import type { ContainerId, OwnerId } from "#domain/Worker"
+import { ContainerRuntime } from "#services/ContainerRuntime"
+import { WorkerClient } from "#services/WorkerClient"
+import * as DoorAnswer from "./DoorAnswer.ts"
+import { KnownWorkers } from "./KnownWorkers.ts"
+import * as TouchRate from "./TouchRate.ts"
+
+/** Which worker, and who asks for it. */
+export interface Wanted {
+  readonly id: ContainerId
+  readonly owner: OwnerId
+}
+
+/** In the ARN of a function whose caller does not say by which it was called. */
+const region = "us-east-1"
+
+const stopping = ({ id }: Wanted) => new WorkerUnreachable({ containerId: id, detail: "its Agent is stopping" })
+
+export const make = Effect.gen(function* () {
+  const client = yield* WorkerClient
+  const runtime = yield* ContainerRuntime
+  const known = yield* KnownWorkers
+  const fibers = yield* FiberSet.make<unknown, Failure>()
+  const fork = yield* FiberSet.runtime(fibers)()
+  const isWorthTelling = TouchRate.make()
+  const none = Latch.makeUnsafe(true)
+  let inFlight = 0
+  let isStopping = false
+
+  /** A call is over when its fiber has ended and its answer has left, whichever is later. */
+  const enter = (): (() => void) => {
+    let parts = 2
+    inFlight += 1
+    none.closeUnsafe()
+    return () => {
+      parts -= 1
+      if (parts > 0) return
+      inFlight -= 1
+      if (inFlight === 0) none.openUnsafe()
+    }
+  }
+
+  const send = Effect.fnUntraced(function* (
+    { id, owner }: Wanted,
+    headers: InvocationHeaders.ReceivedHeaders,
+    payload: Uint8Array,
+    stream: AnswerStream | undefined
+  ) {
+    const worker = yield* known.find(id, owner)
+    // In the background, and without a word when it fails: a call that meets no worker tells that itself.
+    if (isWorthTelling(id, performance.now())) fork(Effect.ignore(runtime.touch(id, owner)))
+    const arn = FunctionArn.of(region, worker.functionName)
+    const head = InvocationHeaders.toCall(headers, { requestId: randomUUID(), arn })
+    return yield* client.send(worker, { ...head, functionName: worker.functionName, payload }, stream)
+  })
+
+  /** A call that ends in no way it may end has its connection cut: its caller must not take it for one that has not begun. */
+  const cutOff = (response: ServerResponse, cause: Cause.Cause<Failure>): void => {
+    if (Cause.hasDies(cause)) fork(Effect.logError("A call by the data door met a defect", cause))
+    response.destroy()
+  }
+
+  const tell = (
+    response: ServerResponse,
+    exit: Exit.Exit<InvocationResult, Failure>,
+    stream: DoorAnswer.StreamedAnswer | undefined
+  ): void => {
+    const way = stream?.begun === true ? stream : DoorAnswer.whole(response)
+    if (Exit.isSuccess(exit)) return way.end(exit.value)
+    const failure = Cause.findErrorOption(exit.cause)
+    return failure._tag === "Some" ? way.fail(failure.value) : cutOff(response, exit.cause)
+  }
+
+  return {
+    invoke: (wanted: Wanted, request: IncomingMessage, response: ServerResponse, event: Uint8Array): void => {
+      if (isStopping) return DoorAnswer.part(response, stopping(wanted))
+      const leave = enter()
+      // Only to who takes trailers can be told how a streamed answer ended.
+      const stream = request.headers["te"] === "trailers" ? new DoorAnswer.StreamedAnswer(response) : undefined
+      const fiber: Fiber.Fiber<InvocationResult, Failure> = fork(send(wanted, request.headers, event, stream))
+      response.once("close", leave)
+      fiber.addObserver((exit) => {
+        tell(response, exit, stream)
+        leave()
+      })
+    },
+    /** Answers when the worker is ready, or will never be. */
+    ready: (wanted: Wanted, response: ServerResponse): void => {
+      if (isStopping) return DoorAnswer.part(response, stopping(wanted))
+      const waiting = Effect.flatMap(known.find(wanted.id, wanted.owner), client.ready)
+      const fiber: Fiber.Fiber<void, Failure> = fork(waiting)
+      // Nobody is harmed when the wait for a worker ends early.
+      response.once("close", () => fiber.interruptUnsafe())
+      fiber.addObserver((exit) => {
+        if (Exit.isSuccess(exit)) return DoorAnswer.nothing(response)
+        const failure = Cause.findErrorOption(exit.cause)
+        return failure._tag === "Some" ? DoorAnswer.whole(response).fail(failure.value) : cutOff(response, exit.cause)
+      })
+    },
+    inFlight: () => inFlight,
+    /** Takes no further call, and waits for those in flight. */
+    drain: (limit: Duration.Duration): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        isStopping = true
+        return Effect.asVoid(Effect.timeoutOption(none.await, limit))
+      })
+  }
+})

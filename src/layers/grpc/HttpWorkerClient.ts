@@ -1,0 +1,71 @@
+/**
+ * Calls workers by the data door of their Agent. Nothing is sent twice here: what may have reached a function is told as an
+ * exit, and only what certainly has not as `WorkerUnreachable`.
+ */
+import { Effect, Layer } from "effect"
+import type { AnswerStream, Invocation, InvocationResult } from "#domain/Invocation"
+import * as InvocationHeaders from "#domain/InvocationHeaders"
+import type { Worker } from "#domain/Worker"
+import type { Certificates } from "#services/Certificates"
+import { type SendFailure, WorkerClient } from "#services/WorkerClient"
+import type { DoorLimits } from "./AgentDoor.ts"
+import * as AgentDoors from "./AgentDoors.ts"
+import { AgentWatch } from "./AgentWatch.ts"
+import * as DoorOutcome from "./DoorOutcome.ts"
+import { invocationPath, ownerHeader, readyPath } from "./DoorRequest.ts"
+
+const isFailure = (outcome: InvocationResult | SendFailure): outcome is SendFailure => "_tag" in outcome
+
+const make = Effect.gen(function* () {
+  const doors = yield* AgentDoors.AgentDoors
+  const watch = yield* AgentWatch
+
+  const ownerOf = ({ owner }: Worker) => ({ [ownerHeader]: InvocationHeaders.ofText(owner) })
+
+  const call = (
+    worker: Worker,
+    invocation: Invocation,
+    stream: AnswerStream | undefined
+  ): Effect.Effect<InvocationResult, SendFailure> => {
+    const headers: Record<string, string> = { ...InvocationHeaders.ofCall(invocation), ...ownerOf(worker) }
+    if (stream !== undefined) headers["te"] = "trailers"
+    const request = { method: "POST", path: invocationPath(worker.id), headers, body: invocation.payload } as const
+    return Effect.matchEffect(doors.at(worker.address)(request, stream), {
+      onSuccess: (answer) => {
+        const outcome = DoorOutcome.ofAnswer(worker, invocation, answer)
+        return isFailure(outcome) ? Effect.fail(outcome) : Effect.succeed(outcome)
+      },
+      onFailure: (broken) => Effect.fail(DoorOutcome.ofBreak(worker, invocation, broken))
+    })
+  }
+
+  /** Who tries another worker after this shall know what has become of all of them. */
+  const learn = ({ id }: Worker, failure: SendFailure): Effect.Effect<void> => {
+    watch.lost(id)
+    return failure._tag === "WorkerUnreachable" ? watch.refresh(id) : Effect.void
+  }
+
+  return WorkerClient.of({
+    ready: Effect.fnUntraced(function* (worker) {
+      const request = { method: "GET", path: readyPath(worker.id), headers: ownerOf(worker) } as const
+      const answer = yield* Effect.mapError(doors.at(worker.address)(request), ({ detail }) =>
+        DoorOutcome.unreachable(worker, detail)
+      )
+      if (answer.status === 204) return
+      const failure = DoorOutcome.declaredIn(answer)
+      if (failure?._tag === "InitFailed" || failure?._tag === "WorkerUnreachable") return yield* failure
+      return yield* DoorOutcome.unreachable(
+        worker,
+        failure?.message ?? `the Agent answered with status ${answer.status}`
+      )
+    }),
+    send: (worker, invocation, stream) =>
+      Effect.tapError(call(worker, invocation, stream), (failure) => learn(worker, failure)),
+    isAlive: ({ id }) => watch.isAlive(id)
+  })
+})
+
+export const layerWith = (limits: Partial<DoorLimits>): Layer.Layer<WorkerClient, never, AgentWatch | Certificates> =>
+  Layer.effect(WorkerClient, make).pipe(Layer.provide(AgentDoors.layer(limits)))
+
+export const layer = layerWith({})

@@ -1,0 +1,80 @@
+/**
+ * Brings the log of this Gateway's workers home: reads it from each Agent, over and over, and writes it into the Gateway's own
+ * log. Where an Agent's data door is its workers tell, and until it has one there is nothing to read.
+ */
+import { Effect, Layer, Random } from "effect"
+import { Certificates } from "#services/Certificates"
+import { LogSink } from "#services/LogSink"
+import { defaultLimits as doorLimits, originOf } from "./AgentDoor.ts"
+import type { AgentLink } from "./AgentLink.ts"
+import { Agents } from "./Agents.ts"
+import * as DoorConnector from "./DoorConnector.ts"
+import { LogJournal } from "./LogJournal.ts"
+import * as LogReading from "./LogReading.ts"
+
+export interface SubscriptionLimits extends LogReading.ReadingLimits {
+  /** How often it is looked whether an Agent has a worker that tells of its door. Costs nothing while it has none. */
+  readonly lookEveryMs: number
+  /** How long an Agent may take to list its workers. */
+  readonly listLimitMs: number
+  /** A log that has broken off is read on after this long, and after twice as long each further time … */
+  readonly firstBackoffMs: number
+  /** … but never after longer than this. */
+  readonly longestBackoffMs: number
+}
+
+const defaultLimits: SubscriptionLimits = {
+  ...LogReading.defaultLimits,
+  lookEveryMs: 200,
+  listLimitMs: 2_000,
+  firstBackoffMs: 100,
+  longestBackoffMs: 5_000
+}
+
+export const layerWith = (
+  given: Partial<SubscriptionLimits>
+): Layer.Layer<never, never, Agents | Certificates | LogSink> =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const { all, held, list, owner } = yield* Agents
+      const certificates = yield* Certificates
+      const sink = yield* LogSink
+      const limits = { ...defaultLimits, ...given }
+      const connect = DoorConnector.make(certificates.current, doorLimits.connectLimitMs, doorLimits.keepAliveMs)
+
+      /** Where the Agent's workers say that calls are to be sent; a worker with an emulator in it names itself. */
+      const find = Effect.fnUntraced(
+        function* (agent: AgentLink) {
+          if (held.countOf(agent) === 0) return undefined
+          const states = yield* list(agent, owner, limits.listLimitMs)
+          return states.find(({ address, protocol }) => protocol === "runtime-api" && address.port > 0)?.address
+        },
+        Effect.orElseSucceed(() => undefined)
+      )
+
+      const follow = Effect.fnUntraced(function* (agent: AgentLink) {
+        const journal = new LogJournal(agent.address, sink)
+        let address: Effect.Success<ReturnType<typeof find>>
+        let failures = 0
+        while (true) {
+          // An Agent that was started anew may have another door; one that has no worker now may still hold lines.
+          address = (yield* find(agent)) ?? address
+          if (address === undefined) {
+            yield* Effect.sleep(limits.lookEveryMs)
+            continue
+          }
+          const before = journal.bookmark
+          const origin = originOf(certificates.current(), address)
+          const broken = yield* Effect.flip(LogReading.read(origin, connect, owner, journal, limits))
+          failures = journal.bookmark === before ? failures + 1 : 0
+          yield* Effect.logDebug(`The log of the Agent ${agent.address} broke off: ${broken.detail}`)
+          const longest = Math.min(limits.longestBackoffMs, limits.firstBackoffMs * 2 ** failures)
+          yield* Effect.sleep(yield* Random.nextBetween(longest / 2, longest))
+        }
+      })
+
+      yield* Effect.forEach(all, (agent) => Effect.forkScoped(follow(agent)), { discard: true })
+    })
+  )
+
+export const layer = layerWith({})
