@@ -75,3 +75,17 @@ export const make = (options: MemoryAgentOptions = {}) => {
   )
   return { lines, layer }
 }
+
+/** An engine whose every worker has an emulator in it, at this address. */
+export const ofEmulators = (memory: Engine, host: string): Engine => {
+  const emulated = <W extends object>(worker: W) => ({
+    ...worker,
+    protocol: "rie" as const,
+    address: { host, port: 8_080 }
+  })
+  return {
+    ...memory,
+    ensure: (spec, owner) => Effect.map(memory.ensure(spec, owner), emulated),
+    list: (owner) => Effect.map(memory.list(owner), (states) => states.map(emulated))
+  }
+}

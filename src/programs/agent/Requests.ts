@@ -23,10 +23,15 @@ const required = (name: string): InvalidParameter => new InvalidParameter({ name
 const wrong = (name: string, rule: string): InvalidParameter =>
   new InvalidParameter({ name, message: `${name} ${rule}` })
 
-export const owner = ({ ownerId }: { readonly ownerId: string }): Effect.Effect<OwnerId, InvalidParameter> => {
+/** Owners are remembered, and written into labels. */
+const longestOwner = 256
+
+export const owner = Effect.fnUntraced(function* ({ ownerId }: { readonly ownerId: string }) {
   const trimmed = ownerId.trim()
-  return trimmed === "" ? Effect.fail(required("owner_id")) : Effect.succeed(OwnerId.make(trimmed))
-}
+  if (trimmed === "") return yield* required("owner_id")
+  if (trimmed.length > longestOwner) return yield* wrong("owner_id", `must be at most ${longestOwner} characters long`)
+  return OwnerId.make(trimmed)
+})
 
 export interface Named {
   readonly containerId: string

@@ -52,7 +52,7 @@ export type EnsureContainerRequest = Message<"esb.agent.v1.EnsureContainerReques
   env: { [key: string]: string };
 
   /**
-   * Who starts the worker, and alone may touch it.
+   * Who starts the worker, and alone may touch it: 1 to 256 characters.
    *
    * @generated from field: string owner_id = 4;
    */
