@@ -1,7 +1,8 @@
 /** Three PEM files that belong together: read, and checked before anybody is shown them. */
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto"
+import { createPrivateKey, X509Certificate } from "node:crypto"
 import { readFile } from "node:fs/promises"
-import { Clock, Effect, Redacted, Schema } from "effect"
+import { createSecureContext } from "node:tls"
+import { Clock, Duration, Effect, Redacted, Schema } from "effect"
 import type { CertificateBundle } from "#services/Certificates"
 
 export interface Paths {
@@ -31,6 +32,9 @@ export interface Texts {
 export const isSame = (left: Texts, right: Texts): boolean =>
   left.certificate === right.certificate && left.key === right.key && left.authority === right.authority
 
+/** A certificate that ends sooner than this is to be renewed. */
+export const soonMs = Duration.toMillis(Duration.days(30))
+
 export interface Checked {
   readonly bundle: CertificateBundle
   /** After this, no peer believes it: the certificate's own end or its authority's, whichever comes first. */
@@ -45,7 +49,7 @@ const troubles: Readonly<Record<string, string>> = {
   ENOENT: "does not exist"
 }
 
-const textOf = (path: string) =>
+export const textOf = (path: string) =>
   Effect.tryPromise({
     try: () => readFile(path, "utf8"),
     catch: (cause) => {
@@ -60,10 +64,14 @@ export const read = ({ authorityPath, certificatePath, keyPath }: Paths): Effect
 const parse = <A>(path: string, detail: string, parse: () => A): Effect.Effect<A, CertificateUnusable> =>
   Effect.mapError(Effect.try(parse), () => unusable(path, detail))
 
+const notPem = "is not a PEM certificate"
+
+export const certificateIn = (path: string, text: string) => parse(path, notPem, () => new X509Certificate(text))
+
 const eachCertificate = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 
 const authoritiesOf = (path: string, text: string) =>
-  parse(path, "is not a PEM certificate", () => {
+  parse(path, notPem, () => {
     const [first, ...others] = text.match(eachCertificate) ?? []
     return [new X509Certificate(first ?? text), ...others.map((pem) => new X509Certificate(pem))] as const
   })
@@ -71,17 +79,17 @@ const authoritiesOf = (path: string, text: string) =>
 const isIssuedBy = (certificate: X509Certificate, authority: X509Certificate): boolean =>
   authority.ca && certificate.checkIssued(authority) && certificate.verify(authority.publicKey)
 
-const checkPeriod = (path: string, { validFromDate, validToDate }: X509Certificate, nowMs: number) =>
-  validToDate.getTime() <= nowMs
-    ? Effect.fail(unusable(path, `has expired at ${validToDate.toISOString()}`))
-    : validFromDate.getTime() > nowMs
-      ? Effect.fail(
-          unusable(
-            path,
-            `is not valid before ${validFromDate.toISOString()}, which this machine's clock has yet to reach`
-          )
-        )
-      : Effect.void
+/** What the clock has against a certificate. */
+export const untimely = ({ validFromDate, validToDate }: X509Certificate, nowMs: number): string | undefined => {
+  if (validToDate.getTime() <= nowMs) return `has expired on ${validToDate.toISOString()}`
+  if (validFromDate.getTime() <= nowMs) return undefined
+  return `is not valid before ${validFromDate.toISOString()}, and this machine's clock is not there yet`
+}
+
+const checkPeriod = Effect.fnUntraced(function* (path: string, certificate: X509Certificate) {
+  const detail = untimely(certificate, yield* Clock.currentTimeMillis)
+  if (detail !== undefined) return yield* unusable(path, detail)
+})
 
 /** Everything that a peer would find wrong, found here first. */
 export const check = Effect.fnUntraced(function* (
@@ -89,21 +97,20 @@ export const check = Effect.fnUntraced(function* (
   texts: Texts
 ): Effect.fn.Return<Checked, CertificateUnusable> {
   const { authorityPath, certificatePath, keyPath } = paths
-  const nowMs = yield* Clock.currentTimeMillis
-  const certificate = yield* parse(
-    certificatePath,
-    "is not a PEM certificate",
-    () => new X509Certificate(texts.certificate)
-  )
-  const key: KeyObject = yield* parse(keyPath, "is not a PEM key without a password", () => createPrivateKey(texts.key))
+  const certificate = yield* certificateIn(certificatePath, texts.certificate)
+  const key = yield* parse(keyPath, "is not a PEM key without a password", () => createPrivateKey(texts.key))
   const authorities = yield* authoritiesOf(authorityPath, texts.authority)
 
   if (!certificate.checkPrivateKey(key)) return yield* unusable(keyPath, `is not the key of ${certificatePath}`)
   const issuer = authorities.find((authority) => isIssuedBy(certificate, authority))
-  if (issuer === undefined)
+  if (issuer === undefined) {
     return yield* unusable(certificatePath, `is not signed by the authority in ${authorityPath}`)
-  yield* checkPeriod(certificatePath, certificate, nowMs)
-  yield* checkPeriod(authorityPath, issuer, nowMs)
+  }
+  yield* checkPeriod(certificatePath, certificate)
+  yield* checkPeriod(authorityPath, issuer)
+  yield* parse(certificatePath, "is not accepted by OpenSSL, for its algorithm or the size of its key", () =>
+    createSecureContext({ cert: texts.certificate, key: texts.key, ca: texts.authority })
+  )
   return {
     bundle: { certificate: texts.certificate, key: Redacted.make(texts.key), authority: texts.authority },
     endsAtUnixMs: Math.min(certificate.validToDate.getTime(), issuer.validToDate.getTime())

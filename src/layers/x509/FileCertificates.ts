@@ -12,9 +12,7 @@ export interface Options extends CertificateFiles.Paths {
 
 const defaultLookEvery = Duration.seconds(5)
 
-/** A certificate that ends sooner than this is warned about … */
-const soonMs = Duration.toMillis(Duration.days(30))
-/** … this often. */
+/** How often a certificate that is to be renewed is warned about. */
 const remindEveryMs = Duration.toMillis(Duration.days(1))
 
 const dateOf = (unixMs: number): string => new Date(unixMs).toISOString().slice(0, 10)
@@ -27,7 +25,7 @@ const makeReminder = (path: string) => {
     const { endsAtUnixMs } = checked
     const nowMs = yield* Clock.currentTimeMillis
     const isFresh = remindedOf === checked && nowMs - remindedAtMs < remindEveryMs
-    if (endsAtUnixMs - nowMs > soonMs || isFresh) return
+    if (endsAtUnixMs - nowMs > CertificateFiles.soonMs || isFresh) return
     remindedOf = checked
     remindedAtMs = nowMs
     const told = `${endsAtUnixMs > nowMs ? "expires on" : "has expired on"} ${dateOf(endsAtUnixMs)}`
