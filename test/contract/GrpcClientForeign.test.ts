@@ -254,8 +254,7 @@ it.live("a call carries its payload byte by byte, and all else in headers", () =
       assert.deepInclude(request["headers"], {
         "x-amzn-requestid": invocation.requestId,
         "x-amzn-trace-id": invocation.traceId,
-        "x-amz-log-type": "Tail",
-        "x-amz-client-context": Buffer.from(invocation.clientContext ?? "").toString("base64")
+        "x-amz-log-type": "Tail"
       })
     })
   )
@@ -284,6 +283,42 @@ it.live("an error of the function is an answer when the headers say so", () =>
         assert.strictEqual(result.report.durationMs, 1.5)
         assert.isTrue(client.isAlive(worker))
       })
+  )
+)
+
+const emulated = [
+  [200, '{"n":1}', undefined],
+  [200, '{"errorType":"ValueError","errorMessage":"no","stackTrace":[]}', "ValueError"]
+] as const
+
+it.live("an emulator's answer that is handed on without a word is read as what it is", () =>
+  facing({}, (agent) =>
+    Effect.gen(function* () {
+      const client = yield* WorkerClient
+      for (const [statusCode, body, errorType] of emulated) {
+        agent.says({
+          InvokeWorker: answer({ statusCode, headers: { "content-type": "text/plain" }, body: Buffer.from(body) })
+        })
+        const result = yield* client.send(worker, invocation)
+        assert.strictEqual(result.errorType, errorType)
+        assert.strictEqual(Buffer.from(result.payload).toString(), body)
+      }
+      const { request } = agent.calls.find(({ rpc }) => rpc === "InvokeWorker") ?? assert.fail("nobody called")
+      const headers = request["headers"] as Readonly<Record<string, string>>
+      assert.deepStrictEqual(JSON.parse(Buffer.from(headers["x-amz-client-context"] ?? "", "base64").toString()), {
+        custom: { a: "ä", trace_id: invocation.traceId, aws_request_id: invocation.requestId }
+      })
+    })
+  )
+)
+
+it.live("an emulator whose runtime has ended is an end of its worker", () =>
+  facing({ InvokeWorker: answer({ statusCode: 502, headers: {}, body: Buffer.alloc(0) }) }, () =>
+    Effect.gen(function* () {
+      const client = yield* WorkerClient
+      assert.strictEqual((yield* Effect.flip(client.send(worker, invocation)))._tag, "InitFailed")
+      assert.isFalse(client.isAlive(worker))
+    })
   )
 )
 

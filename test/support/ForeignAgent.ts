@@ -18,11 +18,12 @@ export type Rpc =
 
 type Message = Readonly<Record<string, unknown>>
 
-/** An answer, a refusal, or nothing at all. */
+/** An answer, a refusal, nothing at all, or one that is given by `release`. */
 export type Answer =
   | { readonly message: Message }
   | { readonly code: grpc.status; readonly details: string }
   | "silence"
+  | "late"
 
 export const answer = (message: Message = {}): Answer => ({ message })
 export const refuse = (code: grpc.status, details = "because"): Answer => ({ code, details })
@@ -36,6 +37,8 @@ export interface ForeignAgent {
   readonly cancelled: ReadonlyArray<Rpc>
   /** Replaces what it answers from now on. */
   readonly says: (answers: Partial<Record<Rpc, Answer>>) => void
+  /** Answers all calls whose answer is `late`. */
+  readonly release: (message: Message) => void
 }
 
 const proto = fileURLToPath(new URL("../../proto/agent.proto", import.meta.url))
@@ -56,6 +59,7 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ForeignAgent, never, Scope.Scope> {
   const calls: Array<{ rpc: Rpc; request: Message }> = []
   const cancelled: Array<Rpc> = []
+  const late: Array<(message: Message) => void> = []
   let answers = first
   const server = new grpc.Server()
   const handle =
@@ -65,7 +69,8 @@ export const make = Effect.fnUntraced(function* (
       call.on("cancelled", () => cancelled.push(rpc))
       const given = answers[rpc] ?? unimplemented
       if (given === "silence") return
-      if ("message" in given) done(null, given.message)
+      if (given === "late") late.push((message) => done(null, message))
+      else if ("message" in given) done(null, given.message)
       else done(given)
     }
   server.addService(
@@ -78,5 +83,12 @@ export const make = Effect.fnUntraced(function* (
     )
   )
   const port = yield* Effect.acquireRelease(bound, () => Effect.sync(() => server.forceShutdown()))
-  return { address: `127.0.0.1:${port}`, port, calls, cancelled, says: (given) => void (answers = given) }
+  return {
+    address: `127.0.0.1:${port}`,
+    port,
+    calls,
+    cancelled,
+    says: (given) => void (answers = given),
+    release: (message) => late.splice(0).forEach((answer) => answer(message))
+  }
 })

@@ -26,13 +26,18 @@ export const plain: Layer.Layer<Certificates> = Layer.succeed(
 /** No list is asked for by itself, so that a test sees only its own calls. */
 const never = 2 ** 31 - 1
 
-export type Options = Omit<Agents.Options, "addresses" | "owner"> & AgentWatch.WatchOptions
+export interface Options extends Omit<Agents.Options, "addresses" | "owner">, AgentWatch.WatchOptions {
+  readonly certificates?: Layer.Layer<Certificates>
+}
 
-export const layer = (addresses: ReadonlyArray<string>, { pollEveryMs = never, ...options }: Options = {}) =>
+export const layer = (
+  addresses: ReadonlyArray<string>,
+  { certificates = plain, pollEveryMs = never, ...options }: Options = {}
+) =>
   Layer.mergeAll(GrpcContainerRuntime.layer, GrpcWorkerClient.layer).pipe(
     Layer.provideMerge(AgentWatch.layer({ pollEveryMs })),
     Layer.provideMerge(Agents.layer({ addresses, owner, ...options })),
-    Layer.provide(plain),
+    Layer.provide(certificates),
     // That an Agent is silent is what these tests are about.
     Layer.provide(Layer.succeed(References.MinimumLogLevel, "Error"))
   )

@@ -80,9 +80,14 @@ const optionsOf = (limits: ChannelLimits): ChannelOptions => ({
 const harmlessMethod = "/grpc.health.v1.Health/Check"
 const nothing = () => Buffer.alloc(0)
 
+/** All that grpc-js says of a connection that was closed before the Agent's first word. */
+const closedAtOnce = "Failed to connect"
+
 /** The reason in what grpc-js says around it. */
-const reasonIn = (details: string): string =>
-  /Last error: (?:Error: )?(.+?)(?: \([^)]*\))?\. Resolution note/s.exec(details)?.[1] ?? details
+const reasonIn = (details: string): string => {
+  const [, reason = details] = /Last error: (?:Error: )?(.+?)(?: \([^)]*\))?\. Resolution note/s.exec(details) ?? []
+  return reason === closedAtOnce ? "it closes the connection: one side wants TLS, or another certificate" : reason
+}
 
 export class AgentChannel {
   readonly #address: string
