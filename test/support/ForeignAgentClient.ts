@@ -7,6 +7,7 @@ import {
   type ChannelCredentials,
   type ChannelOptions,
   type Client,
+  type ClientReadableStream,
   type ClientUnaryCall,
   credentials,
   loadPackageDefinition,
@@ -16,11 +17,12 @@ import {
 } from "@grpc/grpc-js"
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader"
 import { Effect } from "effect"
+import { connect as connectHttp2, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2"
 import { fileURLToPath } from "node:url"
 
 const protoDirectory = fileURLToPath(new URL("../../proto", import.meta.url))
 
-const loadOptions = { keepCase: true, longs: Number, defaults: true, includeDirs: [protoDirectory] }
+const loadOptions = { keepCase: true, longs: Number, enums: String, defaults: true, includeDirs: [protoDirectory] }
 
 /** The services of a .proto of the repository, or of any other by its absolute path. */
 export const servicesOf = (file: string): PackageDefinition => loadSync(file, loadOptions)
@@ -70,6 +72,81 @@ export const call = (client: Client, method: string, request: Message, options: 
     return Effect.sync(() => sent.cancel())
   })
 
+/** A stream of answers, as far as it has come. */
+export interface Heard {
+  readonly heard: ReadonlyArray<Message>
+  /** The code with which it ended; `undefined`: it goes on. */
+  readonly ended: number | undefined
+}
+
+/** A call with a stream of answers, taken back at the end of the scope. */
+export const stream = (client: Client, method: string, request: Message) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() =>
+        (client as unknown as Record<string, (request: Message) => ClientReadableStream<Message>>)[method]?.(request)
+      ),
+      (call) => Effect.sync(() => call?.cancel())
+    ),
+    (call): Heard => {
+      const heard: Array<Message> = []
+      const state = { heard, ended: undefined as number | undefined }
+      call?.on("data", (message: Message) => heard.push(message))
+      call?.on("status", ({ code }) => (state.ended = code))
+      // What a stream ends with is in its status.
+      call?.on("error", () => undefined)
+      return state
+    }
+  )
+
 /** How a call ends that is refused: its code and text. */
 export const refusal = (client: Client, method: string, request: Message, options: CallOptions = {}) =>
   Effect.map(Effect.flip(call(client, method, request, options)), ({ code, details }) => ({ code, details }))
+
+/** A request of a method as bytes, and the path they are sent to. */
+export const encoded = ({ service }: ServiceClientConstructor, method: string, request: Message) => {
+  const definition = service[method]
+  if (definition === undefined) throw new Error(`the service has no ${method}`)
+  return { path: definition.path, bytes: definition.requestSerialize(request) }
+}
+
+/** A message as gRPC sends it: not compressed, its length before it. */
+export const framed = (message: Uint8Array): Buffer => {
+  const head = Buffer.alloc(5)
+  head.writeUInt32BE(message.length, 1)
+  return Buffer.concat([head, message])
+}
+
+/** What came back to a call that was sent by hand. */
+export interface RawAnswer {
+  /** Of the head and of the trailers together. */
+  readonly headers: IncomingHttpHeaders
+  readonly body: Buffer
+}
+
+/** Sends bytes to a method, whatever they are, over a connection of its own. */
+export const sendRaw = (port: number, path: string, bytes: Uint8Array, headers: OutgoingHttpHeaders = {}) =>
+  Effect.callback<RawAnswer, Error>((resume) => {
+    const session = connectHttp2(`http://127.0.0.1:${port}`)
+    const fail = (error: Error): void => resume(Effect.fail(error))
+    session.on("error", fail)
+    const stream = session.request({
+      ":method": "POST",
+      ":path": path,
+      "content-type": "application/grpc",
+      te: "trailers",
+      ...headers
+    })
+    const got: IncomingHttpHeaders = {}
+    const body: Array<Buffer> = []
+    stream.on("error", fail)
+    stream.on("response", (head) => Object.assign(got, head))
+    stream.on("trailers", (trailers) => Object.assign(got, trailers))
+    stream.on("data", (chunk: Buffer) => body.push(chunk))
+    stream.on("close", () => {
+      session.close()
+      resume(Effect.succeed({ headers: got, body: Buffer.concat(body) }))
+    })
+    stream.end(bytes)
+    return Effect.sync(() => session.destroy())
+  })

@@ -1,7 +1,7 @@
 /** A gRPC server whose calls are fibers of its scope, on sockets that a {@link PeerListener} has let in. */
 import type { DescService } from "@bufbuild/protobuf"
 import { Server, ServerCredentials, type ServerInterceptor, type ServiceDefinition } from "@grpc/grpc-js"
-import { Effect, Exit, Fiber, FiberSet, Result, Scope } from "effect"
+import { Effect, Exit, FiberSet, Result, Scope } from "effect"
 import type { Duplex } from "node:stream"
 import type { CallHandlers, Methods } from "./CallHandler.ts"
 import * as Definition from "./Definition.ts"
@@ -65,9 +65,15 @@ const lenient = (definition: ServiceDefinition): ServiceDefinition =>
     ])
   )
 
-/** Until the last call has ended and every connection is closed. No call is begun from now on. */
-const shutDown = (server: Server): Effect.Effect<void> =>
-  Effect.callback((resume) => server.tryShutdown(() => resume(Effect.void)))
+/** Until the last of them is closed. */
+const closed = (sockets: ReadonlySet<Duplex>): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    const look = (): void => {
+      if (sockets.size === 0) resume(Effect.void)
+    }
+    for (const socket of sockets) socket.once("close", look)
+    look()
+  })
 
 /** Waits, but not for ever; a finalizer could otherwise not be talked out of it. */
 const upTo = (limitMs: number, wait: Effect.Effect<unknown>): Effect.Effect<void> =>
@@ -107,12 +113,13 @@ export const serve = Effect.fnUntraced(function* (
   const stop = Effect.fnUntraced(function* (listening: Scope.Closeable) {
     yield* lastWords
     yield* Scope.close(listening, Exit.void)
-    const closed = yield* Effect.forkChild(shutDown(server), { startImmediately: true })
+    // Clients are told to begin nothing new. On Node 24 grpc-js calls back at once, whatever is still going on.
+    server.tryShutdown(() => undefined)
     yield* upTo(farewellMs, FiberSet.awaitEmpty(streams))
     yield* FiberSet.clear(streams)
-    yield* upTo(options.drainMs, Fiber.await(closed))
+    yield* upTo(options.drainMs, FiberSet.awaitEmpty(calls))
     yield* FiberSet.clear(calls)
-    yield* upTo(farewellMs, Fiber.await(closed))
+    yield* upTo(farewellMs, closed(sockets))
     for (const socket of sockets) socket.destroy()
   })
   const listening = yield* Effect.acquireRelease(Scope.make(), stop)
