@@ -1,5 +1,6 @@
 /** docs/configuration.md as the settings of the programs say it. */
 import { settings as agent } from "#programs/agent/Settings"
+import { certificates } from "#programs/esb/CertificateSettings"
 import { settings as esb } from "#programs/esb/Settings"
 import { settings as gateway } from "#programs/gateway/Settings"
 import { settings as provisioner } from "#programs/provisioner/Settings"
@@ -9,7 +10,8 @@ const programs = [
   { title: "Gateway", file: "dist/gateway.js", settings: gateway },
   { title: "Agent", file: "dist/agent.js", settings: agent },
   { title: "Provisioner", file: "dist/provisioner.js", settings: provisioner },
-  { title: "esb up", file: "dist/esb.js", settings: esb }
+  { title: "esb up", file: "dist/esb.js", settings: esb },
+  { title: "esb certs", file: "dist/esb.js certs", settings: certificates }
 ]
 
 const code = (text: string) => `\`${text.replaceAll("|", "\\|")}\``

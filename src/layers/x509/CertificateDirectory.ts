@@ -80,7 +80,7 @@ const openAuthority = Effect.fnUntraced(function* (directory: string) {
 /** Names that a server was given before go on to its next certificate. */
 const earlierNames = (directory: string) =>
   textOf(directory, server.certificate).pipe(
-    Effect.flatMap((text) => Effect.try(() => Leaves.namesIn(text))),
+    Effect.flatMap((text) => Effect.try(() => Leaves.namesIn(new X509Certificate(text)).filter(Leaves.isServerName))),
     // There is none, or it is none: then nothing was promised to anybody.
     Effect.orElseSucceed((): ReadonlyArray<string> => [])
   )

@@ -18,7 +18,7 @@ export class CertificateUnusable extends Schema.TaggedError<CertificateUnusable>
   detail: Schema.String
 }) {
   override get message() {
-    return `${this.path} ${this.detail}. Make what is missing with esb certs, renew certificates with esb certs --rotate.`
+    return `${this.path} ${this.detail}. esb certs makes what is missing, esb certs --rotate renews certificates.`
   }
 }
 
@@ -39,6 +39,8 @@ export interface Checked {
   readonly bundle: CertificateBundle
   /** After this, no peer believes it: the certificate's own end or its authority's, whichever comes first. */
   readonly endsAtUnixMs: number
+  /** What renews whichever comes first. */
+  readonly renewal: "esb certs --rotate" | "esb certs --rotate-ca"
 }
 
 const unusable = (path: string, detail: string) => new CertificateUnusable({ path, detail })
@@ -111,8 +113,11 @@ export const check = Effect.fnUntraced(function* (
   yield* parse(certificatePath, "is not accepted by OpenSSL, for its algorithm or the size of its key", () =>
     createSecureContext({ cert: texts.certificate, key: texts.key, ca: texts.authority })
   )
+  const ownEndMs = certificate.validToDate.getTime()
+  const authorityEndMs = issuer.validToDate.getTime()
   return {
     bundle: { certificate: texts.certificate, key: Redacted.make(texts.key), authority: texts.authority },
-    endsAtUnixMs: Math.min(certificate.validToDate.getTime(), issuer.validToDate.getTime())
+    endsAtUnixMs: Math.min(ownEndMs, authorityEndMs),
+    renewal: ownEndMs < authorityEndMs ? "esb certs --rotate" : "esb certs --rotate-ca"
   }
 })

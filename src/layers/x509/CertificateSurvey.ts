@@ -4,14 +4,15 @@ import type { X509Certificate } from "node:crypto"
 import { Clock, Effect } from "effect"
 import * as CertificateFiles from "./CertificateFiles.ts"
 import { authority, client, type Pair, server } from "./FilePairs.ts"
+import * as Leaves from "./Leaves.ts"
 
 export interface Surveyed {
   /** `server.crt` */
   readonly file: string
   /** `CN=localhost`; empty where there is no certificate. */
   readonly subject: string
-  /** `DNS:localhost, IP Address:127.0.0.1`; empty where there is none. */
-  readonly names: string
+  /** `localhost`, `127.0.0.1`, `esb:gateway`. */
+  readonly names: ReadonlyArray<string>
   /** `undefined` where there is no certificate. */
   readonly endsAtUnixMs: number | undefined
   /** `soon`: in less than 30 days; `broken`: no peer would believe it, for another reason than its age. */
@@ -51,8 +52,8 @@ const surveyOne = Effect.fnUntraced(function* (directory: string, pair: Pair) {
   const problem = pair === authority ? flawOfAuthority(paths, parsed, nowMs) : yield* flawOf(paths)
   return {
     file: pair.certificate,
-    subject: parsed.subject,
-    names: parsed.subjectAltName ?? "",
+    subject: parsed.subject.replaceAll("\n", ", "),
+    names: Leaves.namesIn(parsed),
     endsAtUnixMs,
     state: stateOf(endsAtUnixMs, nowMs, problem),
     problem
@@ -62,7 +63,7 @@ const surveyOne = Effect.fnUntraced(function* (directory: string, pair: Pair) {
 const missing = ({ certificate }: Pair, detail: string): Surveyed => ({
   file: certificate,
   subject: "",
-  names: "",
+  names: [],
   endsAtUnixMs: undefined,
   state: "broken",
   problem: `${certificate} ${detail}`

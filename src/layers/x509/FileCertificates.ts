@@ -22,14 +22,14 @@ const makeReminder = (path: string) => {
   let remindedOf: CertificateFiles.Checked | undefined
   let remindedAtMs = 0
   return Effect.fnUntraced(function* (checked: CertificateFiles.Checked) {
-    const { endsAtUnixMs } = checked
+    const { endsAtUnixMs, renewal } = checked
     const nowMs = yield* Clock.currentTimeMillis
     const isFresh = remindedOf === checked && nowMs - remindedAtMs < remindEveryMs
     if (endsAtUnixMs - nowMs > CertificateFiles.soonMs || isFresh) return
     remindedOf = checked
     remindedAtMs = nowMs
     const told = `${endsAtUnixMs > nowMs ? "expires on" : "has expired on"} ${dateOf(endsAtUnixMs)}`
-    yield* Effect.logWarning(`The certificate in ${path} ${told}: renew it with esb certs --rotate`)
+    yield* Effect.logWarning(`The certificate in ${path} ${told}: renew it with ${renewal}`)
   })
 }
 

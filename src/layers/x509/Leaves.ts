@@ -1,5 +1,5 @@
 /** Who is certified between Gateway and Agent, and under which names. */
-import { X509Certificate } from "node:crypto"
+import type { X509Certificate } from "node:crypto"
 import type { JsonGeneralNames } from "@peculiar/x509"
 import { isIP } from "node:net"
 import { gatewayUri } from "#domain/PeerIdentity"
@@ -27,16 +27,23 @@ const canonical = (name: string): string =>
 const generalNames = (names: ReadonlyArray<string>): JsonGeneralNames =>
   [...new Set(names.map(canonical))].map((value) => ({ type: isIP(value) === 0 ? "dns" : "ip", value }))
 
-/** Host names and addresses: what else is asked for cannot be a server's name. */
-export const isServerName = (name: string): boolean =>
-  isIP(name) !== 0 || (name.length <= 253 && /^(\*\.)?[a-z0-9_]([a-z0-9_-]{0,62}\.?)*$/i.test(name))
+const label = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i
 
-/** Host names and addresses that a certificate has. Throws when it is none. */
-export const namesIn = (certificate: string): ReadonlyArray<string> =>
-  (new X509Certificate(certificate).subjectAltName ?? "").split(", ").flatMap((told) => {
-    const [, name] = /^(?:DNS|IP Address):(.+)$/.exec(told) ?? []
-    return name === undefined ? [] : [canonical(name)]
-  })
+/** Whether a certificate can have this name: that of a host, `*.` and one, or an address. */
+export const isServerName = (name: string): boolean =>
+  isIP(name) !== 0 ||
+  (name.length <= 253 &&
+    name
+      .replace(/^\*\./, "")
+      .split(".")
+      .every((part) => label.test(part)))
+
+/** Every name of a certificate, without its kind: `localhost`, `::1`, `esb:gateway`. */
+export const namesIn = ({ subjectAltName = "" }: X509Certificate): ReadonlyArray<string> =>
+  subjectAltName
+    .split(", ")
+    .filter((told) => told !== "")
+    .map((told) => canonical(told.replace(/^(DNS|IP Address|URI):/, "")))
 
 /** An Agent, or a Gateway that speaks HTTPS. */
 export const server = (others: ReadonlyArray<string>): Leaf => ({

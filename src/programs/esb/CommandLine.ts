@@ -5,6 +5,7 @@ import { Effect, Exit } from "effect"
 import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { exitCode, presenter, report } from "../Program.ts"
 import { version } from "../Version.ts"
+import { certs } from "./commands/Certs.ts"
 import { deploy } from "./commands/Deploy.ts"
 import { doctor } from "./commands/Doctor.ts"
 import { events } from "./commands/Events.ts"
@@ -24,7 +25,7 @@ const esb = Command.make("esb").pipe(
   Command.withSubcommands([
     { group: "Run", commands: [up, deploy, init] },
     { group: "Use", commands: [invoke, logs, ps, routes, events] },
-    { group: "About", commands: [doctor, versionCommand] }
+    { group: "About", commands: [certs, doctor, versionCommand] }
   ]),
   Command.withGlobalFlags([Json, HomeDirectory])
 )

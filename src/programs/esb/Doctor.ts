@@ -3,6 +3,8 @@ import { Effect } from "effect"
 import { access } from "node:fs/promises"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as CertificateFindings from "./CertificateFindings.ts"
+import { certificates, directoryIn } from "./CertificateSettings.ts"
 import {
   areExecutable,
   type Check,
@@ -17,6 +19,7 @@ import {
 } from "./Finding.ts"
 import * as Home from "./Home.ts"
 import { CommandFailed } from "./Refusal.ts"
+import { resolved } from "./Resolved.ts"
 import { onStdout, voice } from "./Voice.ts"
 
 export interface DoctorFlags {
@@ -155,8 +158,8 @@ const containerd: ReadonlyArray<Check> = [
   })
 ]
 
-const signs = { ok: "ok     ", missing: "missing", advice: "advice " } as const
-const styles = { ok: "green", missing: "red", advice: "yellow" } as const
+const signs = { ok: "ok     ", missing: "missing", expired: "expired", advice: "advice " } as const
+const styles = { ok: "green", missing: "red", expired: "red", advice: "yellow" } as const
 
 const told = (findings: ReadonlyArray<Finding>): string =>
   [...Map.groupBy(findings, ({ mode }) => mode)]
@@ -171,12 +174,20 @@ const told = (findings: ReadonlyArray<Finding>): string =>
     )
     .join("\n\n")
 
+/** Embedded, `esb up --agent` renews certificates by itself. */
+const needs = (mode: Mode, of: Finding["mode"]): boolean =>
+  of === mode || (of === "certificates" && mode !== "embedded")
+
 /** Looks at all modes; fails when the chosen one lacks something it needs. */
 export const examine = Effect.fnUntraced(function* (flags: DoctorFlags) {
   const { result } = yield* voice
   const home = (yield* Home.find) ?? join(process.cwd(), ".esb")
-  const findings = yield* Effect.all([...embedded(home, flags.port), ...docker, ...containerd], { concurrency: 8 })
-  const isReady = findings.every(({ mode, state }) => mode !== flags.mode || state !== "missing")
+  const certificateDirectory = directoryIn(home, yield* resolved(certificates, {}))
+  const findings = [
+    ...(yield* Effect.all([...embedded(home, flags.port), ...docker, ...containerd], { concurrency: 8 })),
+    ...(yield* CertificateFindings.findings(certificateDirectory))
+  ]
+  const isReady = findings.every(({ mode, state }) => !needs(flags.mode, mode) || state === "ok" || state === "advice")
   yield* result({ mode: flags.mode, ready: isReady, findings }, () => told(findings))
   if (!isReady) return yield* new CommandFailed({ message: `The ${flags.mode} mode lacks something it needs.` })
 })

@@ -9,10 +9,14 @@ import { join } from "node:path"
 export type Mode = "embedded" | "docker" | "containerd"
 
 export interface Finding {
-  readonly mode: Mode
+  /** Certificates are needed wherever a Gateway has an Agent. */
+  readonly mode: Mode | "certificates"
   readonly what: string
-  /** `missing`: the mode does not work without; `advice`: something works less well, or not for everybody. */
-  readonly state: "ok" | "missing" | "advice"
+  /**
+   * `missing`: the mode does not work without; `expired`: it did, until a while ago; `advice`: something works less well, or not
+   * for everybody, or not for much longer.
+   */
+  readonly state: "ok" | "missing" | "expired" | "advice"
   /** What was found. */
   readonly detail: string
   /** How to get it; empty when it is there. */
