@@ -74,6 +74,9 @@ const probes = {
   "ric-node": () => named("ESB_RIC_NODE", undefined, "name a directory in which `npm install aws-lambda-ric` was run"),
   /** AWS's own runtime client for Python, unmodified; `path` is the directory to put on PYTHONPATH. */
   "ric-python": () => named("ESB_RIC_PYTHON", undefined, "name a directory of `pip install --target DIR awslambdaric`"),
+  /** AWS's Runtime Interface Emulator, unmodified; `path` is the program. */
+  rie: () =>
+    named("ESB_RIE", undefined, "name AWS's emulator, such as aws-lambda-rie-x86_64 in the wheel of aws-sam-cli"),
   /** A Node that the project does not run on, as many machines have one; `path` is the interpreter. */
   "old-node": oldNode,
   /** A Docker daemon; `path` is the client. */
