@@ -2,12 +2,12 @@
  * One connection to an Agent, and the calls on it. grpc-js makes it; how long that may take is decided here, because grpc-js
  * has no limit for a handshake: it would wait for an Agent that accepts connections and then says nothing.
  */
-import type { Socket } from "node:net"
 import type { DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf"
-import { ChannelCredentials, type ChannelOptions, Client, connectivityState, Metadata } from "@grpc/grpc-js"
-import { Effect } from "effect"
+import { type ChannelCredentials, type ChannelOptions, Client, connectivityState, Metadata } from "@grpc/grpc-js"
+import { type Clock, Effect } from "effect"
 import { type AgentFailure, AgentRefusal, AgentUnreachable } from "./AgentFailure.ts"
 import { ofMethod } from "./Definition.ts"
+import { RememberingCredentials } from "./RememberingCredentials.ts"
 
 export interface ChannelLimits {
   /** From the first packet to the Agent's first word of HTTP/2, its certificate checked on the way. */
@@ -28,38 +28,6 @@ export const defaultLimits: ChannelLimits = {
   keepAliveLimitMs: 5_000,
   maxRequestBytes: 8 * 1024 ** 2,
   maxAnswerBytes: 64 * 1024 ** 2
-}
-
-type ConnectorArguments = Parameters<ChannelCredentials["_createSecureConnector"]>
-type Connector = ReturnType<ChannelCredentials["_createSecureConnector"]>
-
-/** Credentials that remember the sockets they were asked to secure: an attempt that is given up must not leave one behind. */
-class RememberingCredentials extends ChannelCredentials {
-  readonly sockets = new Set<Socket>()
-  readonly inner: ChannelCredentials
-  constructor(inner: ChannelCredentials) {
-    super()
-    this.inner = inner
-  }
-  override _isSecure(): boolean {
-    return this.inner._isSecure()
-  }
-  override _equals(other: ChannelCredentials): boolean {
-    return this === other
-  }
-  override _createSecureConnector(...given: ConnectorArguments): Connector {
-    const connector = this.inner._createSecureConnector(...given)
-    return {
-      connect: (socket) => {
-        this.sockets.add(socket)
-        socket.once("close", () => this.sockets.delete(socket))
-        return connector.connect(socket)
-      },
-      waitForReady: () => connector.waitForReady(),
-      getCallCredentials: () => connector.getCallCredentials(),
-      destroy: () => connector.destroy()
-    }
-  }
 }
 
 const optionsOf = (limits: ChannelLimits): ChannelOptions => ({
@@ -92,17 +60,23 @@ const reasonIn = (details: string): string => {
 export class AgentChannel {
   readonly #address: string
   readonly #limits: ChannelLimits
+  readonly #clock: Clock.Clock
   readonly #credentials: RememberingCredentials
   readonly #client: Client
   #calls = 0
   #retired = false
   #closed = false
 
-  constructor(address: string, credentials: ChannelCredentials, limits: ChannelLimits) {
+  constructor(address: string, credentials: ChannelCredentials, limits: ChannelLimits, clock: Clock.Clock) {
     this.#address = address
     this.#limits = limits
+    this.#clock = clock
     this.#credentials = new RememberingCredentials(credentials)
     this.#client = new Client(address, this.#credentials, optionsOf(limits))
+  }
+
+  #after(durationMs: number): number {
+    return this.#clock.currentTimeMillisUnsafe() + durationMs
   }
 
   #state(connect: boolean): connectivityState {
@@ -119,7 +93,7 @@ export class AgentChannel {
   )
 
   readonly #attempt: Effect.Effect<void, AgentUnreachable> = Effect.callback<void, AgentUnreachable>((resume) => {
-    const deadline = Date.now() + this.#limits.connectLimitMs
+    const deadline = this.#after(this.#limits.connectLimitMs)
     const fail = (detail: string) => resume(Effect.fail(new AgentUnreachable({ address: this.#address, detail })))
     const look = () => {
       const state = this.#state(false)
@@ -137,7 +111,7 @@ export class AgentChannel {
   })
 
   #whyNot(told: (reason: string) => void): void {
-    const deadline = Date.now() + this.#limits.connectLimitMs
+    const deadline = this.#after(this.#limits.connectLimitMs)
     this.#client.makeUnaryRequest(harmlessMethod, nothing, nothing, undefined, { deadline }, (error) =>
       told(error === null ? "the connection was lost" : reasonIn(error.details))
     )
@@ -165,7 +139,7 @@ export class AgentChannel {
         responseDeserialize,
         fields,
         new Metadata(),
-        { deadline: Date.now() + deadlineMs },
+        { deadline: this.#after(deadlineMs) },
         (error, answer) => {
           this.#calls -= 1
           if (this.#retired) this.retire()

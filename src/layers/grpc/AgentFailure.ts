@@ -43,6 +43,11 @@ const silence: ReadonlySet<status> = new Set([status.UNAVAILABLE, status.DEADLIN
 export const isAnswer = (failure: AgentFailure): boolean =>
   failure._tag === "AgentRefusal" && (!silence.has(failure.error.code) || Option.isSome(failureIn(failure.error)))
 
+const isOneOf = <Tag extends Failure["_tag"]>(
+  failure: Failure,
+  tags: ReadonlyArray<Tag>
+): failure is Extract<Failure, { readonly _tag: Tag }> => tags.some((tag) => tag === failure._tag)
+
 /** The failure that the Agent sent, when it is one of those that the method declares. */
 export const declared = <Tag extends Failure["_tag"]>(
   failure: AgentFailure,
@@ -50,9 +55,7 @@ export const declared = <Tag extends Failure["_tag"]>(
 ): Extract<Failure, { readonly _tag: Tag }> | undefined => {
   if (failure._tag === "AgentUnreachable") return undefined
   const sent = Option.getOrUndefined(failureIn(failure.error))
-  return sent !== undefined && tags.some((tag) => tag === sent._tag)
-    ? (sent as Extract<Failure, { readonly _tag: Tag }>)
-    : undefined
+  return sent !== undefined && isOneOf(sent, tags) ? sent : undefined
 }
 
 /** Of a call that names no worker. */

@@ -65,7 +65,7 @@ export const make = Effect.fnUntraced(function* (
     if (lastFailure !== undefined && clock.currentTimeMillisUnsafe() < lastFailure.untilMs) {
       return Effect.fail(new AgentUnreachable({ address, detail: lastFailure.detail }))
     }
-    const tried = (channel ??= new AgentChannel(address, credentials(), limits))
+    const tried = (channel ??= new AgentChannel(address, credentials(), limits, clock))
     return Effect.matchEffect(tried.connect, {
       onSuccess: () => {
         if (tried !== channel) return attempt

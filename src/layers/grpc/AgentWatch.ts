@@ -37,23 +37,24 @@ export interface WatchOptions {
 const defaultPollEveryMs = 1_000
 
 /** Asks one Agent, one request at a time: who asks while one is under way shares the next with all others who do. */
-const makeAsk = Effect.fnUntraced(function* (agent: AgentLink) {
-  const agents = yield* Agents
+const makeAsk = (
+  { held, list, owner }: Agents["Service"],
+  agent: AgentLink
+): Effect.Effect<void, RuntimeUnavailable> => {
   const oneAtATime = Semaphore.makeUnsafe(1)
   let lastAskedAt = 0
-  return Effect.suspend((): Effect.Effect<void, RuntimeUnavailable> => {
-    const wantedAt = agents.held.moment()
-    return oneAtATime.withPermit(
-      Effect.suspend(() => {
-        if (lastAskedAt > wantedAt) return Effect.void
-        const askedAt = agents.held.moment()
-        return Effect.map(agents.list(agent, agents.owner, listLimitMs), () => {
-          lastAskedAt = askedAt
-        })
+  return Effect.suspend(() => {
+    const wantedAt = held.moment()
+    const ask = Effect.suspend(() => {
+      if (lastAskedAt > wantedAt) return Effect.void
+      const askedAt = held.moment()
+      return Effect.map(list(agent, owner, listLimitMs), () => {
+        lastAskedAt = askedAt
       })
-    )
+    })
+    return oneAtATime.withPermit(ask)
   })
-})
+}
 
 /** Says once that an Agent has fallen silent, and once that it is back. */
 const tell = (agent: AgentLink, before: RuntimeUnavailable | undefined, now: RuntimeUnavailable | undefined) => {
@@ -85,10 +86,11 @@ export const layer = ({ pollEveryMs = defaultPollEveryMs }: WatchOptions = {}): 
   Layer.effect(
     AgentWatch,
     Effect.gen(function* () {
-      const { agentOf, all, held } = yield* Agents
+      const agents = yield* Agents
+      const { agentOf, all, held } = agents
       const asks = new Map<AgentLink, Effect.Effect<void, RuntimeUnavailable>>()
       for (const agent of all) {
-        const ask = yield* makeAsk(agent)
+        const ask = makeAsk(agents, agent)
         asks.set(agent, ask)
         yield* Effect.forkScoped(poll(agent, ask, pollEveryMs))
       }

@@ -66,7 +66,7 @@ export const layer: Layer.Layer<ContainerRuntime, never, Agents> = Layer.effect(
         if (Result.isSuccess(tried)) return tried.success
         const failure = tried.failure
         if (failure._tag === "RuntimeUnavailable") return yield* failure
-        if (failure._tag === "AgentRefusal") return yield* Effect.fail(ofStart(spec.functionName)(failure))
+        if (failure._tag === "AgentRefusal") return yield* ofStart(spec.functionName)(failure)
         unreachable.push(failure)
       }
       return yield* none(spec.functionName, unreachable)
