@@ -5,7 +5,7 @@ const kind = (name: string, groupOrder: number, testTimeoutMs: number, maxWorker
   extends: true as const,
   test: {
     name,
-    include: [`test/${name}/**/*.test.ts`],
+    include: [`test/${name}/**/*.test.ts`] as Array<string>,
     testTimeout: testTimeoutMs,
     hookTimeout: 2 * testTimeoutMs,
     maxWorkers,
@@ -13,18 +13,36 @@ const kind = (name: string, groupOrder: number, testTimeoutMs: number, maxWorker
   }
 })
 
+const endToEnd = kind("e2e", 4, 30_000, 1)
+
+/** What concerns an invocation, once more: by a Gateway whose workers live behind an Agent of its own, over mTLS. */
+const behindAnAgent = {
+  ...endToEnd,
+  test: {
+    ...endToEnd.test,
+    name: "agent",
+    include: ["Invoke*", "BadInputFunction", "Disconnect", "EventsRetries", "EventsDurability", "RoutesResponse"].map(
+      (clause) => `test/e2e/${clause}.test.ts`
+    ),
+    env: { ESB_AGENT: "1" },
+    sequence: { groupOrder: 5 }
+  }
+}
+
 export default defineConfig({
   test: {
     pool: "forks",
     environment: "node",
     reporters: [["default", { summary: false }], "./test/support/ClosingLine.ts"],
     passWithNoTests: false,
+    globalSetup: "./test/support/TemporaryFiles.ts",
     // Cheap ones first. Real sockets and processes take real time, so the files that open them run one after another.
     projects: [
       kind("unit", 1, 10_000, "100%"),
       kind("tidy", 2, 60_000, 1),
       kind("contract", 3, 30_000, 1),
-      kind("e2e", 4, 30_000, 1)
+      endToEnd,
+      behindAnAgent
     ]
   }
 })

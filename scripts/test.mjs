@@ -1,6 +1,6 @@
 /**
  * `npm test [-- file…]`: runs the tests that this machine can run, from a fresh clone on. Installs and builds when
- * out of date. `--only unit|contract|e2e|tidy` keeps to one kind; every other argument goes to Vitest.
+ * out of date. `--only unit|contract|e2e|agent|tidy` keeps to one kind; every other argument goes to Vitest.
  */
 import { join } from "node:path"
 import { chosenNode } from "./parts/ChosenNode.mjs"
@@ -9,7 +9,7 @@ import { ensureBuilt, ensureInstalled } from "./parts/Readiness.mjs"
 import { Refusal, runMain } from "./parts/Refusal.mjs"
 import { root } from "./parts/Root.mjs"
 
-const kinds = ["unit", "contract", "e2e", "tidy"]
+const kinds = ["unit", "contract", "e2e", "agent", "tidy"]
 
 /** The kinds asked for by `--only`, and what remains for Vitest. */
 const read = (args) => {
@@ -23,7 +23,10 @@ const read = (args) => {
 /** Files named on the command line decide by their folder whether the programs have to be built. */
 const needsPrograms = (only, rest) => {
   const files = rest.filter((arg) => arg.startsWith("test/") || arg.endsWith(".test.ts"))
-  return only.includes("e2e") && (files.length === 0 || files.some((file) => !/\b(unit|contract|tidy)\b/.test(file)))
+  return (
+    (only.includes("e2e") || only.includes("agent")) &&
+    (files.length === 0 || files.some((file) => !/\b(unit|contract|tidy)\b/.test(file)))
+  )
 }
 
 await runMain(async () => {

@@ -3,7 +3,7 @@ import { Cause, Effect, Exit, Fiber, Queue } from "effect"
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { GatewayRun } from "#programs/esb/GatewayProcess"
+import type { ServerRun } from "#programs/esb/ServerProcess"
 import * as ProcessIdentity from "#programs/esb/ProcessIdentity"
 import * as Supervisor from "#programs/esb/Supervisor"
 
@@ -25,7 +25,7 @@ const standIn = (behaviour: string) => {
 }
 
 interface Answering {
-  readonly run: GatewayRun
+  readonly run: ServerRun
   readonly url: string
 }
 
@@ -37,6 +37,7 @@ const supervise = Effect.fnUntraced(function* (behaviour: string, patienceMs = 2
   const logPath = `${program}.log`
   const fiber = yield* Effect.forkScoped(
     Supervisor.supervise({
+      name: "Gateway",
       program,
       environment: { ...process.env, PORT: "0" },
       logPath,

@@ -1,6 +1,6 @@
 /**
- * Where a program's own log lines go: one JSON object a line on stderr, and the log store. The store never delays a line and
- * a closed stderr never stops the program.
+ * Where a program's own log lines go: one line each on stderr, as JSON or as text, and the log store. The store never delays a
+ * line and a closed stderr never stops the program.
  */
 import { Cause, Effect, Layer, Logger, References } from "effect"
 import type { LogRecord } from "#domain/LogRecord"
@@ -9,6 +9,13 @@ import { LogSink } from "#services/LogSink"
 export type Level = LogRecord["level"]
 
 const effectLevel = { DEBUG: "Debug", INFO: "Info", WARNING: "Warn", ERROR: "Error" } as const
+
+/** The level that a setting names in whatever case, as `warn` or `WARNING`. */
+export const levelNamed = (name: string): keyof typeof effectLevel => {
+  const upper = name.toUpperCase()
+  if (upper === "DEBUG" || upper === "ERROR") return upper
+  return upper.startsWith("WARN") ? "WARNING" : "INFO"
+}
 
 const levelOf = (level: string): Level => {
   switch (level) {
@@ -35,7 +42,42 @@ const textOf = (message: unknown): string =>
 const requestIdOf = ({ requestId }: Readonly<Record<string, unknown>>): string | undefined =>
   typeof requestId === "string" ? requestId : undefined
 
-export const layer = (options: { readonly name: string; readonly least: keyof typeof effectLevel }) =>
+export interface LogOptions {
+  /** The program, as `logger` of each line. */
+  readonly name: string
+  readonly least: keyof typeof effectLevel
+  /** `json` unless told otherwise. */
+  readonly format?: "json" | "text"
+}
+
+interface Line {
+  readonly _time: string
+  readonly level: Level
+  readonly logger: string
+  readonly message: string
+  readonly exception: string | undefined
+}
+
+const json = (line: Line, annotations: Readonly<Record<string, unknown>>): string =>
+  JSON.stringify({ ...annotations, ...line })
+
+const wordOf = (value: unknown): string => {
+  const text = typeof value === "string" ? value : JSON.stringify(value)
+  return /^[^\s"=]+$/.test(text) ? text : JSON.stringify(text)
+}
+
+/** `2026-02-01T12:00:00.000Z INFO answering at … key=value`, an exception on lines of its own. */
+const text = (line: Line, annotations: Readonly<Record<string, unknown>>): string =>
+  [
+    line._time,
+    line.level,
+    line.message,
+    ...Object.entries(annotations).map(([key, value]) => `${key}=${wordOf(value)}`)
+  ].join(" ") + (line.exception === undefined ? "" : `\n${line.exception}`)
+
+const written = { json, text }
+
+export const layer = (options: LogOptions) =>
   Logger.layer([
     Effect.gen(function* () {
       const sink = yield* LogSink
@@ -47,18 +89,18 @@ export const layer = (options: { readonly name: string; readonly least: keyof ty
       return Logger.make<unknown, void>(({ cause, date, fiber, logLevel, message }) => {
         const level = levelOf(logLevel)
         const exception = cause.reasons.length === 0 ? undefined : Cause.pretty(cause)
-        const text = textOf(message)
-        process.stderr.write(
-          `${JSON.stringify({ _time: date.toISOString(), level, logger: options.name, message: text, exception })}\n`
-        )
+        const told = textOf(message)
+        const annotations = fiber.getRef(References.CurrentLogAnnotations)
+        const line = { _time: date.toISOString(), level, logger: options.name, message: told, exception }
+        process.stderr.write(`${written[options.format ?? "json"](line, annotations)}\n`)
         sink.write({
           atUnixMs: date.getTime(),
           source: "system",
           level,
-          message: exception === undefined ? text : `${text}\n${exception}`,
+          message: exception === undefined ? told : `${told}\n${exception}`,
           functionName: undefined,
           containerName: undefined,
-          requestId: requestIdOf(fiber.getRef(References.CurrentLogAnnotations)),
+          requestId: requestIdOf(annotations),
           traceId: undefined
         })
       })

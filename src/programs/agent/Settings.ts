@@ -1,41 +1,107 @@
 /** Everything the Agent can be told. Names and defaults are part of its contract. */
-import { ByteSize } from "effect"
+import { ByteSize, Duration } from "effect"
 import * as Setting from "../Setting.ts"
 
 export const settings = {
   ...Setting.group("Which stack", {
     environment: Setting.required(Setting.Text)("ENV", "Name of the environment, in names and labels of workers"),
-    containersNetwork: Setting.required(Setting.Text)("CONTAINERS_NETWORK", "Network of the workers"),
+    containersNetwork: Setting.optional(Setting.Text)(
+      "CONTAINERS_NETWORK",
+      "Network of the workers",
+      "required, except where workers are child processes"
+    ),
     brandSlug: Setting.optional(Setting.Text)("ESB_BRAND_SLUG", "Brand of the stack", "taken from PROJECT_NAME"),
     projectName: Setting.optional(Setting.Text)(
       "PROJECT_NAME",
       "Project of the stack",
       "taken from CONTAINERS_NETWORK"
     ),
-    tag: Setting.Text("ESB_TAG", "Tag of image names that are made here", "latest")
+    tag: Setting.Text("ESB_TAG", "Tag of image names that are made here", "latest"),
+    home: Setting.Text("ESB_HOME", "Directory of the Agent's state; artifacts lie below it", ".esb")
   }),
   ...Setting.group("Listening", {
-    port: Setting.Port("PORT", "Port of the gRPC server, on all addresses", 50_051),
+    host: Setting.Text("AGENT_HOST", "Address to listen on", "0.0.0.0"),
+    port: Setting.Port("PORT", "Port of the gRPC server; 0 lets the system choose", 50_051),
+    dataPort: Setting.Port("AGENT_DATA_PORT", "Port of the data door, where Gateways send calls", 50_052),
+    dataHost: Setting.optional(Setting.Text)(
+      "AGENT_DATA_HOST",
+      "Host at which Gateways reach the data door",
+      "the one they reached the gRPC server at"
+    ),
     metricsPort: Setting.Port("AGENT_METRICS_PORT", "Port of the Prometheus metrics", 9091),
     reflection: Setting.Flag("AGENT_GRPC_REFLECTION", "Tell clients the services of the gRPC server", false),
     maxResponseSize: Setting.ByteSize(
       "AGENT_INVOKE_MAX_RESPONSE_SIZE",
       "Largest answer of a worker that is handed on by gRPC",
       ByteSize.mebibytes(10)
+    ),
+    readyFd: Setting.optional(Setting.Int({ min: 3 }))(
+      "ESB_READY_FD",
+      "File descriptor told the URL once the Agent answers",
+      "nobody is told"
+    ),
+    drainTimeout: Setting.Seconds(
+      "DRAIN_TIMEOUT",
+      "How long calls in flight may take to end when the Agent stops",
+      Duration.seconds(30)
     )
   }),
   ...Setting.group("TLS", {
-    tlsDisabled: Setting.Flag("AGENT_GRPC_TLS_DISABLED", "Speak gRPC without TLS", false),
+    tls: Setting.Flag("AGENT_GRPC_TLS_ENABLED", "Speak TLS, and only to Gateways that prove themselves", true),
+    tlsDisabled: Setting.Flag(
+      "AGENT_GRPC_TLS_DISABLED",
+      "Speak without TLS, to everybody who can reach the ports, whatever the line above says",
+      false
+    ),
     certPath: Setting.Text("AGENT_GRPC_CERT_PATH", "Certificate of the server", "/app/config/ssl/server.crt"),
     keyPath: Setting.Text("AGENT_GRPC_KEY_PATH", "Its key", "/app/config/ssl/server.key"),
     caCertPath: Setting.Text(
       "AGENT_GRPC_CA_CERT_PATH",
-      "Certificate of the authority that clients must be certified by",
+      "Certificate of the authority that Gateways must be certified by; esb certs makes all of them",
       "/usr/local/share/ca-certificates/rootCA.crt"
     )
   }),
   ...Setting.group("Workers", {
-    runtime: Setting.OneOf(["docker", "containerd"])("AGENT_RUNTIME", "Engine that starts workers", "docker"),
+    runtime: Setting.OneOf(["process", "docker", "containerd"])(
+      "AGENT_RUNTIME",
+      "What starts workers: an engine, or this Agent itself as child processes",
+      "docker"
+    ),
+    ownerLease: Setting.Seconds(
+      "OWNER_LEASE_SECONDS",
+      "A Gateway that was silent for this long loses its idle workers",
+      Duration.seconds(600)
+    ),
+    initTimeout: Setting.Seconds(
+      "INIT_TIMEOUT",
+      "How long a worker may take to ask for its first call",
+      Duration.seconds(10)
+    ),
+    workerProtocol: Setting.OneOf(["auto", "runtime-api", "rie"])(
+      "AGENT_WORKER_PROTOCOL",
+      "How workers are spoken to: by the Runtime API, by an emulator in their image, or as each one shows",
+      "auto"
+    ),
+    rieGrace: Setting.Seconds(
+      "AGENT_RIE_GRACE",
+      "How long a worker must be silent before an emulator is looked for in it",
+      Duration.seconds(1)
+    ),
+    runtimeApiBind: Setting.Text("AGENT_RUNTIME_API_BIND", "Address the workers' Runtime API listens on", "127.0.0.1"),
+    runtimeApiHost: Setting.optional(Setting.Text)(
+      "AGENT_RUNTIME_API_HOST",
+      "The same address as workers see it",
+      "127.0.0.1 for child processes"
+    ),
+    runtimeApiPorts: Setting.PortRange("AGENT_RUNTIME_API_PORTS", "Ports for it, one per worker", {
+      first: 20_000,
+      last: 29_999
+    }),
+    strictRuntimes: Setting.Flag(
+      "STRICT_RUNTIMES",
+      "Refuse a function whose exact interpreter version is missing, where workers are child processes",
+      false
+    ),
     registry: Setting.Text("CONTAINER_REGISTRY", "Registry of images without one", "registry:5010"),
     registryInsecure: Setting.Flag("CONTAINER_REGISTRY_INSECURE", "Pull over plain HTTP", false),
     pullPolicy: Setting.OneOf(["if-not-present", "always"])(

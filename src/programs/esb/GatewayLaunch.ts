@@ -1,17 +1,17 @@
 /** How `esb up` starts its Gateway, and what it makes of the Gateway's words and end. */
-import { Duration, Effect, Option, Schema } from "effect"
+import { Duration, Effect } from "effect"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Access from "./Access.ts"
 import * as ConfigFiles from "./ConfigFiles.ts"
 import { inherited } from "./Environment.ts"
-import type { GatewayOptions } from "./GatewayProcess.ts"
+import type { ServerOptions } from "./ServerProcess.ts"
 import * as ProcessIdentity from "./ProcessIdentity.ts"
 import { CommandFailed } from "./Refusal.ts"
 import * as RunFile from "./RunFile.ts"
+import * as ServerWords from "./ServerWords.ts"
 import type { UpSettings } from "./Settings.ts"
 import type { Voice } from "./Voice.ts"
-import * as Warnings from "./Warnings.ts"
 
 /** Beside the bundle that this file becomes a part of. */
 const program = fileURLToPath(new URL("./gateway.js", import.meta.url))
@@ -22,39 +22,18 @@ const margin = Duration.seconds(5)
 /** How long a Gateway that was asked to stop may take. */
 export const patience = ({ drainTimeout }: UpSettings) => Duration.sum(drainTimeout, margin)
 
-const GatewayLine = Schema.fromJsonString(
-  Schema.Struct({ level: Schema.String, message: Schema.String, exception: Schema.optionalKey(Schema.String) })
-)
-const decodeLine = Schema.decodeOption(GatewayLine)
-
-const worthTelling = new Set(["WARNING", "ERROR", "CRITICAL"])
-
-/**
- * Everything stands in the Gateway's own log; the terminal sees what a reader should look at. A line that is none of the log's
- * is a crash telling itself.
- */
-const repeat = (line: string, { verbose }: UpSettings, voice: Voice): string | undefined => {
-  const told = decodeLine(line)
-  if (Option.isNone(told)) {
-    if (verbose) voice.note(line)
-    return line
-  }
-  const { level, message } = told.value
-  const isWorthTelling = worthTelling.has(level)
-  if (verbose) voice.note(`${level} ${message}`)
-  else if (isWorthTelling && !Warnings.wasTold(message)) voice.warn(message)
-  return isWorthTelling ? message : undefined
-}
-
 export const optionsOf = (of: {
   readonly home: string
   readonly settings: UpSettings
   readonly access: Access.Access
   readonly voice: Voice
-}): GatewayOptions => ({
+  /** What the Gateway must know of an Agent beside it; empty without one. */
+  readonly agent: Readonly<Record<string, string>>
+}): ServerOptions => ({
+  name: "Gateway",
   program,
   logPath: join(of.home, "gateway.log"),
-  said: (line) => repeat(line, of.settings, of.voice),
+  said: ServerWords.hear(of.settings, of.voice),
   environment: {
     ...inherited(),
     ESB_HOME: of.home,
@@ -66,7 +45,8 @@ export const optionsOf = (of: {
     ROUTE_AUTH: of.settings.routeAuth,
     AWS_REGION: of.settings.region,
     DRAIN_TIMEOUT: String(Duration.toSeconds(of.settings.drainTimeout)),
-    ...Access.environmentOf(of.access)
+    ...Access.environmentOf(of.access),
+    ...of.agent
   }
 })
 

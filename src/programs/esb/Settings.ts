@@ -31,6 +31,11 @@ export const settings = {
   ...building,
   ...Setting.group("Running", {
     watch: Setting.Flag("ESB_WATCH", "Build again when a source changes", true),
+    agent: Setting.Flag(
+      "ESB_AGENT",
+      "Let an Agent beside the Gateway run the workers, reached over mTLS: they outlive a restart of the Gateway",
+      false
+    ),
     drainTimeout: Setting.Seconds(
       "DRAIN_TIMEOUT",
       "How long calls in flight may take to end at a stop",

@@ -1,6 +1,6 @@
-/** Keeps a Gateway running: whenever it ends by itself it is started again, at the same port. */
+/** Keeps a server of ours running: whenever it ends by itself it is started again, at the same port. */
 import { Clock, Duration, Effect } from "effect"
-import * as GatewayProcess from "./GatewayProcess.ts"
+import * as ServerProcess from "./ServerProcess.ts"
 import { CommandFailed } from "./Refusal.ts"
 
 /** Pauses before a new start: doubled from the first, up to the last. */
@@ -11,12 +11,12 @@ const goodRun = Duration.seconds(2)
 /** Runs in a row that were not good, after which it is no use. */
 const mostBadRuns = 6
 
-export interface Supervised extends GatewayProcess.GatewayOptions {
+export interface Supervised extends ServerProcess.ServerOptions {
   /** How long calls in flight may take to end when it is stopped. */
   readonly patienceMs: number
-  /** Called whenever a Gateway answers. */
-  readonly onReady: (run: GatewayProcess.GatewayRun, url: string) => Effect.Effect<void>
-  /** Told why a Gateway ended and that it is started again. */
+  /** Called whenever it answers. */
+  readonly onReady: (run: ServerProcess.ServerRun, url: string) => Effect.Effect<void>
+  /** Told why it ended and that it is started again. */
   readonly onRestart: (why: string) => void
 }
 
@@ -26,7 +26,7 @@ const pauseBefore = (badRuns: number): Duration.Duration =>
 /** One run from start to end. Answers why it ended and how long it had answered. */
 const runOnce = Effect.fnUntraced(function* (options: Supervised, port: string | undefined) {
   const environment = port === undefined ? options.environment : { ...options.environment, PORT: port }
-  const run = yield* GatewayProcess.start({ ...options, environment }, options.patienceMs)
+  const run = yield* ServerProcess.start({ ...options, environment }, options.patienceMs)
   const url = yield* run.ready
   const from = yield* Clock.currentTimeMillis
   yield* options.onReady(run, url)
@@ -35,8 +35,8 @@ const runOnce = Effect.fnUntraced(function* (options: Supervised, port: string |
 }, Effect.scoped)
 
 /**
- * Never succeeds. Fails when the first start fails, and when the Gateway ends again and again. Interrupting stops the Gateway
- * and returns when it is gone.
+ * Never succeeds. Fails when the first start fails, and when the server ends again and again. Interrupting stops it and
+ * returns when it is gone.
  */
 export const supervise = Effect.fnUntraced(function* (options: Supervised): Effect.fn.Return<never, CommandFailed> {
   let run = yield* runOnce(options, undefined)
@@ -47,7 +47,7 @@ export const supervise = Effect.fnUntraced(function* (options: Supervised): Effe
     badRuns = run.lastedMs >= Duration.toMillis(goodRun) ? 1 : badRuns + 1
     if (badRuns > mostBadRuns) {
       return yield* new CommandFailed({
-        message: `The Gateway ended ${mostBadRuns} times in a row; the last time ${run.why}`
+        message: `The ${options.name} ended ${mostBadRuns} times in a row; the last time ${run.why}`
       })
     }
     options.onRestart(run.why)

@@ -2,6 +2,7 @@
 import { Clock, Deferred, Duration, Effect, type Option } from "effect"
 import { ArtifactStore } from "#services/ArtifactStore"
 import * as Access from "./Access.ts"
+import * as AgentLaunch from "./AgentLaunch.ts"
 import * as ConfigFiles from "./ConfigFiles.ts"
 import * as Deployment from "./Deployment.ts"
 import * as GatewayClient from "./GatewayClient.ts"
@@ -69,8 +70,9 @@ const run = Effect.fnUntraced(function* (undertaking: Undertaking) {
     yield* Effect.forkScoped(Effect.andThen(Deferred.await(answers), showLogs(home)))
   }
   yield* Effect.addFinalizer(() => RunFile.remove(home))
-  return yield* Supervisor.supervise({
-    ...GatewayLaunch.optionsOf(undertaking),
+  const agent = settings.agent ? yield* AgentLaunch.start(undertaking) : AgentLaunch.none
+  const gateway = Supervisor.supervise({
+    ...GatewayLaunch.optionsOf({ ...undertaking, agent: agent.environment }),
     patienceMs: Duration.toMillis(GatewayLaunch.patience(settings)),
     onRestart: (why) => voice.warn(`The Gateway is started again: ${why}`),
     onReady: (gateway, url) =>
@@ -81,6 +83,7 @@ const run = Effect.fnUntraced(function* (undertaking: Undertaking) {
         )
       )
   }).pipe(Effect.mapError((failure) => GatewayLaunch.explain(failure, settings)))
+  return yield* Effect.raceFirst(gateway, agent.lasts)
 })
 
 const isLoopback = (host: string) => host === "localhost" || host === "::1" || host.startsWith("127.")

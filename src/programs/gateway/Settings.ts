@@ -81,9 +81,9 @@ export const settings = {
   ...Setting.group("Workers", {
     brand: Setting.Text("ESB_BRAND_SLUG", "First part of the names of workers", "esb"),
     environment: Setting.Text("ENV", "Second part of the names of workers", "local"),
-    agentRuntime: Setting.OneOf(["process"])(
+    agentRuntime: Setting.OneOf(["process", "docker", "containerd"])(
       "AGENT_RUNTIME",
-      "What starts workers: process starts child processes of this Gateway",
+      "What starts workers: an engine behind an Agent, or process: without an Agent, child processes of this Gateway",
       "process"
     ),
     defaultMaxCapacity: Setting.Int({ min: 1 })("DEFAULT_MAX_CAPACITY", "Workers of a function that says nothing", 10),
@@ -145,6 +145,35 @@ export const settings = {
       first: 20_000,
       last: 29_999
     })
+  }),
+  ...Setting.group("Agents", {
+    agentAddresses: Setting.List(
+      "AGENT_GRPC_ADDRESS",
+      "Agents that start the workers, host:port each; an engine without any is looked for at agent:50051",
+      []
+    ),
+    agentTls: Setting.Flag("AGENT_GRPC_TLS_ENABLED", "Speak TLS to them, and prove that this is a Gateway", true),
+    agentTlsDisabled: Setting.Flag(
+      "AGENT_GRPC_TLS_DISABLED",
+      "Speak to them without TLS, whatever the line above says",
+      false
+    ),
+    agentCaCertPath: Setting.Text(
+      "AGENT_GRPC_TLS_CA_CERT_PATH",
+      "Certificate of the authority that Agents must be certified by; esb certs makes all of them",
+      "/app/config/ssl/rootCA.crt"
+    ),
+    agentCertPath: Setting.Text(
+      "AGENT_GRPC_TLS_CERT_PATH",
+      "Certificate of this Gateway",
+      "/app/config/ssl/client.crt"
+    ),
+    agentKeyPath: Setting.Text("AGENT_GRPC_TLS_KEY_PATH", "Its key", "/app/config/ssl/client.key"),
+    agentInvokeProxy: Setting.Flag(
+      "AGENT_INVOKE_PROXY",
+      "Send calls by gRPC through the Agent, where its data door cannot be reached",
+      false
+    )
   }),
   ...Setting.group("Events", {
     eventQueueLimit: Setting.Int({ min: 1 })("EVENT_QUEUE_LIMIT", "Accepted events kept at most", 100_000),

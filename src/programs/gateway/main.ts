@@ -4,18 +4,14 @@ import { createServer } from "node:http"
 import { readFileSync } from "node:fs"
 import { totalmem } from "node:os"
 import { join, resolve } from "node:path"
-import { fileURLToPath } from "node:url"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { ByteSize, Duration, Effect, FileSystem, Layer } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
+import type { NetAddress } from "effect/net"
 import type { OwnerId } from "#domain/Worker"
 import * as IssuedAuthenticator from "#layers/auth/IssuedAuthenticator"
-import * as FileArtifactStore from "#layers/files/FileArtifactStore"
 import * as FileFunctionCatalog from "#layers/files/FileFunctionCatalog"
 import * as LocalWorkerPool from "#layers/pool/LocalWorkerPool"
-import * as ProcessContainerRuntime from "#layers/process/ProcessContainerRuntime"
-import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
-import * as LocalWorkerClient from "#layers/runtime-api/LocalWorkerClient"
 import * as Sqlite from "#layers/sqlite/Sqlite"
 import * as SqliteEventQueue from "#layers/sqlite/SqliteEventQueue"
 import * as SqliteLogSink from "#layers/sqlite/SqliteLogSink"
@@ -28,14 +24,12 @@ import * as Events from "./Events.ts"
 import * as Hosts from "./Hosts.ts"
 import * as Invoke from "./Invoke.ts"
 import * as Janitor from "./Janitor.ts"
-import * as Ready from "./Ready.ts"
+import * as Ready from "../Ready.ts"
 import * as Routes from "./Routes.ts"
 import * as Schedules from "./Schedules.ts"
 import { type GatewaySettings, settings } from "./Settings.ts"
 import { ownerOf } from "./Owner.ts"
-
-/** `clients` lies beside the bundle that this file becomes. */
-const clientsDirectory = fileURLToPath(new URL("./clients", import.meta.url))
+import * as Workers from "./Workers.ts"
 
 /** Longer than the 60 s after which load balancers part with an idle connection: they are to be the ones who part. */
 const keepAliveTimeout = 65_000
@@ -59,6 +53,11 @@ const server = (values: GatewaySettings) =>
     { host: values.host, port: values.port, gracefulShutdownTimeout: values.drainTimeout }
   )
 
+const urlOf = (values: GatewaySettings, address: NetAddress.SocketAddress): string => {
+  const isSecure = values.sslCertPath !== undefined && values.sslKeyPath !== undefined
+  return Ready.urlOf(isSecure ? "https" : "http", values.host, "port" in address ? address.port : 0)
+}
+
 const bytes = (size: ByteSize.ByteSize): number => Number(ByteSize.toBigInt(size))
 
 const stateDirectoryOf = (home: string): string => join(home, "state")
@@ -75,28 +74,6 @@ const state = (values: GatewaySettings, stateDirectory: string) =>
       retention: { maxBytes: bytes(values.logMaxBytes), maxAgeMs: Duration.toMillis(Duration.days(values.logMaxAge)) }
     })
   ).pipe(Layer.provide(Sqlite.layer))
-
-/** What starts workers and speaks to them: child processes of this Gateway, through its own Runtime API. */
-const workers = (values: GatewaySettings, home: string) =>
-  Layer.mergeAll(
-    LocalWorkerClient.layer,
-    ProcessContainerRuntime.layer({
-      stateDirectory: home,
-      clientsDirectory,
-      identity: { brand: values.brand, environment: values.environment },
-      strict: values.strictRuntimes,
-      sdk: { node: join(home, "sdk/node/node_modules"), python: join(home, "sdk/python") }
-    })
-  ).pipe(
-    Layer.provide(
-      LambdaRuntimeApi.layer({
-        bindHost: values.runtimeApiBind,
-        ports: values.runtimeApiPorts,
-        initLimitMs: Duration.toMillis(values.initTimeout)
-      })
-    ),
-    Layer.provide(FileArtifactStore.layer(join(home, "artifacts")))
-  )
 
 const configuration = (values: GatewaySettings, home: string) =>
   FileFunctionCatalog.layer({
@@ -139,6 +116,8 @@ const pools = (values: GatewaySettings, owner: OwnerId, url: string) =>
       threshold: values.circuitBreakerThreshold,
       recoveryMs: Duration.toMillis(values.circuitBreakerRecoveryTimeout)
     },
+    // Workers behind an Agent wait for the next Gateway; children of this one end with it.
+    whenClosed: Workers.agentsOf(values).length === 0 ? "destroy" : "leave",
     orphanGraceMs: Duration.toMillis(values.orphanGracePeriodSeconds),
     memoryMiB: (values.workerMemory === undefined ? totalmem() * 0.75 : bytes(values.workerMemory)) / 2 ** 20
   })
@@ -185,7 +164,7 @@ const doors = (values: GatewaySettings, home: string, owner: OwnerId, url: strin
     Layer.provide(Invoke.layer({ drainTimeout: values.drainTimeout })),
     Layer.provide(pools(values, owner, url)),
     Layer.provide([authenticator(values), configuration(values, home)]),
-    Layer.provide(workers(values, home)),
+    Layer.provide(Workers.layer(values, home, owner)),
     Layer.provide(Logs.layer({ name: "gateway", least: values.logLevel })),
     Layer.provide(state(values, stateDirectoryOf(home)))
   )
@@ -197,7 +176,7 @@ const main = Effect.fnUntraced(function* (values: GatewaySettings) {
   yield* files.makeDirectory(stateDirectoryOf(home), { recursive: true, mode: 0o700 })
   const owner = yield* ownerOf(home, values.ownerId)
   const gateway = Layer.unwrap(
-    Effect.map(HttpServer.HttpServer, ({ address }) => doors(values, home, owner, Ready.urlOf(values, address)))
+    Effect.map(HttpServer.HttpServer, ({ address }) => doors(values, home, owner, urlOf(values, address)))
   ).pipe(Layer.provide(server(values)))
   return yield* Effect.raceFirst(Layer.launch(gateway), Ready.listenerGone(values.readyFd))
 })

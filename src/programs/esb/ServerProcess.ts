@@ -1,4 +1,4 @@
-/** One run of the Gateway as a child process: started, ready, ended. */
+/** One run of a server of ours, Gateway or Agent, as a child process: started, ready, ended. */
 import { Deferred, Effect, Option, Schema } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { StringDecoder } from "node:string_decoder"
@@ -7,7 +7,7 @@ import { CommandFailed } from "./Refusal.ts"
 
 /** How long a start may take. */
 const readyWithin = "30 seconds"
-/** What is kept of the Gateway's own words, to explain why it ended. */
+/** What is kept of its own words, to explain why it ended. */
 const keptLines = 5
 const keptBytes = 8192
 const lastWordsMs = 200
@@ -21,16 +21,17 @@ const decodeReady = Schema.decodeOption(
   Schema.fromJsonString(Schema.Struct({ ready: Schema.Literal(true), url: Schema.String }))
 )
 
-export interface GatewayOptions {
+export interface ServerOptions {
+  readonly name: "Gateway" | "Agent"
   /** The bundle to run. */
   readonly program: string
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly logPath: string
-  /** Sees every line the Gateway writes. Answers what of it may explain why the Gateway ended. */
+  /** Sees every line the server writes. Answers what of it may explain why the server ended. */
   readonly said: (line: string) => string | undefined
 }
 
-export interface GatewayRun {
+export interface ServerRun {
   readonly pid: number
   /** Succeeds with the URL once it answers. */
   readonly ready: Effect.Effect<string, CommandFailed>
@@ -59,10 +60,10 @@ const lines = (each: (line: string) => void) => {
 }
 
 /**
- * Starts the Gateway in a process group of its own, so that Ctrl-C on the terminal reaches only us. The end of the scope asks
+ * Starts the server in a process group of its own, so that Ctrl-C on the terminal reaches only us. The end of the scope asks
  * it to stop, waits for `patience`, and kills what is left; another Ctrl-C in the meantime kills at once.
  */
-export const start = Effect.fnUntraced(function* (options: GatewayOptions, patienceMs: number) {
+export const start = Effect.fnUntraced(function* (options: ServerOptions, patienceMs: number) {
   const url = yield* Deferred.make<string>()
   const end = yield* Deferred.make<string>()
   const log = yield* Effect.acquireRelease(
@@ -74,7 +75,7 @@ export const start = Effect.fnUntraced(function* (options: GatewayOptions, patie
       spawn(process.execPath, ["--enable-source-maps", options.program], {
         env: { ...options.environment, ESB_READY_FD: "3" },
         // What a list of processes shows.
-        argv0: "esb-gateway",
+        argv0: `esb-${options.name.toLowerCase()}`,
         stdio: ["ignore", "pipe", "pipe", "pipe"],
         detached: true
       })
@@ -112,8 +113,8 @@ export const start = Effect.fnUntraced(function* (options: GatewayOptions, patie
     })
   })
 
-  const failed = (why: string) => new CommandFailed({ message: `The Gateway did not start: ${why}` })
-  const run: GatewayRun = {
+  const failed = (why: string) => new CommandFailed({ message: `The ${options.name} did not start: ${why}` })
+  const run: ServerRun = {
     pid: child.pid ?? 0,
     ended: Deferred.await(end),
     ready: Effect.raceFirst(

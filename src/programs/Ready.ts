@@ -1,18 +1,13 @@
-/** Tells whoever waits that the Gateway answers, and where. */
+/** Tells whoever waits that a program answers, and where. */
 import { writeSync } from "node:fs"
 import { isIPv6, Socket } from "node:net"
 import { Effect, Layer } from "effect"
-import type { NetAddress } from "effect/net"
 
-/** The URL to reach this Gateway by on its own machine. */
-export const urlOf = (
-  values: { readonly host: string; readonly sslCertPath: string | undefined; readonly sslKeyPath: string | undefined },
-  address: NetAddress.SocketAddress
-): string => {
-  const scheme = values.sslCertPath !== undefined && values.sslKeyPath !== undefined ? "https" : "http"
-  const everywhere = values.host === "0.0.0.0" || values.host === "::"
-  const host = everywhere ? "127.0.0.1" : isIPv6(values.host) ? `[${values.host}]` : values.host
-  return `${scheme}://${host}:${"port" in address ? address.port : 0}`
+/** The URL to reach a program by on its own machine. */
+export const urlOf = (scheme: "http" | "https", listensOn: string, port: number): string => {
+  const everywhere = listensOn === "0.0.0.0" || listensOn === "::"
+  const host = everywhere ? "127.0.0.1" : isIPv6(listensOn) ? `[${listensOn}]` : listensOn
+  return `${scheme}://${host}:${port}`
 }
 
 /** One line of JSON to the file descriptor, if there is one: `{"ready":true,"url":"http://127.0.0.1:8080"}`. */
@@ -33,7 +28,7 @@ export const layer = (options: { readonly url: string; readonly fileDescriptor: 
   )
 
 /**
- * Succeeds when whoever holds the other end of the file descriptor has let go of it: a Gateway that was started by
+ * Succeeds when whoever holds the other end of the file descriptor has let go of it: a server that was started by
  * somebody does not outlive him, however he ended. Never, without one, or when it is a file.
  */
 export const listenerGone = (fileDescriptor: number | undefined): Effect.Effect<void> =>

@@ -1,0 +1,63 @@
+/** What starts the workers of this host, and how the Agent itself speaks to them. */
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { Duration, Effect, Layer, Schema } from "effect"
+import type { StackIdentity } from "#domain/StackIdentity"
+import * as FileArtifactStore from "#layers/files/FileArtifactStore"
+import * as ProcessContainerRuntime from "#layers/process/ProcessContainerRuntime"
+import * as ProtocolWorkerClient from "#layers/protocol/ProtocolWorkerClient"
+import * as RieWorkerClient from "#layers/rie/RieWorkerClient"
+import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
+import * as LocalWorkerClient from "#layers/runtime-api/LocalWorkerClient"
+import type { AgentSettings } from "./Settings.ts"
+
+/** The engine of the settings is not part of this version. */
+export class EngineNotOffered extends Schema.TaggedError<EngineNotOffered>()("EngineNotOffered", {
+  runtime: Schema.String
+}) {
+  override get message() {
+    return (
+      `AGENT_RUNTIME is ${this.runtime}, and this version starts workers as child processes only: set AGENT_RUNTIME=process. ` +
+      "docs/gaps.md says what is missing."
+    )
+  }
+}
+
+/** An emulator lives in an image; a child process speaks the Runtime API. */
+export class ProtocolNotOffered extends Schema.TaggedError<ProtocolNotOffered>()("ProtocolNotOffered", {}) {
+  override get message() {
+    return "AGENT_WORKER_PROTOCOL is rie, and workers that are child processes have no emulator: leave it at auto."
+  }
+}
+
+/** `clients` lies beside the bundle that this file becomes. */
+const clientsDirectory = fileURLToPath(new URL("./clients", import.meta.url))
+
+const childProcesses = (values: AgentSettings, home: string, identity: StackIdentity) =>
+  ProcessContainerRuntime.layer({
+    stateDirectory: home,
+    clientsDirectory,
+    identity,
+    strict: values.strictRuntimes,
+    sdk: { node: join(home, "sdk/node/node_modules"), python: join(home, "sdk/python") }
+  }).pipe(Layer.provide(FileArtifactStore.layer(join(home, "artifacts"))))
+
+const runtimeApi = (values: AgentSettings) =>
+  LambdaRuntimeApi.layer({
+    bindHost: values.runtimeApiBind,
+    advertisedHost: values.runtimeApiHost ?? "127.0.0.1",
+    ports: values.runtimeApiPorts,
+    initLimitMs: Duration.toMillis(values.initTimeout)
+  })
+
+export const layer = (values: AgentSettings, home: string, identity: StackIdentity) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      if (values.runtime !== "process") return yield* new EngineNotOffered({ runtime: values.runtime })
+      if (values.workerProtocol === "rie") return yield* new ProtocolNotOffered()
+      return Layer.mergeAll(
+        childProcesses(values, home, identity),
+        ProtocolWorkerClient.layer({ "runtime-api": LocalWorkerClient.layer, rie: RieWorkerClient.layer() })
+      ).pipe(Layer.provide(runtimeApi(values)))
+    })
+  )

@@ -1,0 +1,81 @@
+/**
+ * Where the Gateway's workers come from and how calls reach them: child processes of its own, or workers behind Agents. The
+ * rest of the Gateway cannot tell which.
+ */
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { Duration, Layer } from "effect"
+import type { OwnerId } from "#domain/Worker"
+import * as FileArtifactStore from "#layers/files/FileArtifactStore"
+import * as Agents from "#layers/grpc/Agents"
+import * as AgentWatch from "#layers/grpc/AgentWatch"
+import * as GrpcContainerRuntime from "#layers/grpc/GrpcContainerRuntime"
+import * as GrpcWorkerClient from "#layers/grpc/GrpcWorkerClient"
+import * as HttpWorkerClient from "#layers/grpc/HttpWorkerClient"
+import * as LogSubscription from "#layers/grpc/LogSubscription"
+import * as ProcessContainerRuntime from "#layers/process/ProcessContainerRuntime"
+import * as ProtocolWorkerClient from "#layers/protocol/ProtocolWorkerClient"
+import * as RieWorkerClient from "#layers/rie/RieWorkerClient"
+import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
+import * as LocalWorkerClient from "#layers/runtime-api/LocalWorkerClient"
+import * as FileCertificates from "#layers/x509/FileCertificates"
+import * as NoCertificates from "#layers/x509/NoCertificates"
+import type { GatewaySettings } from "./Settings.ts"
+
+/** `clients` lies beside the bundle that this file becomes a part of. */
+const clientsDirectory = fileURLToPath(new URL("./clients", import.meta.url))
+
+/** Where Compose has the one Agent of a stack. */
+const composedAgent = "agent:50051"
+
+/** The Agents this Gateway speaks to; none: it starts workers itself. */
+export const agentsOf = ({ agentAddresses, agentRuntime }: GatewaySettings): ReadonlyArray<string> =>
+  agentAddresses.length === 0 && agentRuntime !== "process" ? [composedAgent] : agentAddresses
+
+const ownChildren = (values: GatewaySettings, home: string) =>
+  Layer.mergeAll(
+    LocalWorkerClient.layer,
+    ProcessContainerRuntime.layer({
+      stateDirectory: home,
+      clientsDirectory,
+      identity: { brand: values.brand, environment: values.environment },
+      strict: values.strictRuntimes,
+      sdk: { node: join(home, "sdk/node/node_modules"), python: join(home, "sdk/python") }
+    })
+  ).pipe(
+    Layer.provide(
+      LambdaRuntimeApi.layer({
+        bindHost: values.runtimeApiBind,
+        ports: values.runtimeApiPorts,
+        initLimitMs: Duration.toMillis(values.initTimeout)
+      })
+    ),
+    Layer.provide(FileArtifactStore.layer(join(home, "artifacts")))
+  )
+
+const certificates = (values: GatewaySettings) =>
+  values.agentTls && !values.agentTlsDisabled
+    ? FileCertificates.layer({
+        certificatePath: values.agentCertPath,
+        keyPath: values.agentKeyPath,
+        authorityPath: values.agentCaCertPath
+      })
+    : NoCertificates.layer
+
+const behindAgents = (values: GatewaySettings, owner: OwnerId, addresses: ReadonlyArray<string>) =>
+  Layer.mergeAll(
+    GrpcContainerRuntime.layer,
+    values.agentInvokeProxy
+      ? GrpcWorkerClient.layer
+      : ProtocolWorkerClient.layer({ "runtime-api": HttpWorkerClient.layer, rie: RieWorkerClient.layer() }),
+    LogSubscription.layer
+  ).pipe(
+    Layer.provide(AgentWatch.layer()),
+    Layer.provide(Agents.layer({ addresses, owner })),
+    Layer.provide(certificates(values))
+  )
+
+export const layer = (values: GatewaySettings, home: string, owner: OwnerId) => {
+  const addresses = agentsOf(values)
+  return addresses.length === 0 ? ownChildren(values, home) : behindAgents(values, owner, addresses)
+}
