@@ -43,6 +43,12 @@ const answering = (name: string, ...args: ReadonlyArray<string>): Engine => {
   return status === 0 ? client : missing((error?.message ?? stderr).trim().split("\n").at(-1) ?? "no answer")
 }
 
+/** A command that a variable names, or that is on the PATH. */
+const commandNamed = (variable: string, name: string, advice: string): Engine =>
+  process.env[variable] === undefined
+    ? command(name, `${advice}, or set ${variable}`)
+    : named(variable, undefined, advice)
+
 /** Tracing another process is a right that some containers withhold. */
 const tracing = (): Engine => {
   const strace = command("strace", "apt-get install strace")
@@ -79,6 +85,9 @@ const probes = {
     named("ESB_RIE", undefined, "name AWS's emulator, such as aws-lambda-rie-x86_64 in the wheel of aws-sam-cli"),
   /** A Node that the project does not run on, as many machines have one; `path` is the interpreter. */
   "old-node": oldNode,
+  /** Asks gRPC servers what they are, by reflection; `path` is the command. */
+  grpcurl: () =>
+    commandNamed("ESB_GRPCURL", "grpcurl", "go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"),
   /** A Docker daemon; `path` is the client. */
   docker: () => answering("docker", "version", "--format", "{{.Server.Version}}"),
   /** A containerd daemon; `path` is the client. */

@@ -7,6 +7,7 @@ import {
   type ChannelCredentials,
   type ChannelOptions,
   type Client,
+  type ClientDuplexStream,
   type ClientReadableStream,
   type ClientUnaryCall,
   credentials,
@@ -98,6 +99,23 @@ export const stream = (client: Client, method: string, request: Message) =>
       return state
     }
   )
+
+type Bidi = () => ClientDuplexStream<Message, Message>
+
+/** Says everything at once, and gives what was answered when the server has said its last. */
+export const converse = (client: Client, method: string, messages: ReadonlyArray<Message>) =>
+  Effect.callback<ReadonlyArray<Message>, ServiceError>((resume) => {
+    const open = (client as unknown as Record<string, Bidi>)[method]
+    if (open === undefined) throw new Error(`the service has no ${method}`)
+    const conversation = open.call(client)
+    const heard: Array<Message> = []
+    conversation.on("data", (message: Message) => heard.push(message))
+    conversation.on("error", (error: ServiceError) => resume(Effect.fail(error)))
+    conversation.on("end", () => resume(Effect.succeed(heard)))
+    for (const message of messages) conversation.write(message)
+    conversation.end()
+    return Effect.sync(() => conversation.cancel())
+  })
 
 /** How a call ends that is refused: its code and text. */
 export const refusal = (client: Client, method: string, request: Message, options: CallOptions = {}) =>
