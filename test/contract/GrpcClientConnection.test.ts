@@ -215,6 +215,21 @@ it.live("an Agent that accepts connections and says nothing holds nobody for lon
   })
 )
 
+it.live("a client that goes while it connects leaves no connection behind", () =>
+  Effect.gen(function* () {
+    const agent = yield* ForeignAgent.make(healthy)
+    const wire = yield* Wire.make(agent.port)
+    wire.freeze()
+    yield* Effect.gen(function* () {
+      const { list } = yield* ContainerRuntime
+      const call = yield* Effect.forkChild(list(owner))
+      yield* eventually("it connects", Effect.sync(wire.connections), (open) => open === 1)
+      yield* Fiber.interrupt(call)
+    }).pipe(using([wire.address]))
+    yield* eventually("it is closed", Effect.sync(wire.connections), (open) => open === 0)
+  })
+)
+
 it.live("a connection that falls silent is noticed by its keep-alive, and calls on it end", () =>
   Effect.gen(function* () {
     const agent = yield* ForeignAgent.make({ ...healthy, EnsureContainer: "silence" })

@@ -83,13 +83,18 @@ export class AgentChannel {
     return this.#client.getChannel().getConnectivityState(connect)
   }
 
+  #isConnected(): boolean {
+    return this.#state(false) === connectivityState.READY
+  }
+
+  /** A call can be sent now. */
   isReady(): boolean {
-    return !this.#retired && this.#state(false) === connectivityState.READY
+    return !this.#retired && this.#isConnected()
   }
 
   /** Connects, unless it is connected. After a failure the channel is of no more use. */
   readonly connect: Effect.Effect<void, AgentUnreachable> = Effect.suspend(() =>
-    this.isReady() ? Effect.void : Effect.tapError(this.#attempt, () => Effect.sync(() => this.abandon()))
+    this.isReady() ? Effect.void : Effect.tapError(this.#attempt, () => Effect.sync(() => this.#abandon()))
   )
 
   readonly #attempt: Effect.Effect<void, AgentUnreachable> = Effect.callback<void, AgentUnreachable>((resume) => {
@@ -157,11 +162,13 @@ export class AgentChannel {
   /** Takes no new call, and closes when its last one has ended. */
   retire(): void {
     this.#retired = true
-    if (this.#calls === 0) this.#close()
+    if (this.#calls > 0) return
+    if (this.#isConnected()) this.#close()
+    else this.#abandon()
   }
 
   /** Ends the attempt to connect. */
-  abandon(): void {
+  #abandon(): void {
     this.#close()
     for (const socket of this.#credentials.sockets) socket.destroy()
   }

@@ -91,7 +91,7 @@ export const layer = (options: Options): Layer.Layer<Agents, never, Certificates
           for (const agent of all) agent.renew()
         })
       )
-      yield* Effect.forkScoped(renewal)
+      yield* Effect.forkScoped(renewal, { startImmediately: true })
 
       const list = Effect.fnUntraced(function* (agent: AgentLink.AgentLink, owner: OwnerId, limitMs: number) {
         const askedAt = held.moment()
