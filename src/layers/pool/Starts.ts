@@ -5,7 +5,7 @@ import type { BorrowFailure } from "#services/WorkerPool"
 import type { Hands, Lane } from "./Lane.ts"
 
 /** Starts at once, over all functions, that nobody waits for. When an engine comes back, every minimum is missing. */
-export const mostFilling = 4
+const mostFilling = 4
 
 /** `awaited`: a caller waits for the worker; else it fills up the minimum. */
 export type StartOne = (lane: Lane, spec: WorkerSpec, awaited: boolean) => Effect.Effect<Worker, BorrowFailure>
