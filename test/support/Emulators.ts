@@ -101,15 +101,17 @@ export const signal = ({ directory }: EmulatorProcess, name: NodeJS.Signals): vo
   }
 }
 
-/** Gone, with the runtime that it started and everything else. */
+export const hasEnded = ({ child }: EmulatorProcess): boolean => child.exitCode !== null || child.signalCode !== null
+
+/** Gone, with the runtime that it started and everything else. A process on its way out tells no environment any more. */
 export const end = (emulator: EmulatorProcess): Effect.Effect<void> =>
   eventually(
     `every process of ${emulator.directory} ends`,
     Effect.sync(() => {
       signal(emulator, "SIGKILL")
-      return Processes.of(emulator.directory).length
+      return Processes.of(emulator.directory).length === 0 && hasEnded(emulator)
     }),
-    (left) => left === 0
+    (isGone) => isGone
   )
 
 export interface Emulator extends EmulatorProcess {

@@ -43,6 +43,8 @@ export const post = (dispatcher: Dispatcher, invocation: Invocation, options: Op
         origin: options.origin,
         method: "POST",
         path: RieCall.path,
+        // Every call has a connection of its own: one that was kept may lead to a worker that has ended meanwhile.
+        reset: true,
         headers: RieCall.headersOf(invocation),
         body: Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
       },
