@@ -8,6 +8,7 @@ export interface Heard {
   /** Name and value in turn, as they were spelled. */
   readonly rawHeaders: ReadonlyArray<string>
   readonly body: Buffer
+  readonly trailers: NodeJS.Dict<string>
   readonly json: () => unknown
 }
 
@@ -19,6 +20,22 @@ export interface Asked {
 const runtime = "/2018-06-01/runtime"
 const extension = "/2020-01-01/extension"
 
+export const heard = (request: ClientRequest): Promise<Heard> =>
+  new Promise((resolve, reject) => {
+    request.on("error", reject)
+    request.on("response", (response) => {
+      const chunks: Array<Buffer> = []
+      response.on("data", (chunk: Buffer) => chunks.push(chunk))
+      response.on("error", reject)
+      response.on("end", () => {
+        const body = Buffer.concat(chunks)
+        const { headers, rawHeaders, statusCode: status = 0, trailers } = response
+        const json = (): unknown => JSON.parse(body.toString())
+        resolve({ status, headers, rawHeaders, body, trailers, json })
+      })
+    })
+  })
+
 export const make = (endpoint: string) => {
   const [host = "", port = ""] = endpoint.split(":")
   const agent = new Agent({ keepAlive: true })
@@ -26,21 +43,6 @@ export const make = (endpoint: string) => {
   /** A request whose body the test writes itself. */
   const begin = (method: string, path: string, headers: Readonly<Record<string, string>> = {}): ClientRequest =>
     send({ host, port, method, path, headers, agent })
-
-  const heard = (request: ClientRequest): Promise<Heard> =>
-    new Promise((resolve, reject) => {
-      request.on("error", reject)
-      request.on("response", (response) => {
-        const chunks: Array<Buffer> = []
-        response.on("data", (chunk: Buffer) => chunks.push(chunk))
-        response.on("error", reject)
-        response.on("end", () => {
-          const body = Buffer.concat(chunks)
-          const { headers, rawHeaders, statusCode = 0 } = response
-          resolve({ status: statusCode, headers, rawHeaders, body, json: () => JSON.parse(body.toString()) as unknown })
-        })
-      })
-    })
 
   const ask = (method: string, path: string, { headers = {}, body = "" }: Asked = {}): Promise<Heard> => {
     const request = begin(method, path, { ...headers, "content-length": String(Buffer.byteLength(body)) })
