@@ -45,7 +45,7 @@ const commandOf = (name: EmulatorName): string => (name === "rie" ? pathOf("rie"
 let addresses = 0
 
 /** A loopback address that no other process of tests uses, as far as their ids tell. */
-const nextHost = (): string => {
+export const nextHost = (): string => {
   addresses += 1
   return `127.${100 + (process.pid % 100)}.${(process.pid >> 7) % 250}.${addresses}`
 }
@@ -114,7 +114,7 @@ export const end = (emulator: EmulatorProcess): Effect.Effect<void> =>
     (isGone) => isGone
   )
 
-export interface Emulator extends EmulatorProcess {
+export interface Emulator extends EmulatorProcess, Pick<Image, "entrypoint"> {
   readonly address: { readonly host: string; readonly port: number }
 }
 
@@ -138,5 +138,6 @@ export const start = Effect.fnUntraced(function* (
     ),
     end
   )
-  return { ...emulator, address: { host: started.host, port: emulatorPort } }
+  const { entrypoint, host } = started
+  return { ...emulator, entrypoint, address: { host, port: emulatorPort } }
 })
