@@ -57,7 +57,7 @@ const strangers: Readonly<Record<string, { readonly shows: Stranger; readonly re
     reason: "its certificate is from another authority"
   },
   "who has certified himself": {
-    shows: () => Effect.map(Peers.selfSigned, Peers.credentials),
+    shows: () => Effect.map(Peers.selfSigned(Peers.gateway), Peers.credentials),
     reason: "its certificate is signed by itself"
   },
   "whose certificate has expired": {

@@ -103,24 +103,25 @@ const request = "GET / HTTP/1.1\r\nhost: agent\r\nconnection: close\r\n\r\n"
 export const credentials = ({ certificate, key }: CertificateAuthority.Issued) =>
   ({ cert: certificate, key: Redacted.value(key) }) satisfies ConnectionOptions
 
-/** A Gateway by its own word. */
-export const selfSigned: Effect.Effect<CertificateAuthority.Issued> = Effect.promise(async () => {
-  const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" }
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"])
-  const certificate = await X509CertificateGenerator.createSelfSigned({
-    keys,
-    name: [{ CN: ["gateway"] }],
-    notBefore: now.from,
-    notAfter: now.to,
-    signingAlgorithm: algorithm,
-    extensions: [
-      new ExtendedKeyUsageExtension([ExtendedKeyUsage.clientAuth]),
-      new SubjectAlternativeNameExtension([...gateway.names])
-    ]
+/** Somebody by his own word. */
+export const selfSigned = (leaf: CertificateAuthority.Leaf): Effect.Effect<CertificateAuthority.Issued> =>
+  Effect.promise(async () => {
+    const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" }
+    const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"])
+    const certificate = await X509CertificateGenerator.createSelfSigned({
+      keys,
+      name: [{ CN: [leaf.commonName] }],
+      notBefore: now.from,
+      notAfter: now.to,
+      signingAlgorithm: algorithm,
+      extensions: [
+        new ExtendedKeyUsageExtension([ExtendedKeyUsage.clientAuth, ExtendedKeyUsage.serverAuth]),
+        new SubjectAlternativeNameExtension(leaf.names)
+      ]
+    })
+    const key = KeyObject.from(keys.privateKey).export({ format: "pem", type: "pkcs8" })
+    return { certificate: certificate.toString("pem"), key: Redacted.make(String(key)) }
   })
-  const key = KeyObject.from(keys.privateKey).export({ format: "pem", type: "pkcs8" })
-  return { certificate: certificate.toString("pem"), key: Redacted.make(String(key)) }
-})
 
 /** Connects, sends a request as early as TLS lets it, and waits for the end. Believes every server. */
 export const knock = (port: number, options: ConnectionOptions): Effect.Effect<Outcome> =>
