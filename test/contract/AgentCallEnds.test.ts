@@ -126,6 +126,62 @@ describe("a call that is taken back", () => {
   })
 })
 
+describe("a start that is taken back", () => {
+  it.live("is taken back from the engine", () => {
+    const engine = { asked: 0, leftBehind: 0 }
+    return withAgent(
+      ({ client, lines }) =>
+        Effect.gen(function* () {
+          const start = { function_name: "slow", owner_id: "mine", image: "i" }
+          const fiber = yield* Effect.forkChild(Foreign.call(client, "EnsureContainer", start))
+          yield* eventually(
+            "the engine is asked",
+            Effect.sync(() => engine.asked),
+            (asked) => asked === 1
+          )
+          yield* Fiber.interrupt(fiber)
+          yield* eventually(
+            "the engine stops",
+            Effect.sync(() => engine.leftBehind),
+            (left) => left === 0
+          )
+          assert.deepStrictEqual(codesOf(lines, "EnsureContainer"), ["Canceled"])
+        }),
+      {
+        engine: (memory) => ({
+          ...memory,
+          ensure: () =>
+            Effect.suspend(() => {
+              engine.asked += 1
+              engine.leftBehind += 1
+              return Effect.never
+            }).pipe(Effect.onInterrupt(() => Effect.sync(() => void (engine.leftBehind -= 1))))
+        })
+      }
+    )
+  })
+})
+
+describe("a client that asks often whether the server is there", () => {
+  it.live("keeps its connection", () =>
+    withAgent(
+      ({ lines, port }) =>
+        Effect.gen(function* () {
+          const channel = { "grpc.keepalive_time_ms": 20, "grpc.keepalive_permit_without_calls": 1 }
+          const client = yield* Foreign.connect(ForeignAgentCalls.Agents, port, { channel })
+          for (let n = 0; n < 3; n += 1) {
+            yield* Foreign.call(client, "ListContainers", { owner_id: "mine" })
+            yield* Effect.sleep(300)
+          }
+          const peers = lines.flatMap(({ annotations }) => annotations["peer"] ?? [])
+          assert.strictEqual(peers.length, 3)
+          assert.strictEqual(new Set(peers).size, 1)
+        }),
+      {}
+    )
+  )
+})
+
 describe("a call whose deadline passes", () => {
   it.live("ends on both sides", () => {
     const { inside, waits } = held()

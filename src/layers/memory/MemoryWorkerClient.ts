@@ -7,7 +7,7 @@ import * as ReportLine from "#domain/ReportLine"
 import type { ContainerId, Worker } from "#domain/Worker"
 import { exitError, type ExitStatus } from "#domain/WorkerExit"
 import { WorkerClient } from "#services/WorkerClient"
-import { type MemoryContext, type MemoryWorker, MemoryWorkers, run } from "./MemoryWorkers.ts"
+import { type MemoryContext, type MemoryWorker, MemoryWorkers, run, Thrown } from "./MemoryWorkers.ts"
 
 /** What `context.exit` throws: no error of the function, but the end of its worker. */
 class Exited {
@@ -53,8 +53,12 @@ export const layer: Layer.Layer<WorkerClient, never, MemoryWorkers> = Layer.effe
           throw new Exited(code)
         }
       }
-      const event: unknown = JSON.parse(decoder.decode(invocation.payload))
-      const handled = run(held.code, event, context).pipe(
+      const parsed = Effect.try({
+        try: (): unknown => JSON.parse(decoder.decode(invocation.payload)),
+        catch: (value) => new Thrown(value)
+      })
+      const handled = parsed.pipe(
+        Effect.flatMap((event) => run(held.code, event, context)),
         Effect.map((value) => ({ payload: encode(value), errorType: undefined })),
         Effect.catch((thrown): Effect.Effect<{ payload: Uint8Array; errorType: string }> => {
           if (thrown.value instanceof Exited) {
