@@ -64,8 +64,9 @@ const ownerIn = (arrived: Arrived): string | undefined => {
   return typeof ownerId === "string" ? ownerId.trim() : undefined
 }
 
-/** Services whose calls are no news: their lines are for debugging. */
-const isChatter = (service: string): boolean => service.startsWith("grpc.")
+/** Calls that are no news, as health checks and the list that a Gateway asks for every second: their lines are for debugging. */
+const isChatter = (service: string, method: string, code: string): boolean =>
+  service.startsWith("grpc.") || (method === "ListContainers" && code === "OK")
 
 /** The interceptor that records the calls of a server. It must be the server's first: see {@link listenForStatus}. */
 export const interceptor: Effect.Effect<ServerInterceptor> = Effect.gen(function* () {
@@ -124,7 +125,7 @@ export const interceptor: Effect.Effect<ServerInterceptor> = Effect.gen(function
         const name = codeNames[code] ?? String(code)
         const durationMs = Number(clock.monotonicTimeNanosUnsafe() - startedAt) / 1_000_000
         of.ended(name, durationMs)
-        const log = isChatter(of.service) ? Effect.logDebug : Effect.logInfo
+        const log = isChatter(of.service, of.method, name) ? Effect.logDebug : Effect.logInfo
         const rounded = Math.round(durationMs * 1_000) / 1_000
         const told = {
           method: of.method,
