@@ -24,6 +24,8 @@ export interface Program<S, E> {
   /** How the program is called on the command line. */
   readonly name: string
   readonly about: string
+  /** What else whoever runs it should know: a heading and what stands below it, each. */
+  readonly notes?: Readonly<Record<string, string>>
   readonly settings: S
   readonly main: (values: Setting.Values<S>) => Effect.Effect<void, E, NodeServices.NodeServices>
 }
@@ -64,9 +66,16 @@ const wrap = (text: string, indent: string): string => {
   return lines.join("\n")
 }
 
+const everyProgram = {
+  "Flags and exit codes":
+    "A flag wins over the environment. --help shows this, --version the version.\n" +
+    "0: ended well, also by a signal. 1: failed. 2: wrong usage, or a setting without a usable value."
+}
+
 const helpOf = (program: {
   readonly name: string
   readonly about: string
+  readonly notes?: Readonly<Record<string, string>>
   readonly settings: Setting.Settings
 }): string => {
   const lines = [`${program.name} ${version}`, wrap(program.about, ""), "", `Usage: ${program.name} [flags]`]
@@ -79,7 +88,10 @@ const helpOf = (program: {
       )
     }
   }
-  lines.push("", "A flag wins over the environment. --help shows this, --version the version.", "")
+  for (const [heading, text] of Object.entries({ ...program.notes, ...everyProgram })) {
+    lines.push("", heading, ...text.split("\n").map((paragraph) => wrap(paragraph, "  ")))
+  }
+  lines.push("")
   return lines.join("\n")
 }
 

@@ -101,7 +101,9 @@ export const settings = {
       "STRICT_RUNTIMES",
       "Refuse a function whose exact interpreter version is missing, where workers are child processes",
       false
-    ),
+    )
+  }),
+  ...Setting.group("Images of workers in containers", {
     registry: Setting.Text("CONTAINER_REGISTRY", "Registry of images without one", "registry:5010"),
     registryInsecure: Setting.Flag("CONTAINER_REGISTRY_INSECURE", "Pull over plain HTTP", false),
     pullPolicy: Setting.OneOf(["if-not-present", "always"])(

@@ -99,6 +99,19 @@ const main = Effect.fnUntraced(function* (values: AgentSettings) {
 launch({
   name: "agent",
   about: "Starts, pauses, lists, measures and destroys workers on one host, for the Gateways that own them.",
+  notes: {
+    "What it offers":
+      "gRPC on PORT: the service of proto/agent.proto, grpc.health.v1, and reflection where it is asked for.\n" +
+      "HTTP on AGENT_DATA_PORT: the data door, by which Gateways call workers and read their log.\n" +
+      "HTTP on AGENT_METRICS_PORT: figures for Prometheus, to everybody who can reach the port.\n" +
+      "Workers reach the Runtime API on AGENT_RUNTIME_API_BIND, each at a port of its own.",
+    "Who may use it":
+      "Gateways that show a certificate of the same authority (esb certs makes all of them), each its own workers only. New " +
+      "certificates are taken from the files while it runs; esb doctor tells when they expire.",
+    "How it stops":
+      "SIGTERM and SIGINT: health turns to NOT_SERVING, new calls are refused, calls in flight may end within DRAIN_TIMEOUT, then " +
+      "workers that are child processes end. A Gateway starts others as they are needed."
+  },
   settings,
   main
 })
