@@ -3,7 +3,7 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, type Layer } from "effect"
 import { randomUUID } from "node:crypto"
 import type { Invocation } from "#domain/Invocation"
-import { ContainerId, type ContainerState, OwnerId, type Worker } from "#domain/Worker"
+import { ContainerId, type ContainerState, OwnerId, type Protocol, type Worker } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import { WorkerFaults } from "#test/support/WorkerFaults"
@@ -13,6 +13,13 @@ import { WorkerFunctions } from "#test/support/WorkerFunctions"
 export interface Capabilities {
   /** It tells how much memory and time a worker uses. */
   readonly measures: boolean
+  /** How its workers are spoken to. */
+  readonly protocol?: Protocol
+  /**
+   * It sees what its workers do in a call. One whose workers are called without it tells no phase but of those that ended, no
+   * use but what it is told itself, and not why a worker ended; and who calls them learns of an end from the next call.
+   */
+  readonly seesCalls?: boolean
 }
 
 const mine = OwnerId.make("gateway-mine")
@@ -53,14 +60,19 @@ const ready = Effect.fnUntraced(function* () {
     Effect.orDie(runtime.destroy(worker.id, mine))
   )
   yield* client.ready(worker)
+  // A client that cannot see it leaves the wait to the first call.
+  yield* until(worker, (state) => state?.phase === "idle")
   return { runtime, client, worker, spec }
 })
 
 export const suite = (
   name: string,
   layer: Layer.Layer<ContainerRuntime | WorkerClient | WorkerFaults | WorkerFunctions, unknown>,
-  { measures }: Capabilities
-) =>
+  { measures, protocol = "runtime-api", seesCalls = true }: Capabilities
+) => {
+  /** Waits until the worker has the call that was just sent. */
+  const busy = (worker: Worker) => (seesCalls ? until(worker, (state) => state?.phase === "busy") : Effect.sleep(500))
+
   it.layer(layer, { timeout: "30 seconds", excludeTestServices: true })(`ContainerRuntime (${name})`, (it) => {
     it.effect("starts a new worker every time, named after the stack and the function", () =>
       Effect.gen(function* () {
@@ -68,7 +80,7 @@ export const suite = (
         const other = yield* runtime.ensure(spec("echo"), mine)
         assert.notStrictEqual(other.id, worker.id)
         assert.match(worker.name, new RegExp(`^esb-test-${worker.functionName}-[0-9a-f]{8}$`))
-        assert.deepInclude(worker, { owner: mine, specHash: spec("echo").specHash, protocol: "runtime-api" })
+        assert.deepInclude(worker, { owner: mine, specHash: spec("echo").specHash, protocol })
         assert.isAtMost(Math.abs(worker.createdAtUnixSeconds - Date.now() / 1_000), 5)
         yield* runtime.destroy(other.id, mine)
       })
@@ -147,8 +159,9 @@ export const suite = (
         const { client, runtime, worker } = yield* ready()
         yield* runtime.destroy(worker.id, mine)
         assert.isUndefined(yield* stateOf(worker))
-        assert.isFalse(client.isAlive(worker))
+        assert.strictEqual(client.isAlive(worker), !seesCalls)
         assert.strictEqual((yield* Effect.flip(client.send(worker, call(worker))))._tag, "WorkerUnreachable")
+        assert.isFalse(client.isAlive(worker))
         yield* runtime.destroy(worker.id, mine)
         yield* runtime.destroy(nobody, mine)
       })
@@ -172,7 +185,7 @@ export const suite = (
         const worker = yield* runtime.ensure(spec("hang"), mine)
         yield* client.ready(worker)
         const fiber = yield* Effect.forkChild(Effect.flip(client.send(worker, call(worker))))
-        yield* until(worker, (state) => state?.phase === "busy")
+        yield* busy(worker)
         yield* runtime.destroy(worker.id, mine)
         assert.strictEqual((yield* Fiber.join(fiber))._tag, "WorkerExited")
       })
@@ -258,7 +271,7 @@ export const suite = (
         yield* Effect.sleep(1_100)
         yield* client.send(worker, call(worker))
         const state = yield* stateOf(worker)
-        assert.isAbove(state?.lastUsedAtUnixSeconds ?? 0, worker.createdAtUnixSeconds)
+        assert.strictEqual((state?.lastUsedAtUnixSeconds ?? 0) > worker.createdAtUnixSeconds, seesCalls)
       })
     )
 
@@ -288,8 +301,9 @@ export const suite = (
         yield* (yield* WorkerFaults).kill(worker)
         yield* until(worker, (state) => state?.status === "STOPPED")
         assert.deepInclude(yield* stateOf(worker), { phase: "dirty" })
-        assert.isFalse(client.isAlive(worker))
+        assert.strictEqual(client.isAlive(worker), !seesCalls)
         assert.strictEqual((yield* Effect.flip(client.send(worker, call(worker))))._tag, "WorkerUnreachable")
+        assert.isFalse(client.isAlive(worker))
         assert.strictEqual((yield* Effect.flip(runtime.suspend(worker.id, mine)))._tag, "RuntimeUnavailable")
         const metrics = yield* runtime.metrics(worker.id, mine)
         assert.deepInclude(metrics, { status: "STOPPED", memoryBytes: 0 })
@@ -309,13 +323,15 @@ export const suite = (
         yield* client.ready(worker)
         const invocation = call(worker)
         const fiber = yield* Effect.forkChild(Effect.flip(client.send(worker, invocation)))
-        yield* until(worker, (state) => state?.phase === "busy")
+        yield* busy(worker)
         yield* (yield* WorkerFaults).kill(worker)
         const failure = yield* Fiber.join(fiber)
         assert.strictEqual(failure._tag, "WorkerExited")
         assert.deepStrictEqual(JSON.parse(Buffer.from((failure as { payload: Uint8Array }).payload).toString()), {
           errorType: "Runtime.ExitError",
-          errorMessage: `RequestId: ${invocation.requestId} Error: Runtime exited with error: signal: killed`
+          errorMessage: `RequestId: ${invocation.requestId} Error: ${
+            seesCalls ? "Runtime exited with error: signal: killed" : "Runtime exited without providing a reason"
+          }`
         })
         yield* runtime.destroy(worker.id, mine)
       })
@@ -330,12 +346,15 @@ export const suite = (
         yield* client.ready(worker)
         assert.strictEqual((yield* Effect.flip(client.send(worker, call(worker))))._tag, "InvocationTimedOut")
         assert.isFalse(client.isAlive(worker))
-        assert.deepInclude(yield* stateOf(worker), { phase: "dirty" })
+        assert.deepInclude(yield* stateOf(worker), { phase: seesCalls ? "dirty" : "idle" })
         yield* runtime.destroy(worker.id, mine)
       })
     )
 
-    it.effect("does not trust a worker whose caller left in the middle of a call", () =>
+    const whenItsCallerLeaves = detaches
+      ? "lets a call run on whose caller left, and trusts its worker"
+      : "does not trust a worker whose caller left in the middle of a call"
+    it.effect(whenItsCallerLeaves, () =>
       Effect.gen(function* () {
         const runtime = yield* ContainerRuntime
         const client = yield* WorkerClient
@@ -343,10 +362,12 @@ export const suite = (
         const worker = yield* runtime.ensure(spec("hang"), mine)
         yield* client.ready(worker)
         const fiber = yield* Effect.forkChild(client.send(worker, call(worker)))
-        yield* until(worker, (state) => state?.phase === "busy")
+        yield* busy(worker)
         yield* Fiber.interrupt(fiber)
-        assert.isFalse(client.isAlive(worker))
+        assert.strictEqual(client.isAlive(worker), detaches)
+        if (detaches) assert.deepInclude(yield* stateOf(worker), { status: "RUNNING", phase: "busy" })
         yield* runtime.destroy(worker.id, mine)
       })
     )
   })
+}
