@@ -74,6 +74,8 @@ const probes = {
   python: () => command("python3", "install Python 3"),
   /** Traces system calls; `path` is the command. */
   strace: tracing,
+  /** Looks at certificates with eyes that are not ours; `path` is the command. */
+  openssl: () => command("openssl", "install OpenSSL"),
   /** Answers recorded from AWS; `path` is their directory. */
   golden: () => named("ESB_GOLDEN", besideTheCheckout, "set ESB_GOLDEN to the directory of recorded answers"),
   /** AWS's own runtime client for Node, unmodified; `path` is the directory that holds its `node_modules`. */

@@ -1,4 +1,5 @@
 /** Certificates and keys as files of one directory. */
+import { randomUUID } from "node:crypto"
 import { mkdir, open, rename, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect, Redacted, Schema } from "effect"
@@ -83,7 +84,8 @@ export const replace = (
     { path: join(directory, pair.key), content: Redacted.value(key), mode: owner },
     { path: join(directory, pair.certificate), content: certificate, mode: everybody }
   ])
-  const fresh = (path: string) => `${path}.${process.pid}`
+  const suffix = randomUUID()
+  const fresh = (path: string) => `${path}.${suffix}`
   return attempt(directory, async () => {
     try {
       for (const { content, mode, path } of files) await writeWhole(fresh(path), content, mode)
