@@ -38,18 +38,24 @@ it.live("every call leaves one line: what it was, how and when it ended, whose i
   )
 )
 
-it.live("calls about the server itself are lines for debugging", () =>
-  ForeignAgentCalls.using({ functions }, ({ lines, port }) =>
+it.live("health checks, and the lists that Gateways ask for all the time, are lines for debugging", () =>
+  ForeignAgentCalls.using({ functions }, ({ call, lines, port }) =>
     Effect.gen(function* () {
       const client = yield* Foreign.connect(Healths, port)
       yield* Foreign.call(client, "Check", {})
-      const [line] = yield* eventually(
-        "the call is recorded",
+      yield* call("ListContainers", { owner_id: "mine" })
+      const told = yield* eventually(
+        "the calls are recorded",
         Effect.sync(() => lines.filter(({ message }) => message === "call ended")),
-        (found) => found.length === 1
+        (found) => found.length === 2
       )
-      assert.deepInclude(line?.annotations, { method: "Check", code: "OK" })
-      assert.strictEqual(line?.level, "Debug")
+      assert.deepStrictEqual(
+        told.map(({ annotations, level }) => [annotations["method"], annotations["code"], level]),
+        [
+          ["Check", "OK", "Debug"],
+          ["ListContainers", "OK", "Debug"]
+        ]
+      )
     })
   )
 )

@@ -8,6 +8,7 @@ import * as MemoryWorkerClient from "#layers/memory/MemoryWorkerClient"
 import * as MemoryWorkers from "#layers/memory/MemoryWorkers"
 import * as NoCertificates from "#layers/x509/NoCertificates"
 import * as Handlers from "#programs/agent/Handlers"
+import type { Certificates } from "#services/Certificates"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 
 /** A line of the Agent's log. */
@@ -27,6 +28,8 @@ export interface MemoryAgentOptions {
   readonly drainMs?: number
   readonly reflection?: boolean
   readonly dataHost?: string
+  /** Without them nothing is encrypted and nobody checked. */
+  readonly certificates?: Layer.Layer<Certificates>
   /** What an engine of another kind would do otherwise. */
   readonly engine?: (memory: Engine) => Engine
 }
@@ -64,7 +67,7 @@ export const make = (options: MemoryAgentOptions = {}) => {
     Layer.provideMerge(KnownWorkers.layer),
     Layer.provideMerge(OwnerLeases.layer({ leaseMs: 600_000 })),
     Layer.provideMerge(workers),
-    Layer.provide(NoCertificates.layer),
+    Layer.provide(options.certificates ?? NoCertificates.layer),
     Layer.provideMerge(
       Layer.mergeAll(
         Logger.layer([logger]),
