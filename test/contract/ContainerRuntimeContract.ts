@@ -20,6 +20,8 @@ export interface Capabilities {
    * use but what it is told itself, and not why a worker ended; and who calls them learns of an end from the next call.
    */
   readonly seesCalls?: boolean
+  /** A call whose caller leaves runs to its end, and its worker takes others. Otherwise the worker is spoilt. */
+  readonly detaches?: boolean
 }
 
 const mine = OwnerId.make("gateway-mine")
@@ -68,7 +70,7 @@ const ready = Effect.fnUntraced(function* () {
 export const suite = (
   name: string,
   layer: Layer.Layer<ContainerRuntime | WorkerClient | WorkerFaults | WorkerFunctions, unknown>,
-  { measures, protocol = "runtime-api", seesCalls = true }: Capabilities
+  { detaches = false, measures, protocol = "runtime-api", seesCalls = true }: Capabilities
 ) => {
   /** Waits until the worker has the call that was just sent. */
   const busy = (worker: Worker) => (seesCalls ? until(worker, (state) => state?.phase === "busy") : Effect.sleep(500))

@@ -30,7 +30,7 @@ export interface Options extends Omit<Agents.Options, "addresses" | "owner">, Ag
   readonly certificates?: Layer.Layer<Certificates>
 }
 
-export const layer = (
+const layer = (
   addresses: ReadonlyArray<string>,
   { certificates = plain, pollEveryMs = never, ...options }: Options = {}
 ) =>
