@@ -40,6 +40,7 @@ export const layer: Layer.Layer<ContainerRuntime, never, Agents> = Layer.effect(
       const createdAtUnixSeconds = Math.floor((yield* Clock.currentTimeMillis) / 1_000)
       const worker = yield* WireWorker.started(agent.address, info, spec, owner, createdAtUnixSeconds)
       held.started(worker.id, owner, agent)
+      held.reachedAt(agent, worker)
       return worker
     })
 

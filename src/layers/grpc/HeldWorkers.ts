@@ -1,5 +1,5 @@
 /** Which Agent holds which worker, and whether the worker is of use: what answers have shown so far. */
-import type { ContainerId, ContainerState, OwnerId } from "#domain/Worker"
+import type { ContainerId, ContainerState, OwnerId, Worker } from "#domain/Worker"
 import type { AgentLink } from "./AgentLink.ts"
 
 /** Workers that are gone are remembered, because a pool may still ask for them. Beyond so many the first are forgotten. */
@@ -20,6 +20,7 @@ export type Moment = number
 export class HeldWorkers {
   readonly #held = new Map<ContainerId, Held>()
   readonly #gone = new Map<ContainerId, Moment>()
+  readonly #doors = new Map<AgentLink, Worker["address"]>()
   #now: Moment = 0
 
   /** To be taken before a list is asked for: the list knows nothing of what happens after. */
@@ -53,11 +54,23 @@ export class HeldWorkers {
     for (const [id, held] of this.#held) {
       if (held.agent === agent && held.owner === owner && held.since < askedAt && !shown.has(id)) this.ended(id)
     }
-    for (const { id, phase, status } of states) {
+    for (const state of states) {
+      const { id, phase, status } = state
+      this.reachedAt(agent, state)
       if ((this.#gone.get(id) ?? 0) > askedAt) continue
       if (!this.#held.has(id)) this.started(id, owner, agent)
       if (status === "STOPPED" || phase === "dirty") this.spoilt(id)
     }
+  }
+
+  /** Where calls of this worker are sent. One with an emulator in it names itself, any other its Agent's data door. */
+  reachedAt(agent: AgentLink, { address, protocol }: Pick<Worker, "address" | "protocol">): void {
+    if (protocol === "runtime-api" && address.port > 0) this.#doors.set(agent, address)
+  }
+
+  /** The data door that an Agent's workers have named last, those that have ended since included. */
+  doorOf(agent: AgentLink): Worker["address"] | undefined {
+    return this.#doors.get(agent)
   }
 
   agentOf(id: ContainerId): AgentLink | undefined {

@@ -1,6 +1,6 @@
 /**
  * Brings the log of this Gateway's workers home: reads it from each Agent, over and over, and writes it into the Gateway's own
- * log. Where an Agent's data door is its workers tell, and until it has one there is nothing to read.
+ * log. Where an Agent's data door is its workers tell; before the first of them there is nothing to read.
  */
 import { Effect, Layer, Random } from "effect"
 import { Certificates } from "#services/Certificates"
@@ -13,10 +13,8 @@ import { LogJournal } from "./LogJournal.ts"
 import * as LogReading from "./LogReading.ts"
 
 export interface SubscriptionLimits extends LogReading.ReadingLimits {
-  /** How often it is looked whether an Agent has a worker that tells of its door. Costs nothing while it has none. */
+  /** How often it is looked whether an Agent's door is known by now. */
   readonly lookEveryMs: number
-  /** How long an Agent may take to list its workers. */
-  readonly listLimitMs: number
   /** A log that has broken off is read on after this long, and after twice as long each further time … */
   readonly firstBackoffMs: number
   /** … but never after longer than this. */
@@ -26,9 +24,8 @@ export interface SubscriptionLimits extends LogReading.ReadingLimits {
 const defaultLimits: SubscriptionLimits = {
   ...LogReading.defaultLimits,
   lookEveryMs: 200,
-  listLimitMs: 2_000,
   firstBackoffMs: 100,
-  longestBackoffMs: 5_000
+  longestBackoffMs: 2_000
 }
 
 export const layerWith = (
@@ -36,29 +33,17 @@ export const layerWith = (
 ): Layer.Layer<never, never, Agents | Certificates | LogSink> =>
   Layer.effectDiscard(
     Effect.gen(function* () {
-      const { all, held, list, owner } = yield* Agents
+      const { all, held, owner } = yield* Agents
       const certificates = yield* Certificates
       const sink = yield* LogSink
       const limits = { ...defaultLimits, ...given }
       const connect = DoorConnector.make(certificates.current, doorLimits.connectLimitMs, doorLimits.keepAliveMs)
 
-      /** Where the Agent's workers say that calls are to be sent; a worker with an emulator in it names itself. */
-      const find = Effect.fnUntraced(
-        function* (agent: AgentLink) {
-          if (held.countOf(agent) === 0) return undefined
-          const states = yield* list(agent, owner, limits.listLimitMs)
-          return states.find(({ address, protocol }) => protocol === "runtime-api" && address.port > 0)?.address
-        },
-        Effect.orElseSucceed(() => undefined)
-      )
-
       const follow = Effect.fnUntraced(function* (agent: AgentLink) {
         const journal = new LogJournal(agent.address, sink)
-        let address: Effect.Success<ReturnType<typeof find>>
         let failures = 0
         while (true) {
-          // An Agent that was started anew may have another door; one that has no worker now may still hold lines.
-          address = (yield* find(agent)) ?? address
+          const address = held.doorOf(agent)
           if (address === undefined) {
             yield* Effect.sleep(limits.lookEveryMs)
             continue
