@@ -1,39 +1,23 @@
-/** How a call of the Agent ends that does not end well: taken back, too late, too large, cut off, or met by a bug. */
+/** How a call of the Agent ends that does not end well: taken back, too late, too large, or met by a bug. */
 import { assert, describe, it } from "@effect/vitest"
 import { type CallOptions, status } from "@grpc/grpc-js"
 import { Effect, Fiber, Option } from "effect"
-import { connect } from "node:http2"
 import { InitFailed, RuntimeUnavailable } from "#domain/Failure"
 import * as Status from "#layers/grpc/Status"
-import { type MemoryFunction, MemoryWorkers } from "#layers/memory/MemoryWorkers"
+import { MemoryWorkers } from "#layers/memory/MemoryWorkers"
 import { eventually } from "#test/support/Eventually"
 import * as Foreign from "#test/support/ForeignAgentClient"
 import * as ForeignAgentCalls from "#test/support/ForeignAgentCalls"
-import type { Line, MemoryAgentOptions } from "#test/support/MemoryAgent"
-
-/** A function that never answers, and who is in it. */
-const held = () => {
-  const inside = { came: 0, left: 0 }
-  const waits: MemoryFunction = {
-    effect: () =>
-      Effect.suspend(() => {
-        inside.came += 1
-        return Effect.never
-      }).pipe(Effect.ensuring(Effect.sync(() => void (inside.left += 1))))
-  }
-  return { inside, waits }
-}
+import * as Held from "#test/support/Held"
+import { codesOf, type MemoryAgentOptions } from "#test/support/MemoryAgent"
 
 const event = Buffer.from("{}")
 
 const withAgent = (test: ForeignAgentCalls.Test, options: MemoryAgentOptions) => ForeignAgentCalls.using(options, test)
 
-const codesOf = (lines: ReadonlyArray<Line>, method: string) =>
-  lines.flatMap(({ annotations }) => (annotations["method"] === method ? [annotations["code"]] : []))
-
 describe("a call that is taken back", () => {
   it.live("ends inside the Agent, too, and its worker is not trusted any more", () => {
-    const { inside, waits } = held()
+    const { inside, waits } = Held.make()
     return withAgent(
       ({ client, lines, start }) =>
         Effect.gen(function* () {
@@ -63,7 +47,7 @@ describe("a call that is taken back", () => {
   })
 
   it.live("at any moment leaves nothing running", () => {
-    const { inside, waits } = held()
+    const { inside, waits } = Held.make()
     return withAgent(
       ({ call, client, lines, start }) =>
         Effect.gen(function* () {
@@ -86,40 +70,6 @@ describe("a call that is taken back", () => {
           )
           assert.isAbove(inside.came, 0)
           assert.notInclude(codesOf(lines, "InvokeWorker"), "Internal")
-        }),
-      { functions: { waits } }
-    )
-  })
-
-  it.live("by a connection that is cut ends as well", () => {
-    const { inside, waits } = held()
-    return withAgent(
-      ({ port, start }) =>
-        Effect.gen(function* () {
-          const cut = Effect.fnUntraced(function* (id: string) {
-            const arrivals = inside.came
-            const session = connect(`http://127.0.0.1:${port}`)
-            session.on("error", () => undefined)
-            const request = { container_id: id, owner_id: "mine", payload: event }
-            const { bytes, path } = Foreign.encoded(ForeignAgentCalls.Agents, "InvokeWorker", request)
-            const head = { ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" }
-            const stream = session.request(head)
-            stream.on("error", () => undefined)
-            stream.end(Foreign.framed(bytes))
-            yield* eventually(
-              "the call arrives",
-              Effect.sync(() => inside.came),
-              (came) => came > arrivals
-            )
-            session.destroy()
-          })
-          for (let n = 0; n < 20; n += 1) yield* cut(yield* start("waits"))
-          yield* eventually(
-            "nobody is inside",
-            Effect.sync(() => inside.came - inside.left),
-            (count) => count === 0
-          )
-          assert.strictEqual(inside.left, 20)
         }),
       { functions: { waits } }
     )
@@ -162,29 +112,9 @@ describe("a start that is taken back", () => {
   })
 })
 
-describe("a client that asks often whether the server is there", () => {
-  it.live("keeps its connection", () =>
-    withAgent(
-      ({ lines, port }) =>
-        Effect.gen(function* () {
-          const channel = { "grpc.keepalive_time_ms": 20, "grpc.keepalive_permit_without_calls": 1 }
-          const client = yield* Foreign.connect(ForeignAgentCalls.Agents, port, { channel })
-          for (let n = 0; n < 3; n += 1) {
-            yield* Foreign.call(client, "ListContainers", { owner_id: "mine" })
-            yield* Effect.sleep(300)
-          }
-          const peers = lines.flatMap(({ annotations }) => annotations["peer"] ?? [])
-          assert.strictEqual(peers.length, 3)
-          assert.strictEqual(new Set(peers).size, 1)
-        }),
-      {}
-    )
-  )
-})
-
 describe("a call whose deadline passes", () => {
   it.live("ends on both sides", () => {
-    const { inside, waits } = held()
+    const { inside, waits } = Held.make()
     return withAgent(
       ({ client, lines, start }) =>
         Effect.gen(function* () {
@@ -206,7 +136,7 @@ describe("a call whose deadline passes", () => {
   })
 
   it.live("ends by the Agent's own clock when the client forgets it", () => {
-    const { inside, waits } = held()
+    const { inside, waits } = Held.make()
     return withAgent(
       ({ lines, port, start }) =>
         Effect.gen(function* () {

@@ -20,6 +20,10 @@ export interface Line {
   readonly cause: string
 }
 
+/** How the calls of a method ended, in the words of the log. */
+export const codesOf = (lines: ReadonlyArray<Line>, method: string) =>
+  lines.flatMap(({ annotations }) => (annotations["method"] === method ? [annotations["code"]] : []))
+
 type Engine = ContainerRuntime["Service"]
 
 export interface MemoryAgentOptions {
