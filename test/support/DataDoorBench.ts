@@ -49,7 +49,7 @@ export interface Options {
   readonly drainMs?: number
 }
 
-const certificatesOf = (current: CertificateBundle | undefined) =>
+export const certificatesOf = (current: CertificateBundle | undefined) =>
   Layer.succeed(Certificates, Certificates.of({ current: () => current, changes: Stream.empty }))
 
 /** Of both sides, each for a day. */
@@ -62,10 +62,16 @@ const issue = Effect.gen(function* () {
       ...issued,
       authority: authority.certificate
     }))
-  return { agent: yield* bundle(Leaves.server([])), gateway: yield* bundle(Leaves.gateway) }
+  return { agentBundle: yield* bundle(Leaves.server([])), gatewayBundle: yield* bundle(Leaves.gateway) }
 })
 
-const inTheClear = { agent: undefined, gateway: undefined }
+/** Certificates of both sides; without any they speak in the clear. */
+export interface Certified {
+  readonly agentBundle: CertificateBundle | undefined
+  readonly gatewayBundle: CertificateBundle | undefined
+}
+
+const inTheClear: Certified = { agentBundle: undefined, gatewayBundle: undefined }
 
 /** What the Agent says to its engine, and of whom. */
 interface Noted {
@@ -167,9 +173,9 @@ const asking =
       return RawRuntime.heard(request)
     })
 
-/** The end of the scope stops both sides; `stop` the Agent alone. */
-export const make = Effect.fnUntraced(function* (options: Options = {}) {
-  const { agent: agentBundle, gateway: gatewayBundle } = options.tls === true ? yield* issue : inTheClear
+/** The end of the scope stops both sides; `stop` the Agent alone. With certificates of another bench both are one's successors. */
+export const make = Effect.fnUntraced(function* (options: Options = {}, certified?: Certified) {
+  const { agentBundle, gatewayBundle } = certified ?? (options.tls === true ? yield* issue : inTheClear)
   const whole = yield* Effect.scope
   const home = yield* Scope.fork(whole)
   const noted: Noted = { touched: [], seen: [], owners: new Map() }
@@ -207,6 +213,8 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     api: Context.get(agent, RuntimeApi),
     log: Context.get(agent, LogSink),
     client: Context.get(gateway, WorkerClient),
+    agentBundle,
+    gatewayBundle,
     connect,
     ask: asking(connect),
     stop: Scope.close(home, Exit.void)
