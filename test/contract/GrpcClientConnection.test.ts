@@ -111,6 +111,24 @@ it.live("an interrupted call is cancelled on the other side", () =>
   })
 )
 
+it.live("a worker that is started for a caller who has left is destroyed", () =>
+  Effect.gen(function* () {
+    const agent = yield* ForeignAgent.make({ ...healthy, EnsureContainer: "late", DestroyContainer: answer() })
+    const asked = Effect.sync(() => agent.calls.map(({ rpc }) => rpc).filter((rpc) => rpc !== "ListContainers"))
+    yield* Effect.gen(function* () {
+      const runtime = yield* ContainerRuntime
+      const start = yield* Effect.forkChild(runtime.ensure(spec, owner))
+      yield* eventually("it has arrived", asked, (seen) => seen.length === 1)
+      const left = yield* Effect.forkChild(Fiber.interrupt(start), { startImmediately: true })
+      agent.release({ id, ipAddress: "127.0.0.1", port: 50_052 })
+      yield* Fiber.join(left)
+      assert.deepStrictEqual(yield* asked, ["EnsureContainer", "DestroyContainer"])
+      assert.deepInclude(agent.calls.at(-1)?.request, { containerId: id, ownerId: owner })
+      assert.deepStrictEqual(agent.cancelled, [])
+    }).pipe(using([agent.address]))
+  })
+)
+
 it.live("an Agent that is not there is told at once, with the reason, and no call waits for it", () =>
   Effect.gen(function* () {
     const { address } = yield* Effect.scoped(ForeignAgent.make())

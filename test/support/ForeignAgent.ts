@@ -33,7 +33,7 @@ export interface ForeignAgent {
   readonly port: number
   /** What was asked, in order. */
   readonly calls: ReadonlyArray<{ readonly rpc: Rpc; readonly request: Message }>
-  /** Calls that their caller gave up. */
+  /** Calls that their caller gave up before they were answered. */
   readonly cancelled: ReadonlyArray<Rpc>
   /** Replaces what it answers from now on. */
   readonly says: (answers: Partial<Record<Rpc, Answer>>) => void
@@ -64,9 +64,17 @@ export const make = Effect.fnUntraced(function* (
   const server = new grpc.Server()
   const handle =
     (rpc: Rpc): grpc.handleUnaryCall<Message, Message> =>
-    (call, done) => {
+    (call, respond) => {
+      let isAnswered = false
+      const done: typeof respond = (...given) => {
+        isAnswered = true
+        respond(...given)
+      }
       calls.push({ rpc, request: call.request })
-      call.on("cancelled", () => cancelled.push(rpc))
+      // grpc-js says so of every call that is over.
+      call.on("cancelled", () => {
+        if (!isAnswered) cancelled.push(rpc)
+      })
       const given = answers[rpc] ?? unimplemented
       if (given === "silence") return
       if (given === "late") late.push((message) => done(null, message))
