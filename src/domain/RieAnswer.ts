@@ -107,7 +107,7 @@ export const timedOut = (call: EmulatedCall, limitMs: number): InvocationTimedOu
   new InvocationTimedOut(about(call, timeoutError(call.requestId, limitMs)))
 
 /** The worker did something that no emulator does, or that one cannot explain. */
-export const broken = (call: EmulatedCall, reason: string): WorkerExited =>
+const broken = (call: EmulatedCall, reason: string): WorkerExited =>
   new WorkerExited(about(call, platformError(call.requestId, "Runtime.Unknown", reason)))
 
 /** The worker ended, and nobody told how. */

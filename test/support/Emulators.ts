@@ -3,7 +3,7 @@
  * it, and the stand-in everywhere.
  */
 import { type ChildProcess, spawn } from "node:child_process"
-import { chmodSync, mkdtempSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { platform } from "node:process"
 import { fileURLToPath } from "node:url"
@@ -17,13 +17,28 @@ import { clientsDirectory, temporaryDirectory } from "./ProcessWorkers.ts"
 export type EmulatorName = "rie" | "stand-in"
 export const emulatorNames: ReadonlyArray<EmulatorName> = ["rie", "stand-in"]
 
+const runtimeApiPort = 9_001
+
 const peers: Record<EmulatorName, ReadonlyArray<EngineName>> = { rie: ["rie"], "stand-in": [] }
 
+/** Who listens on a port of every address takes it on each single one. */
+const takenPort = (): number | undefined => {
+  const tables = ["/proc/net/tcp", "/proc/net/tcp6"].filter(existsSync)
+  const sockets = tables.map((table) => readFileSync(table, "utf8")).join("\n")
+  return [emulatorPort, runtimeApiPort].find((port) => {
+    const hexadecimal = port.toString(16).toUpperCase().padStart(4, "0")
+    return new RegExp(` 0+:${hexadecimal} 0+:0000 0A `).test(sockets)
+  })
+}
+
+const skipped = (skipReason: string) => ({ skip: true, meta: { skipReason } })
+
 /** The options of tests that start emulators. Only Linux has all of 127.0.0.0/8. */
-export const needsEmulator = (name: EmulatorName) =>
-  platform === "linux"
-    ? needs(...peers[name])
-    : { skip: true, meta: { skipReason: "emulators need a loopback address each, which only Linux has" } }
+export const needsEmulator = (name: EmulatorName) => {
+  if (platform !== "linux") return skipped("emulators need a loopback address each, which only Linux has")
+  const port = takenPort()
+  return port === undefined ? needs(...peers[name]) : skipped(`another program listens on port ${port}`)
+}
 
 /** Quoted for a shell. */
 const quoted = (word: string): string => `'${word}'`
@@ -49,8 +64,6 @@ export const nextHost = (): string => {
   addresses += 1
   return `127.${100 + (process.pid % 100)}.${(process.pid >> 7) % 250}.${addresses}`
 }
-
-const runtimeApiPort = 9_001
 
 /** What an image with an emulator starts for a function that runs on Node. */
 export interface Image {
