@@ -149,7 +149,7 @@ export interface Watched {
   readonly refreshed: Array<ContainerId>
 }
 
-const watchLayer = ({ lost, refreshed }: Watched) =>
+export const watchLayer = ({ lost, refreshed }: Watched) =>
   Layer.succeed(AgentWatch, {
     isAlive: (id) => !lost.includes(id),
     lost: (id) => void lost.push(id),
