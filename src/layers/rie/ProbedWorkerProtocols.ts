@@ -19,7 +19,7 @@ export interface ProtocolSettings {
   readonly rememberedImages: number
 }
 
-export const defaults: ProtocolSettings = {
+const defaults: ProtocolSettings = {
   setting: "auto",
   graceMs: 1_000,
   initLimitMs: 10_000,
