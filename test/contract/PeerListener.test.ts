@@ -171,6 +171,21 @@ describe("PeerListener", () => {
     )
   }
 
+  it.live("lets nobody become somebody else within a connection", () =>
+    Effect.gen(function* () {
+      const { gateway, port } = yield* bench()
+      const limits: ConnectionOptions = { maxVersion: "TLSv1.2", rejectUnauthorized: false }
+      const failure = yield* Effect.callback<Error | null>((resume) => {
+        const socket = connect({ host: "127.0.0.1", port, ...Peers.credentials(gateway), ...limits }, () =>
+          socket.renegotiate({ rejectUnauthorized: false }, (error) => resume(Effect.succeed(error)))
+        )
+        socket.on("error", (error) => resume(Effect.succeed(error)))
+        return Effect.sync(() => socket.destroy())
+      })
+      assert.match(failure?.message ?? "", /no renegotiation/)
+    })
+  )
+
   it.live("serves everybody in the clear when there are no certificates", () =>
     Effect.gen(function* () {
       const { port } = yield* Peers.listen(Peers.fixed(undefined))

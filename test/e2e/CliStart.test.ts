@@ -24,7 +24,19 @@ describe("esb", () => {
     Effect.gen(function* () {
       const nothing = yield* Cli.esb([])
       assert.strictEqual(nothing.code, 0)
-      for (const name of ["up", "deploy", "init", "invoke", "logs", "ps", "routes", "events", "doctor", "version"]) {
+      for (const name of [
+        "up",
+        "deploy",
+        "init",
+        "invoke",
+        "logs",
+        "ps",
+        "routes",
+        "events",
+        "certs",
+        "doctor",
+        "version"
+      ]) {
         assert.include(nothing.stdout, `  ${name} `)
       }
       const unknown = yield* Cli.esb(["depoly"])

@@ -67,7 +67,8 @@ const plain = (options: PeerOptions, limits: PeerLimits): Server =>
 
 const contextOptions = (bundle: CertificateBundle): SecureContextOptions => ({
   ...PeerContext.optionsOf(bundle),
-  secureOptions: constants.SSL_OP_NO_TICKET
+  // Neither is a session resumed, nor does a peer become another within a connection.
+  secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION
 })
 
 /** Whoever is still unproven is closed with the scope. */
@@ -90,7 +91,10 @@ const secure = Effect.fnUntraced(function* (
   server.on("connection", (socket: Socket) => {
     const name = nameOf(socket)
     strangers.set(name, socket)
-    socket.once("close", () => strangers.delete(name))
+    socket.once("close", () => {
+      // Its port may be another's by now.
+      if (strangers.get(name) === socket) strangers.delete(name)
+    })
   })
   server.on("secureConnection", (socket) => {
     const name = nameOf(socket)
@@ -156,6 +160,8 @@ export const listen = Effect.fnUntraced(function* (
   )
   yield* Effect.addFinalizer(() => Effect.sync(() => void server.close()))
   const port = yield* bind(server, options)
+  // The system has no room for another connection; there may be room again later.
+  server.on("error", ({ message }) => refuse("somebody", `it could not be taken (${message})`))
   if (bundle !== undefined) yield* renewing(server as TlsServer, bundle)
   return { port }
 })

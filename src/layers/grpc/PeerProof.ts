@@ -34,6 +34,7 @@ export const objectionTo = (socket: TLSSocket): string | undefined => {
 const breaches: Readonly<Record<string, string>> = {
   ERR_SSL_HTTP_REQUEST: "it speaks HTTP without TLS",
   ERR_SSL_NO_APPLICATION_PROTOCOL: "it speaks another protocol over TLS",
+  ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: "it does not believe the certificate that it was shown",
   ERR_SSL_UNSUPPORTED_PROTOCOL: "it speaks a version of TLS before 1.2",
   ERR_SSL_WRONG_VERSION_NUMBER: "it does not speak TLS",
   ERR_TLS_HANDSHAKE_TIMEOUT: "its TLS handshake took too long"
