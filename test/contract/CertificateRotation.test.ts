@@ -74,10 +74,7 @@ it.live(
           Effect.forever
         )
       const before = home.certificate("client.crt").serialNumber
-      yield* Effect.all(
-        [1, 2, 3, 4].map(() => ask(kept, false)),
-        { concurrency: "unbounded" }
-      )
+      yield* Effect.forEach([1, 2, 3, 4], () => ask(kept, false), { concurrency: "unbounded" })
       const load = yield* Effect.forkChild(
         Effect.all(
           [1, 2, 3, 4].flatMap(() => [asking(kept, serials.kept, false), asking(fresh, serials.fresh, true)]),

@@ -24,7 +24,7 @@ const between = (fromHours: number, toHours: number): CertificateAuthority.Perio
   to: new Date(Date.now() + toHours * hourMs)
 })
 
-export const now = between(-1, 1)
+const now = between(-1, 1)
 export const past = between(-2, -1)
 export const future = between(1, 2)
 

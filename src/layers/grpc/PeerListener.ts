@@ -33,7 +33,7 @@ export interface PeerLimits {
   readonly keepAliveMs: number
 }
 
-export const defaultLimits: PeerLimits = { connections: 4_096, handshakeLimitMs: 5_000, keepAliveMs: 30_000 }
+const defaultLimits: PeerLimits = { connections: 4_096, handshakeLimitMs: 5_000, keepAliveMs: 30_000 }
 
 export interface PeerOptions {
   readonly host: string

@@ -38,7 +38,7 @@ const authorityName = "ESB Local CA"
 const backdating = Duration.hours(1)
 
 /** An authority lasts for as long, unless its first leaves need longer. */
-export const defaultValidity = Duration.hours(87_600)
+const defaultValidity = Duration.hours(87_600)
 
 const notMade = (directory: string, name: string, detail: string) =>
   new CertificatesNotMade({ path: join(directory, name), detail })
