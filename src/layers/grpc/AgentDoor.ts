@@ -89,14 +89,25 @@ export class AgentDoor implements DoorExchange.Onlooker {
     return Effect.forever(Effect.delay(this.#feelPulse, this.#limits.pulseEveryMs))
   }
 
+  /**
+   * Only silence counts. An Agent that refuses a connection, or breaks one, may be about to stop, and let calls end: that it is
+   * dead would show on their own connections.
+   */
   readonly #feelPulse = Effect.suspend(() => {
     const before = this.#clock.currentTimeMillisUnsafe() - this.#limits.pulseEveryMs
     const waiting = [...this.#open].filter(({ sinceMs }) => sinceMs <= before)
     if (waiting.length === 0) return Effect.void
     const pulse = { method: "GET", path: pulsePath, headers: {} } as const
+    const { silenceLimitMs } = this.#limits
+    const silence = () =>
+      Effect.fail(new DoorExchange.NotSent({ detail: `nothing within ${silenceLimitMs} ms`, timedOut: true }))
     return DoorExchange.make(this.#heart, pulse, { opened: () => () => undefined }).pipe(
-      Effect.timeout(this.#limits.silenceLimitMs),
-      Effect.catch(({ message }) => Effect.sync(() => this.#giveUp(waiting, message)))
+      Effect.timeoutOrElse({ duration: silenceLimitMs, orElse: silence }),
+      Effect.catch((failure) =>
+        Effect.sync(() => {
+          if (failure._tag === "NotSent" && failure.timedOut) this.#giveUp(waiting, failure.detail)
+        })
+      )
     )
   })
 

@@ -39,7 +39,8 @@ const greet = (socket: Socket, host: string, limitMs: number, done: (error: Erro
     }
   }
   const onClose = (): void => finish(new Error("the Agent closed the connection: its log tells why"))
-  const timer = setTimeout(() => finish(new Error(`the Agent did not answer within ${limitMs} ms`)), limitMs)
+  const silence = Object.assign(new Error(`the Agent did not answer within ${limitMs} ms`), { code: "ETIMEDOUT" })
+  const timer = setTimeout(() => finish(silence), limitMs)
   socket.on("readable", onReadable).on("error", finish).on("close", onClose)
   socket.write(greeting(host))
 }

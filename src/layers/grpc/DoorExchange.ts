@@ -6,7 +6,11 @@ import type { AnswerStream } from "#domain/Invocation"
 import * as InvocationHeaders from "#domain/InvocationHeaders"
 
 /** No byte of the request has left: there was no connection, and none could be made. */
-export class NotSent extends Data.TaggedError("NotSent")<{ readonly detail: string }> {
+export class NotSent extends Data.TaggedError("NotSent")<{
+  readonly detail: string
+  /** Nothing was heard; otherwise somebody has said no. */
+  readonly timedOut: boolean
+}> {
   override get message() {
     return this.detail
   }
@@ -45,6 +49,11 @@ export interface Onlooker {
 
 const textOf = (error: Error): string => error.message || error.name
 
+/** Undici's own, the system's, and that of {@link DoorConnector}. */
+const timeouts: ReadonlySet<unknown> = new Set(["UND_ERR_CONNECT_TIMEOUT", "ETIMEDOUT"])
+
+const isTimeout = (error: Error): boolean => "code" in error && timeouts.has(error.code)
+
 type Outcome = Effect.Effect<Answer, NotSent | Broken>
 
 class Exchange implements Dispatcher.DispatchHandler {
@@ -68,7 +77,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   end(failure: Broken): void {
     this.#ended ??= failure
     if (this.#controller !== undefined) this.#controller.abort(failure)
-    else this.#finish(Effect.fail(new NotSent({ detail: failure.detail })))
+    else this.#finish(Effect.fail(new NotSent({ detail: failure.detail, timedOut: false })))
   }
 
   /** Called before the first byte is written, and not at all when there is no connection. */
@@ -101,12 +110,12 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
-    const wasSent = this.#controller !== undefined
-    this.#finish(
-      Effect.fail(
-        wasSent ? (this.#ended ?? new Broken({ detail: textOf(error) })) : new NotSent({ detail: textOf(error) })
-      )
-    )
+    const detail = textOf(error)
+    const failure =
+      this.#controller === undefined
+        ? new NotSent({ detail, timedOut: isTimeout(error) })
+        : (this.#ended ?? new Broken({ detail }))
+    this.#finish(Effect.fail(failure))
   }
 
   #finish(outcome: Outcome): void {
@@ -127,6 +136,6 @@ export const make = (
   Effect.callback((resume) => {
     const exchange = new Exchange(resume, stream, onlooker)
     const bytes = body === undefined ? null : Buffer.from(body.buffer, body.byteOffset, body.byteLength)
-    dispatcher.dispatch({ method, path, headers: { ...headers }, body: bytes }, exchange)
+    dispatcher.dispatch({ method, path, headers, body: bytes }, exchange)
     return Effect.sync(() => exchange.end(left))
   })
