@@ -147,14 +147,26 @@ describe("FileCertificates", () => {
     })
   )
 
-  it.live("takes a new authority together with what it has certified", () =>
-    Effect.gen(function* () {
-      const { complaints, current, home, told } = yield* open()
-      yield* home.make({ renew: "everything" })
-      yield* until("it is told of", () => told.length === 1)
-      assert.strictEqual(current()?.authority, home.text("rootCA.crt"))
-      assert.deepStrictEqual(complaints(), [])
-    })
+  it.live(
+    "believes a new authority before it shows what that has certified, and the old one until all have followed",
+    () =>
+      Effect.gen(function* () {
+        const { complaints, current, home, told } = yield* open()
+        const before = current()
+        yield* home.make({ renew: "everything" })
+        yield* until("it is done", () => told.length === 3)
+        const [server, authority] = ["server.crt", "rootCA.crt"].map(home.text)
+        assert.deepStrictEqual(
+          told.map((bundle) => [bundle.certificate, bundle.authority]),
+          [
+            [before?.certificate, `${authority}\n${before?.authority}`],
+            [server, `${authority}\n${before?.authority}`],
+            [server, authority]
+          ]
+        )
+        assert.strictEqual(current(), told[2])
+        assert.deepStrictEqual(complaints(), [])
+      })
   )
 
   it.live("keeps what it has while half of a pair is new, and says so once when that lasts", () =>
@@ -207,7 +219,8 @@ describe("FileCertificates", () => {
         Peers.agent
       )
       subject.write("server.key", Redacted.value(key))
-      yield* Effect.sleep("350 millis")
+      // One look at most.
+      yield* Effect.sleep("250 millis")
       subject.write("server.crt", renewed.certificate)
       yield* until("it is taken", () => subject.told.length === 1)
       assert.deepStrictEqual(subject.complaints(), [])

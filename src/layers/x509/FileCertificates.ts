@@ -5,6 +5,7 @@
 import { Clock, Duration, Effect, Layer, PubSub, Stream } from "effect"
 import { type CertificateBundle, Certificates } from "#services/Certificates"
 import * as CertificateFiles from "./CertificateFiles.ts"
+import * as Succession from "./Succession.ts"
 
 export interface Options extends CertificateFiles.Paths {
   readonly lookEvery?: Duration.Duration
@@ -12,8 +13,18 @@ export interface Options extends CertificateFiles.Paths {
 
 const defaultLookEvery = Duration.seconds(5)
 
+/** A peer that looks as often as we do has looked after so many of our looks. */
+const looksOfPatience = 2
+
 /** How often a certificate that is to be renewed is warned about. */
 const remindEveryMs = Duration.toMillis(Duration.days(1))
+
+/** Peers on one machine look at the same moments, so that renewed certificates come to both at about the same time. */
+const nextLook = (every: Duration.Duration): Effect.Effect<void> =>
+  Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
+    const everyMs = Math.max(1, Duration.toMillis(every))
+    return Effect.sleep(everyMs - (nowMs % everyMs))
+  })
 
 const dateOf = (unixMs: number): string => new Date(unixMs).toISOString().slice(0, 10)
 
@@ -63,28 +74,37 @@ export const layer = (options: Options): Layer.Layer<Certificates, CertificateFi
       const remind = makeReminder(certificatePath)
       const complaints = makeComplaints()
       let texts = yield* CertificateFiles.read(options)
-      let current = yield* CertificateFiles.check(options, texts)
+      let checked = yield* CertificateFiles.check(options, texts)
+      let current = checked.bundle
+
+      const succeed = Effect.fnUntraced(function* (bundle: CertificateBundle) {
+        for (const [index, step] of Succession.steps(current, bundle).entries()) {
+          if (index > 0) yield* Effect.sleep(Duration.times(lookEvery, looksOfPatience))
+          current = step
+          yield* PubSub.publish(changes, step)
+        }
+      })
 
       const look = Effect.gen(function* () {
         const found = yield* CertificateFiles.read(options)
         if (!CertificateFiles.isSame(found, texts)) {
-          const checked = yield* CertificateFiles.check(options, found)
+          const good = yield* CertificateFiles.check(options, found)
           texts = found
-          current = checked
-          yield* PubSub.publish(changes, checked.bundle)
-          yield* Effect.logInfo(`New certificate from ${certificatePath}, good until ${dateOf(checked.endsAtUnixMs)}`)
+          checked = good
+          yield* succeed(good.bundle)
+          yield* Effect.logInfo(`New certificate from ${certificatePath}, good until ${dateOf(good.endsAtUnixMs)}`)
         }
         yield* complaints.settle
       }).pipe(Effect.catch(complaints.hear))
 
-      yield* Effect.suspend(() => remind(current)).pipe(
-        Effect.andThen(Effect.sleep(lookEvery)),
+      yield* Effect.suspend(() => remind(checked)).pipe(
+        Effect.andThen(nextLook(lookEvery)),
         Effect.andThen(look),
         // A defect costs one look at the files, not all further ones.
         Effect.catchDefect((defect) => Effect.logError("The certificates could not be looked at", defect)),
         Effect.forever,
         Effect.forkScoped
       )
-      return Certificates.of({ current: () => current.bundle, changes: Stream.fromPubSub(changes) })
+      return Certificates.of({ current: () => current, changes: Stream.fromPubSub(changes) })
     })
   )
