@@ -35,6 +35,12 @@ const names = {
   maxMemoryBytes: "esb-max-memory-bytes"
 } as const
 
+/** Request ids become a part of paths and headers: whoever lets a call in from a stranger asks this first. */
+export const isRequestId = (text: string): boolean => /^[\w-]{1,128}$/.test(text)
+
+/** What {@link isRequestId} wants, as the sentence that refuses it. */
+export const requestIdRule = `must give as ${names.requestId} 1 to 128 characters of A-Z, a-z, 0-9, - and _`
+
 /** A byte order mark is a character like any other. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 

@@ -119,6 +119,20 @@ const suite = (name: string, base: Options) => {
     )
 
     it.live(
+      "hands over no call whose id could not stand in a header",
+      withDoor({}, (bench) =>
+        Effect.gen(function* () {
+          bench.runtime.next().catch(() => undefined)
+          const path = `/workers/${bench.worker.id}/invocations`
+          const headers = { ...owned, "x-amzn-requestid": "a%0D%0Ab" }
+          const refusal = yield* bench.ask(path, { method: "POST", headers, body: Buffer.from("{}") })
+          assert.deepStrictEqual([refusal.status, refusal.headers["esb-failure"]], [400, "InvalidParameter"])
+          assert.strictEqual(bench.door.callCount(), 0)
+        })
+      )
+    )
+
+    it.live(
       "hands over no half of an event",
       withDoor({}, (bench) =>
         Effect.gen(function* () {

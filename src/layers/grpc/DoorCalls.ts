@@ -5,7 +5,7 @@
 import { Cause, Duration, Effect, Exit, type Fiber, FiberSet, Latch } from "effect"
 import { randomUUID } from "node:crypto"
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { type Failure, WorkerUnreachable } from "#domain/Failure"
+import { type Failure, InvalidParameter, WorkerUnreachable } from "#domain/Failure"
 import * as FunctionArn from "#domain/FunctionArn"
 import type { AnswerStream, InvocationResult } from "#domain/Invocation"
 import * as InvocationHeaders from "#domain/InvocationHeaders"
@@ -62,6 +62,10 @@ export const make = Effect.gen(function* () {
     if (isWorthTelling(id, performance.now())) fork(Effect.ignore(runtime.touch(id, owner)))
     const arn = FunctionArn.of(region, worker.functionName)
     const head = InvocationHeaders.toCall(headers, { requestId: randomUUID(), arn })
+    if (!InvocationHeaders.isRequestId(head.requestId)) {
+      const message = `headers ${InvocationHeaders.requestIdRule}`
+      return yield* new InvalidParameter({ name: "headers", message })
+    }
     return yield* client.send(worker, { ...head, functionName: worker.functionName, payload }, stream)
   })
 

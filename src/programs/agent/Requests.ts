@@ -75,9 +75,6 @@ export const start = Effect.fnUntraced(function* (request: EnsureContainerReques
   return { spec, owner: by }
 })
 
-/** Request ids become a part of paths and headers. */
-const isRequestId = (text: string): boolean => /^[\w-]{1,128}$/.test(text)
-
 /** Names in lower case; those that are empty are skipped. */
 const headersOf = (given: Readonly<Record<string, string>>): InvocationHeaders.Headers =>
   Object.fromEntries(
@@ -95,9 +92,7 @@ export const call = Effect.fnUntraced(function* (request: InvokeWorkerRequest, w
     requestId: randomUUID(),
     arn: FunctionArn.of(unnamedRegion, worker.functionName)
   })
-  if (!isRequestId(head.requestId)) {
-    return yield* wrong("headers", "must give as x-amzn-requestid 1 to 128 characters of A-Z, a-z, 0-9, - and _")
-  }
+  if (!InvocationHeaders.isRequestId(head.requestId)) return yield* wrong("headers", InvocationHeaders.requestIdRule)
   const invocation: Invocation = { ...head, functionName: worker.functionName, payload }
   return { invocation, limitMs: timeoutMs > 0 ? timeoutMs : defaultTimeoutMs }
 })
