@@ -1,6 +1,6 @@
 /**
  * Keeps calls away from a function that the platform keeps failing: opens after so many failures in a row, and after a rest
- * lets one call through to see. Errors of the function itself do not count.
+ * lets one call through to see. Errors of the function itself do not count, nor does what no caller waits for.
  */
 export type Breaker =
   | { readonly _tag: "Closed"; readonly failures: number }

@@ -11,6 +11,9 @@ import { Effect, Schedule } from "effect"
 /** Where the built programs lie; `ESB_DIST` tries another build. */
 const dist = process.env["ESB_DIST"] ?? fileURLToPath(new URL("../../dist", import.meta.url))
 
+/** A built program. */
+export const programAt = (program: string): string => join(dist, `${program}.js`)
+
 export interface Ended {
   readonly code: number | null
   readonly stdout: string
@@ -35,7 +38,7 @@ const environmentOf = ({ environment }: Surroundings) => {
 }
 
 const start = (program: string, args: ReadonlyArray<string>, surroundings: Surroundings): ChildProcess =>
-  spawn(surroundings.node ?? process.execPath, [join(dist, `${program}.js`), ...args], {
+  spawn(surroundings.node ?? process.execPath, [programAt(program), ...args], {
     cwd: surroundings.cwd ?? tmpdir(),
     env: environmentOf(surroundings),
     stdio: ["pipe", surroundings.stdout?.startsWith("/") ? openSync(surroundings.stdout, "w") : "pipe", "pipe"]

@@ -106,9 +106,10 @@ export const layer = (options: Options) =>
 
       const starts = new Starts(
         (lane, spec, awaited) =>
-          Effect.onError(keeper.start(awaited ? spec : asProvisioned(spec)), (cause) =>
-            Effect.sync(() => note(lane, Exit.failCause(cause)))
-          ),
+          awaited
+            ? Effect.onError(keeper.start(spec), (cause) => Effect.sync(() => note(lane, Exit.failCause(cause))))
+            : // Tried again and again while an engine is away, so that it would keep callers out when it is back.
+              keeper.start(asProvisioned(spec)),
         fork
       )
 
