@@ -29,9 +29,9 @@ const generalNames = (names: ReadonlyArray<string>): JsonGeneralNames =>
 
 const label = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i
 
-/** Whether a certificate can have this name: that of a host, `*.` and one, or an address. */
+/** Whether a certificate can have this name: that of a host, `*.` and one, or an address, of which no zone is a part. */
 export const isServerName = (name: string): boolean =>
-  isIP(name) !== 0 ||
+  (isIP(name) !== 0 && !name.includes("%")) ||
   (name.length <= 253 &&
     name
       .replace(/^\*\./, "")
