@@ -36,6 +36,23 @@ const hasBegun = (file: string) =>
     (exists) => exists
   )
 
+/** So many provisioned workers rest, all of them other ones than before. */
+const areThereAnew = (
+  gateway: AgentStack.Gateway,
+  { home }: AgentStack.Agent,
+  before: ReadonlyArray<number>,
+  count: number
+) => {
+  const rested = Effect.map(gateway.pool("ready"), ({ idle, provisioning }) => ({
+    idle,
+    provisioning,
+    fresh: AgentStack.workersIn(home).filter((pid) => !before.includes(pid)).length
+  }))
+  const areThere = ({ fresh, idle, provisioning }: Effect.Success<typeof rested>) =>
+    idle === count && provisioning === 0 && fresh >= count
+  return eventually(`${count} new workers are ready`, rested, areThere, 8_000)
+}
+
 describe("Behind an Agent", Processes.needsProc, () => {
   it.layer(AgentStack.layer, AgentStack.live)("when a Gateway ends and comes back", (it) => {
     it.effect("its idle workers go on, whether it was stopped or killed", () =>
@@ -171,7 +188,7 @@ describe("Behind an Agent", Processes.needsProc, () => {
 
           const logged = agent.stderr().length
           yield* agent.start()
-          yield* eventually("eight are ready again", gateway.pool("ready"), ({ idle }) => idle === 8, 8_000)
+          yield* areThereAnew(gateway, agent, before, 8)
           const started = mostAtOnce(agent.stderr().slice(logged), "EnsureContainer")
           assert.isTrue(started > 1 && started <= 4, `${started} at once`)
           assert.notInclude(before, (yield* gateway.work("work")).pid)
@@ -207,7 +224,7 @@ describe("Behind an Agent", Processes.needsProc, () => {
             (answer) => HonestError.nameOf(answer) === undefined
           )
           assert.isBelow(performance.now() - startedAt, 2_500)
-          yield* eventually("two are ready again", gateway.pool("ready"), ({ idle }) => idle === 2)
+          yield* areThereAnew(gateway, agent, before, 2)
           yield* eventually(
             "no worker of the killed Agent is left",
             Effect.sync(() => before.filter((pid) => Processes.isAlive(pid))),
