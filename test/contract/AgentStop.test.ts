@@ -2,7 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { status } from "@grpc/grpc-js"
 import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
-import { AgentServer } from "#layers/grpc/AgentServer"
+import { AgentServer } from "#layers/grpc/server/AgentServer"
 import type { MemoryFunction } from "#layers/memory/MemoryWorkers"
 import { eventually } from "#test/support/Eventually"
 import * as Foreign from "#test/support/ForeignAgentClient"

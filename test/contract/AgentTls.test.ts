@@ -2,7 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { credentials, status } from "@grpc/grpc-js"
 import { Effect, Redacted } from "effect"
-import { AgentServer } from "#layers/grpc/AgentServer"
+import { AgentServer } from "#layers/grpc/server/AgentServer"
 import { Certificates } from "#services/Certificates"
 import * as Certified from "#test/support/Certified"
 import * as Foreign from "#test/support/ForeignAgentClient"

@@ -7,7 +7,7 @@ import { Effect, Redacted } from "effect"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { connect, type ConnectionOptions } from "node:tls"
-import * as PeerCredentials from "#layers/grpc/PeerCredentials"
+import * as PeerCredentials from "#layers/grpc/peer/PeerCredentials"
 import * as Peers from "#test/support/Peers"
 
 const [directory = "."] = process.argv.slice(2)

@@ -2,10 +2,10 @@
 import { Effect, Layer, References, Stream } from "effect"
 import { FunctionName } from "#domain/FunctionName"
 import { OwnerId, type WorkerSpec } from "#domain/Worker"
-import * as Agents from "#layers/grpc/Agents"
-import * as AgentWatch from "#layers/grpc/AgentWatch"
-import * as GrpcContainerRuntime from "#layers/grpc/GrpcContainerRuntime"
-import * as GrpcWorkerClient from "#layers/grpc/GrpcWorkerClient"
+import * as Agents from "#layers/grpc/client/Agents"
+import * as AgentWatch from "#layers/grpc/client/AgentWatch"
+import * as GrpcContainerRuntime from "#layers/grpc/client/GrpcContainerRuntime"
+import * as GrpcWorkerClient from "#layers/grpc/client/GrpcWorkerClient"
 import { Certificates } from "#services/Certificates"
 
 export const owner = OwnerId.make("gateway-mine")

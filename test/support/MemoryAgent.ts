@@ -1,6 +1,6 @@
 /** An Agent in this process, on a port of its own, whose workers are values. What it logs and counts is kept. */
 import { Cause, Effect, Layer, Logger, Metric, References } from "effect"
-import * as AgentServer from "#layers/grpc/AgentServer"
+import * as AgentServer from "#layers/grpc/server/AgentServer"
 import * as KnownWorkers from "#layers/grpc/KnownWorkers"
 import * as OwnerLeases from "#layers/grpc/OwnerLeases"
 import * as MemoryContainerRuntime from "#layers/memory/MemoryContainerRuntime"

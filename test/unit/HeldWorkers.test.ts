@@ -2,8 +2,8 @@ import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { FunctionName } from "#domain/FunctionName"
 import { ContainerId, type ContainerState, OwnerId } from "#domain/Worker"
-import type { AgentLink } from "#layers/grpc/AgentLink"
-import { HeldWorkers } from "#layers/grpc/HeldWorkers"
+import type { AgentLink } from "#layers/grpc/client/AgentLink"
+import { HeldWorkers } from "#layers/grpc/client/HeldWorkers"
 
 const agentAt = (address: string): AgentLink => ({
   address,

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
 import type { LogRecord } from "#domain/LogRecord"
-import * as LogEntry from "#layers/grpc/LogEntry"
-import { LogRing } from "#layers/grpc/LogRing"
+import * as LogEntry from "#layers/grpc/log/LogEntry"
+import { LogRing } from "#layers/grpc/log/LogRing"
 
 const record = (message: string): LogRecord => ({
   atUnixMs: 1_700_000_000_000,

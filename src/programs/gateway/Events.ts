@@ -11,6 +11,7 @@ import { isFunctionFault, type QueueFull, type StorageUnavailable } from "#domai
 import * as FunctionArn from "#domain/FunctionArn"
 import type { FunctionName } from "#domain/FunctionName"
 import type { AsynchronousPolicy, FunctionSpec } from "#domain/FunctionSpec"
+import { isLost } from "#domain/WorkerExit"
 import { EventQueue, type Settlement } from "#services/EventQueue"
 import { FunctionCatalog } from "#services/FunctionCatalog"
 import { type InvokeFailure, Invoker } from "./Invoke.ts"
@@ -45,10 +46,12 @@ const policyOfTheGone: AsynchronousPolicy = {
   onSuccess: undefined
 }
 
-const outcomeOf = (failure: InvokeFailure): EventOutcome.RunOutcome =>
-  isFunctionFault(failure)
-    ? { _tag: "FunctionFailed", payload: failure.payload, errorType: failure.errorType }
-    : { _tag: "NotRun", reason: failure._tag }
+const outcomeOf = (failure: InvokeFailure): EventOutcome.RunOutcome => {
+  if (!isFunctionFault(failure)) return { _tag: "NotRun", reason: failure._tag }
+  const { errorType, payload } = failure
+  // It may have run. That an Agent, or the way to it, failed costs no attempt: the event runs again, as after a crash of ours.
+  return isLost(failure) ? { _tag: "NotRun", reason: errorType } : { _tag: "FunctionFailed", payload, errorType }
+}
 
 export const layer = (options: Options) =>
   Layer.effect(

@@ -19,7 +19,7 @@ import {
   ServerReflection,
   type ServerReflectionRequest,
   type ServerReflectionResponseSchema
-} from "./generated/grpc/reflection/v1/reflection_pb.ts"
+} from "../generated/grpc/reflection/v1/reflection_pb.ts"
 import { type Offer, offer } from "./GrpcServer.ts"
 
 type Answer = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"]>

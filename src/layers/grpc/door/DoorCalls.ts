@@ -13,7 +13,7 @@ import type { ContainerId, OwnerId } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import * as DoorAnswer from "./DoorAnswer.ts"
-import { KnownWorkers } from "./KnownWorkers.ts"
+import { KnownWorkers } from "../KnownWorkers.ts"
 import * as TouchRate from "./TouchRate.ts"
 
 /** Which worker, and who asks for it. */

@@ -7,7 +7,7 @@ import type { ServerResponse } from "node:http"
 import type { Failure } from "#domain/Failure"
 import type { AnswerStream, InvocationResult } from "#domain/Invocation"
 import * as InvocationHeaders from "#domain/InvocationHeaders"
-import * as Status from "./Status.ts"
+import * as Status from "../Status.ts"
 
 export const failureHeader = "esb-failure"
 /** Behind a streamed answer: the failure itself, as JSON in base64. */

@@ -4,8 +4,8 @@ import { Server, ServerCredentials, type ServerInterceptor, type ServiceDefiniti
 import { Effect, Exit, FiberSet, Result, Scope } from "effect"
 import type { Duplex } from "node:stream"
 import type { CallHandlers, Methods } from "./CallHandler.ts"
-import * as Definition from "./Definition.ts"
-import * as PeerListener from "./PeerListener.ts"
+import * as Definition from "../Definition.ts"
+import * as PeerListener from "../peer/PeerListener.ts"
 import type { Refused } from "./Refused.ts"
 import { implement, type Run } from "./ServedMethod.ts"
 

@@ -16,7 +16,7 @@ export class ForwardedLog extends Context.Service<
     readonly run: string
     readonly of: (owner: OwnerId) => LogRing
   }
->()("esb/layers/grpc/ForwardedLog") {}
+>()("esb/layers/grpc/log/ForwardedLog") {}
 
 const defaultLimits: RingLimits = { lines: 20_000, characters: 16 * 1024 ** 2 }
 

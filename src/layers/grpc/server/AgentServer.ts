@@ -4,11 +4,11 @@ import { limits } from "#domain/Invocation"
 import type { Certificates } from "#services/Certificates"
 import type { CallHandlers } from "./CallHandler.ts"
 import * as CallRecord from "./CallRecord.ts"
-import { AgentService } from "./generated/agent_pb.ts"
-import { Health } from "./generated/grpc/health/v1/health_pb.ts"
+import { AgentService } from "../generated/agent_pb.ts"
+import { Health } from "../generated/grpc/health/v1/health_pb.ts"
 import * as GrpcServer from "./GrpcServer.ts"
 import * as ServerHealth from "./Health.ts"
-import type { ListenFailed } from "./PeerListener.ts"
+import type { ListenFailed } from "../peer/PeerListener.ts"
 import * as Reflection from "./Reflection.ts"
 
 export type AgentHandlers = CallHandlers<typeof AgentService>
@@ -37,7 +37,7 @@ export class AgentServer extends Context.Service<
     /** Where it listens. */
     readonly port: number
   }
->()("esb/layers/grpc/AgentServer") {}
+>()("esb/layers/grpc/server/AgentServer") {}
 
 /** Serves as long as the layer lives; {@link GrpcServer.serve} tells how it ends. */
 export const layer = <R>(

@@ -9,7 +9,7 @@ import { ContainerRuntime } from "#services/ContainerRuntime"
 import { type AgentFailure, type AgentUnreachable, ofStart, ofWorker } from "./AgentFailure.ts"
 import type { AgentLink } from "./AgentLink.ts"
 import { Agents } from "./Agents.ts"
-import { AgentService } from "./generated/agent_pb.ts"
+import { AgentService } from "../generated/agent_pb.ts"
 import * as WireWorker from "./WireWorker.ts"
 
 type Refused = ContainerNotFound | NotOwner | RuntimeUnavailable

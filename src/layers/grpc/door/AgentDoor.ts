@@ -5,7 +5,7 @@ import type { Worker } from "#domain/Worker"
 import type { CertificateBundle } from "#services/Certificates"
 import * as DoorExchange from "./DoorExchange.ts"
 import { pulsePath } from "./DoorRequest.ts"
-import { schemeOf } from "./PeerCredentials.ts"
+import { schemeOf } from "../peer/PeerCredentials.ts"
 
 export interface DoorLimits {
   /** From the first packet of a connection to the end of its handshake, and from there to the Agent's first word on it. */

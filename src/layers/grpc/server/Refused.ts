@@ -2,7 +2,7 @@
 import type { StatusObject } from "@grpc/grpc-js"
 import { Data, Effect } from "effect"
 import type { Failure } from "#domain/Failure"
-import * as Status from "./Status.ts"
+import * as Status from "../Status.ts"
 
 /** The call ends with this status instead of an answer. */
 export class Refused extends Data.TaggedError("Refused")<{ readonly status: Partial<StatusObject> }> {

@@ -12,7 +12,7 @@ import { WorkerClient } from "#services/WorkerClient"
 import { ofCall } from "./AgentCallFailure.ts"
 import { Agents } from "./Agents.ts"
 import { AgentWatch } from "./AgentWatch.ts"
-import { AgentService } from "./generated/agent_pb.ts"
+import { AgentService } from "../generated/agent_pb.ts"
 import * as InvokeAnswer from "./InvokeAnswer.ts"
 
 /** An Agent that keeps to the limit it was given is heard before ours has passed. */

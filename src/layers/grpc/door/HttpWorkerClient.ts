@@ -10,7 +10,7 @@ import type { Certificates } from "#services/Certificates"
 import { type SendFailure, WorkerClient } from "#services/WorkerClient"
 import type { DoorLimits } from "./AgentDoor.ts"
 import * as AgentDoors from "./AgentDoors.ts"
-import { AgentWatch } from "./AgentWatch.ts"
+import { AgentWatch } from "../client/AgentWatch.ts"
 import * as DoorOutcome from "./DoorOutcome.ts"
 import { invocationPath, ownerHeader, readyPath } from "./DoorRequest.ts"
 

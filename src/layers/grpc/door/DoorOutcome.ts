@@ -8,7 +8,7 @@ import { platformError } from "#domain/WorkerExit"
 import type { SendFailure } from "#services/WorkerClient"
 import { failureHeader, lateFailureTrailer, latePayloadTrailer } from "./DoorAnswer.ts"
 import type { Answer, Broken, NotSent } from "./DoorExchange.ts"
-import * as Status from "./Status.ts"
+import * as Status from "../Status.ts"
 
 const base64 = (headers: InvocationHeaders.ReceivedHeaders, name: string): Buffer => {
   const value = headers[name]

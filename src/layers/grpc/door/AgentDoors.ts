@@ -15,7 +15,7 @@ export class AgentDoors extends Context.Service<
     /** The door at the address of a worker. */
     readonly at: (address: Worker["address"]) => DoorExchange.Ask
   }
->()("esb/layers/grpc/AgentDoors") {}
+>()("esb/layers/grpc/door/AgentDoors") {}
 
 export const layer = (given: Partial<DoorLimits> = {}): Layer.Layer<AgentDoors, never, Certificates> =>
   Layer.effect(

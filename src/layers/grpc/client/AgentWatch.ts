@@ -22,7 +22,7 @@ export class AgentWatch extends Context.Service<
      */
     readonly refresh: (id: ContainerId) => Effect.Effect<void>
   }
->()("esb/layers/grpc/AgentWatch") {}
+>()("esb/layers/grpc/client/AgentWatch") {}
 
 /** Who asks for a worker's state waits for it no longer than this. */
 export const refreshLimitMs = 1_000

@@ -8,7 +8,7 @@ import type { Socket } from "node:net"
 import type { buildConnector } from "undici"
 import type { CertificateBundle } from "#services/Certificates"
 import { pulsePath } from "./DoorRequest.ts"
-import * as PeerCredentials from "./PeerCredentials.ts"
+import * as PeerCredentials from "../peer/PeerCredentials.ts"
 
 /** Bytes of the head of that answer. */
 const longestHead = 16_384

@@ -11,7 +11,7 @@ import {
 } from "#domain/Failure"
 import type { FunctionName } from "#domain/FunctionName"
 import type { ContainerId } from "#domain/Worker"
-import { failureIn } from "./Status.ts"
+import { failureIn } from "../Status.ts"
 
 /** There is no connection to the Agent: nothing was sent. */
 export class AgentUnreachable extends Data.TaggedError("AgentUnreachable")<{

@@ -5,7 +5,7 @@
 import { status } from "@grpc/grpc-js"
 import { Effect, Stream, SubscriptionRef } from "effect"
 import type { CallHandlers } from "./CallHandler.ts"
-import { Health, HealthCheckResponse_ServingStatus } from "./generated/grpc/health/v1/health_pb.ts"
+import { Health, HealthCheckResponse_ServingStatus } from "../generated/grpc/health/v1/health_pb.ts"
 import { Refused } from "./Refused.ts"
 
 const { NOT_SERVING, SERVICE_UNKNOWN, SERVING } = HealthCheckResponse_ServingStatus

@@ -3,7 +3,7 @@ import { Result } from "effect"
 import type { InvocationResult } from "#domain/Invocation"
 import * as InvocationHeaders from "#domain/InvocationHeaders"
 import * as RieAnswer from "#domain/RieAnswer"
-import type { InvokeWorkerResponse } from "./generated/agent_pb.ts"
+import type { InvokeWorkerResponse } from "../generated/agent_pb.ts"
 
 /** An Agent of ours always tells it. */
 const ourHeader = "esb-duration-ms"

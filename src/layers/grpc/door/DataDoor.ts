@@ -11,10 +11,10 @@ import * as DoorCalls from "./DoorCalls.ts"
 import * as DoorRequest from "./DoorRequest.ts"
 import * as DoorServer from "./DoorServer.ts"
 import * as EventBody from "./EventBody.ts"
-import { ForwardedLog } from "./ForwardedLog.ts"
-import * as LogFeed from "./LogFeed.ts"
-import { OwnerLeases } from "./OwnerLeases.ts"
-import * as PeerListener from "./PeerListener.ts"
+import { ForwardedLog } from "../log/ForwardedLog.ts"
+import * as LogFeed from "../log/LogFeed.ts"
+import { OwnerLeases } from "../OwnerLeases.ts"
+import * as PeerListener from "../peer/PeerListener.ts"
 
 export class DataDoor extends Context.Service<
   DataDoor,
@@ -24,7 +24,7 @@ export class DataDoor extends Context.Service<
     /** Calls that run now, or whose answer is still on its way; those without a caller included. */
     readonly callsInFlight: () => number
   }
->()("esb/layers/grpc/DataDoor") {}
+>()("esb/layers/grpc/door/DataDoor") {}
 
 export interface Options {
   readonly host: string

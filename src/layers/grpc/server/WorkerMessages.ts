@@ -1,7 +1,7 @@
 /** Workers as an Agent's answers tell them. */
 import type { MessageInitShape } from "@bufbuild/protobuf"
 import type { ContainerMetrics, ContainerState, Worker } from "#domain/Worker"
-import type { ContainerMetricsSchema, ContainerStateSchema, WorkerInfoSchema } from "./generated/agent_pb.ts"
+import type { ContainerMetricsSchema, ContainerStateSchema, WorkerInfoSchema } from "../generated/agent_pb.ts"
 
 /** Where calls of a worker are sent. */
 export type Address = Worker["address"]

@@ -6,9 +6,9 @@ import { Certificates } from "#services/Certificates"
 import { defaultLimits } from "./AgentChannel.ts"
 import { ofEngine } from "./AgentFailure.ts"
 import * as AgentLink from "./AgentLink.ts"
-import { AgentService } from "./generated/agent_pb.ts"
+import { AgentService } from "../generated/agent_pb.ts"
 import { HeldWorkers } from "./HeldWorkers.ts"
-import { channelCredentials } from "./PeerCredentials.ts"
+import { channelCredentials } from "../peer/PeerCredentials.ts"
 import * as WireWorker from "./WireWorker.ts"
 
 /** The longest that each kind of call may take, in milliseconds; the Agent is told, and stops with the caller. */
@@ -70,7 +70,7 @@ export class Agents extends Context.Service<
       limitMs: number
     ) => Effect.Effect<ReadonlyArray<ContainerState>, RuntimeUnavailable>
   }
->()("esb/layers/grpc/Agents") {}
+>()("esb/layers/grpc/client/Agents") {}
 
 export const layer = (options: Options): Layer.Layer<Agents, never, Certificates> =>
   Layer.effect(

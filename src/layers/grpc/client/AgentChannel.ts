@@ -6,8 +6,8 @@ import type { DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/
 import { type ChannelCredentials, type ChannelOptions, Client, connectivityState, Metadata } from "@grpc/grpc-js"
 import { type Clock, Effect } from "effect"
 import { type AgentFailure, AgentRefusal, AgentUnreachable } from "./AgentFailure.ts"
-import { ofMethod } from "./Definition.ts"
-import { RememberingCredentials } from "./RememberingCredentials.ts"
+import { ofMethod } from "../Definition.ts"
+import { RememberingCredentials } from "../peer/RememberingCredentials.ts"
 
 export interface ChannelLimits {
   /** From the first packet to the Agent's first word of HTTP/2, its certificate checked on the way. */
