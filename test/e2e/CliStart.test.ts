@@ -130,16 +130,28 @@ describe("--help", () => {
 })
 
 describe("Agent and Provisioner", () => {
-  it.live("the Agent wants ENV and CONTAINERS_NETWORK, and says that it serves nothing yet", () =>
+  it.live("the Agent wants to know its environment and its brand, and names an engine that it has not", () =>
     Effect.gen(function* () {
       const missing = yield* Cli.runProgram("agent", [])
       assert.strictEqual(missing.code, 2)
       assert.include(missing.stderr, "ENV (--environment) is required")
-      assert.include(missing.stderr, "CONTAINERS_NETWORK (--containers-network) is required")
-      const environment = { ENV: "dev", CONTAINERS_NETWORK: "esb-dev-external" }
-      const good = yield* Cli.runProgram("agent", [], { environment })
-      assert.strictEqual(good.code, 1)
-      assert.include(good.stderr, "this version of esb serves no gRPC")
+      const nameless = yield* Cli.runProgram("agent", [], { environment: { ENV: "dev" } })
+      assert.strictEqual(nameless.code, 1)
+      assert.include(nameless.stderr, "set ESB_BRAND_SLUG, PROJECT_NAME or CONTAINERS_NETWORK")
+      for (const AGENT_RUNTIME of ["docker", "containerd"]) {
+        const environment = {
+          ENV: "dev",
+          CONTAINERS_NETWORK: "esb-dev-external",
+          AGENT_RUNTIME,
+          AGENT_GRPC_TLS_DISABLED: "1"
+        }
+        const refused = yield* Cli.runProgram("agent", [], { environment })
+        assert.strictEqual(refused.code, 1)
+        assert.include(
+          refused.stderr,
+          `AGENT_RUNTIME is ${AGENT_RUNTIME}, and this version starts workers as child processes`
+        )
+      }
     })
   )
 
