@@ -12,7 +12,7 @@ import * as LocalWorkerClient from "#layers/runtime-api/LocalWorkerClient"
 import type { AgentSettings } from "./Settings.ts"
 
 /** The engine of the settings is not part of this version. */
-export class EngineNotOffered extends Schema.TaggedError<EngineNotOffered>()("EngineNotOffered", {
+class EngineNotOffered extends Schema.TaggedError<EngineNotOffered>()("EngineNotOffered", {
   runtime: Schema.String
 }) {
   override get message() {
@@ -24,7 +24,7 @@ export class EngineNotOffered extends Schema.TaggedError<EngineNotOffered>()("En
 }
 
 /** An emulator lives in an image; a child process speaks the Runtime API. */
-export class ProtocolNotOffered extends Schema.TaggedError<ProtocolNotOffered>()("ProtocolNotOffered", {}) {
+class ProtocolNotOffered extends Schema.TaggedError<ProtocolNotOffered>()("ProtocolNotOffered", {}) {
   override get message() {
     return "AGENT_WORKER_PROTOCOL is rie, and workers that are child processes have no emulator: leave it at auto."
   }
