@@ -59,6 +59,14 @@ export const platformError = (requestId: string, errorType: string, reason: stri
   return { errorType, message, payload: errorPayload(errorType, message) }
 }
 
+const lost = "Sandbox.Failure"
+
+/** What the caller is told whose call was under way when its worker could not be reached any more: nobody knows its end. */
+export const lostError = (requestId: string, reason: string): PlatformError => platformError(requestId, lost, reason)
+
+/** The platform lost sight of the call: neither the function nor its worker is known to have failed. */
+export const isLost = ({ errorType }: Pick<PlatformError, "errorType">): boolean => errorType === lost
+
 /** What the caller is told whose call, or whose worker's start, took longer than it may. */
 export const timeoutError = (requestId: string, limitMs: number): PlatformError =>
   platformError(requestId, "Sandbox.Timedout", `Task timed out after ${(limitMs / 1_000).toFixed(2)} seconds`)

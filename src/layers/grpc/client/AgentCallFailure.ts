@@ -3,7 +3,7 @@ import { status } from "@grpc/grpc-js"
 import { InvocationTimedOut, WorkerExited, WorkerUnreachable } from "#domain/Failure"
 import type { Invocation } from "#domain/Invocation"
 import type { Worker } from "#domain/Worker"
-import { platformError, timeoutError } from "#domain/WorkerExit"
+import { lostError, timeoutError } from "#domain/WorkerExit"
 import type { SendFailure } from "#services/WorkerClient"
 import { type AgentFailure, declared } from "./AgentFailure.ts"
 
@@ -35,5 +35,5 @@ export const ofCall =
     const about = { functionName, containerId, requestId, logTail: new Uint8Array() }
     return failure.error.code === status.DEADLINE_EXCEEDED
       ? new InvocationTimedOut({ ...about, ...timeoutError(requestId, limitMs) })
-      : new WorkerExited({ ...about, ...platformError(requestId, "Sandbox.Failure", failure.message) })
+      : new WorkerExited({ ...about, ...lostError(requestId, failure.message) })
   }

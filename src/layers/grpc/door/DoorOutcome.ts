@@ -4,7 +4,7 @@ import { type Failure, WorkerExited, WorkerUnreachable } from "#domain/Failure"
 import type { Invocation, InvocationResult } from "#domain/Invocation"
 import * as InvocationHeaders from "#domain/InvocationHeaders"
 import type { Worker } from "#domain/Worker"
-import { platformError } from "#domain/WorkerExit"
+import { lostError } from "#domain/WorkerExit"
 import type { SendFailure } from "#services/WorkerClient"
 import { failureHeader, lateFailureTrailer, latePayloadTrailer } from "./DoorAnswer.ts"
 import type { Answer, Broken, NotSent } from "./DoorExchange.ts"
@@ -36,7 +36,7 @@ const uncertain = ({ functionName, id }: Worker, { requestId }: Invocation, reas
     containerId: id,
     requestId,
     logTail: new Uint8Array(),
-    ...platformError(requestId, "Sandbox.Failure", reason)
+    ...lostError(requestId, reason)
   })
 
 export const unreachable = ({ id }: Worker, detail: string): WorkerUnreachable =>
