@@ -650,6 +650,8 @@ describe("WorkerPool, whatever happens to it", () => {
           for (const _ of Array.from({ length: 6 })) {
             yield* now.pool.sweep
             yield* settle
+            // A container that was seen before it was ready is looked at again, in its time.
+            yield* TestClock.adjust("1 second")
           }
           assert.deepStrictEqual(shared, [], "a worker has one caller at a time")
           const rest = yield* now.within(statusOf("orders"))
