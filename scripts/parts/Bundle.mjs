@@ -5,7 +5,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, r
 import { join } from "node:path"
 import { Refusal } from "./Refusal.mjs"
 
-/** Programs and threads that the chosen Node runs: each is one file. */
+/** Programs and threads that the chosen Node runs. */
 const servers = {
   gateway: "src/programs/gateway/main.ts",
   agent: "src/programs/agent/main.ts",
@@ -18,6 +18,9 @@ const commandLine = { esb: "src/programs/esb/main.ts" }
 
 /** Runs beside a function's own code, on whichever Node that function asks for. */
 const nodeClient = { "clients/node": "src/layers/process/clients/node/main.ts" }
+
+/** A part is read when it is needed. Parts lie beside the entry, so that `import.meta.url` names `dist` in every module. */
+const inParts = (name) => ({ splitting: true, chunkNames: `${name}-[hash]` })
 
 const pythonClient = "src/layers/process/clients/python"
 
@@ -91,9 +94,8 @@ export const bundle = async (root) => {
 
   try {
     await Promise.all([
-      build({ ...onChosenNode, entryPoints: present(servers) }),
-      // Chunks lie beside the entry, so that `import.meta.url` names `dist` in every module.
-      build({ ...onChosenNode, entryPoints: present(commandLine), splitting: true, chunkNames: "esb-[hash]" }),
+      build({ ...onChosenNode, entryPoints: present(servers), ...inParts("server") }),
+      build({ ...onChosenNode, entryPoints: present(commandLine), ...inParts("esb") }),
       build({ ...shared, entryPoints: present(nodeClient), target: "node18", outExtension: { ".js": ".mjs" } })
     ])
     if (!missing.includes(pythonClient)) {

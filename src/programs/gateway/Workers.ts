@@ -4,22 +4,12 @@
  */
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { Duration, Layer } from "effect"
+import { Duration, Effect, Layer } from "effect"
 import type { OwnerId } from "#domain/Worker"
 import * as FileArtifactStore from "#layers/files/FileArtifactStore"
-import * as Agents from "#layers/grpc/client/Agents"
-import * as AgentWatch from "#layers/grpc/client/AgentWatch"
-import * as GrpcContainerRuntime from "#layers/grpc/client/GrpcContainerRuntime"
-import * as GrpcWorkerClient from "#layers/grpc/client/GrpcWorkerClient"
-import * as HttpWorkerClient from "#layers/grpc/door/HttpWorkerClient"
-import * as LogSubscription from "#layers/grpc/log/LogSubscription"
 import * as ProcessContainerRuntime from "#layers/process/ProcessContainerRuntime"
-import * as ProtocolWorkerClient from "#layers/protocol/ProtocolWorkerClient"
-import * as RieWorkerClient from "#layers/rie/RieWorkerClient"
 import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
 import * as LocalWorkerClient from "#layers/runtime-api/LocalWorkerClient"
-import * as FileCertificates from "#layers/x509/FileCertificates"
-import * as NoCertificates from "#layers/x509/NoCertificates"
 import type { GatewaySettings } from "./Settings.ts"
 
 /** `clients` lies beside the bundle that this file becomes a part of. */
@@ -53,26 +43,13 @@ const ownChildren = (values: GatewaySettings, home: string) =>
     Layer.provide(FileArtifactStore.layer(join(home, "artifacts")))
   )
 
-const certificates = (values: GatewaySettings) =>
-  values.agentTls && !values.agentTlsDisabled
-    ? FileCertificates.layer({
-        certificatePath: values.agentCertPath,
-        keyPath: values.agentKeyPath,
-        authorityPath: values.agentCaCertPath
-      })
-    : NoCertificates.layer
-
+/** Read from disk only when it is wanted: a Gateway with workers of its own starts without gRPC. */
 const behindAgents = (values: GatewaySettings, owner: OwnerId, addresses: ReadonlyArray<string>) =>
-  Layer.mergeAll(
-    GrpcContainerRuntime.layer,
-    values.agentInvokeProxy
-      ? GrpcWorkerClient.layer
-      : ProtocolWorkerClient.layer({ "runtime-api": HttpWorkerClient.layer, rie: RieWorkerClient.layer() }),
-    LogSubscription.layer
-  ).pipe(
-    Layer.provide(AgentWatch.layer()),
-    Layer.provide(Agents.layer({ addresses, owner })),
-    Layer.provide(certificates(values))
+  Layer.unwrap(
+    Effect.map(
+      Effect.promise(() => import("./AgentWorkers.ts")),
+      (AgentWorkers) => AgentWorkers.layer(values, owner, addresses)
+    )
   )
 
 export const layer = (values: GatewaySettings, home: string, owner: OwnerId) => {
