@@ -1,6 +1,7 @@
 /**
  * Keeps calls away from a function that the platform keeps failing: opens after so many failures in a row, and after a rest
- * lets one call through to see. Errors of the function itself do not count, nor does what no caller waits for.
+ * lets one call through to see. Errors of the function itself do not count, nor does what no caller waits for, nor that all
+ * workers are out of reach.
  */
 export type Breaker =
   | { readonly _tag: "Closed"; readonly failures: number }

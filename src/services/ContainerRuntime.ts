@@ -42,5 +42,7 @@ export class ContainerRuntime extends Context.Service<
      * are gone, unless they are in a call. Returns how many.
      */
     readonly gc: (isGone: (owner: OwnerId) => boolean) => Effect.Effect<number, RuntimeUnavailable>
+    /** A cheap hint: `false` means that the engine did not answer when it was last asked, whatever was asked of it. */
+    readonly isReachable: () => boolean
   }
 >()("esb/services/ContainerRuntime") {}

@@ -40,7 +40,8 @@ export class WorkerPool extends Context.Service<
   {
     /**
      * A ready worker, lent to the scope. When the scope ends well the worker goes back to the pool; when it ends in a failure
-     * or an interruption the worker may still hold the call, and is destroyed. Waits in order of arrival, for at most the
+     * or an interruption the worker may still hold the call, and is destroyed, unless the call was only lost on the way: then
+     * the worker goes back when the engine shows that the call has ended. Waits in order of arrival, for at most the
      * function's `acquireTimeoutMs`.
      */
     readonly borrow: (spec: FunctionSpec) => Effect.Effect<Worker, BorrowFailure, Scope.Scope>

@@ -44,7 +44,7 @@ describe("an Agent that is killed", () => {
       yield* kill(pid)
       const failure = yield* Fiber.join(fiber)
       assert.deepInclude(failure, { _tag: "WorkerExited", errorType: "Sandbox.Failure" })
-      assert.deepStrictEqual([calls(), watched], [1, { lost: [silent.id], refreshed: [] }])
+      assert.deepStrictEqual([calls(), watched], [1, { lost: [], refreshed: [] }])
     })
   )
 
@@ -57,7 +57,7 @@ describe("an Agent that is killed", () => {
       yield* Effect.sleep(50)
       const failure = yield* Effect.flip(send(echo, invocation()))
       assert.deepInclude(failure, { _tag: "WorkerUnreachable", containerId: echo.id })
-      assert.deepStrictEqual(watched, { lost: [echo.id], refreshed: [echo.id] })
+      assert.deepStrictEqual(watched, { lost: [], refreshed: [echo.id] })
     })
   )
 })

@@ -12,13 +12,7 @@ import * as RoutedStack from "#test/support/RoutedStack"
 /** What a function may have at most when its template says nothing: so many events can be in flight at a kill. */
 const maxCapacity = 10
 
-const environment = {
-  ESB_AGENT: "1",
-  INVOKE_AUTH: "none",
-  ACCESS_LOG: "false",
-  // Calls that fail in a row while the Agent is away open it.
-  CIRCUIT_BREAKER_RECOVERY_TIMEOUT: "0.5"
-}
+const environment = { ESB_AGENT: "1", INVOKE_AUTH: "none", ACCESS_LOG: "false" }
 
 const pidOf = (stack: RoutedStack.Running, name: "esb-agent" | "esb-gateway") =>
   Processes.of(stack.home).find(({ command }) => command.startsWith(name))?.pid

@@ -166,6 +166,7 @@ const make = (name: Emulators.EmulatorName, workers: Map<ContainerId, Held>) =>
       list: (owner) =>
         Effect.sync(() => [...workers.values()].filter(({ worker }) => worker.owner === owner).map(stateOf)),
       metrics: (id, owner) => Effect.map(find(id, owner), metricsOf),
+      isReachable: () => true,
       touch: (id, owner) =>
         Effect.map(find(id, owner), (held) => {
           held.lastUsedAtUnixSeconds = nowSeconds()

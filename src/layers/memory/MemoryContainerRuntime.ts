@@ -160,6 +160,7 @@ export const layer = (identity: StackIdentity = tests): Layer.Layer<ContainerRun
           const found = yield* find(id, owner)
           found.lastUsedAtUnixSeconds = yield* unixSeconds
         }),
+        isReachable: () => true,
         gc: (isGone) =>
           Effect.suspend(() => {
             const useless = [...workers.values()].filter(

@@ -1,13 +1,14 @@
 /**
  * Containers of ours that are in no pool. Those that an earlier Gateway left are listed once, before anything is started;
- * those that fall out of a pool while their engine cannot be reached are found by the sweep. `domain/Adoption` says what
- * becomes of each. When the engine does not answer, nothing is found: the next sweep asks again.
+ * those that a call was lost in are looked at until it has ended; those that fall out of a pool while their engine cannot be
+ * reached are found by the sweep. `domain/Adoption` says what becomes of each. When the engine does not answer, nothing is
+ * found: the next sweep asks again.
  */
 import { Clock, Effect, Semaphore } from "effect"
 import * as Adoption from "#domain/Adoption"
 import { RuntimeUnavailable } from "#domain/Failure"
 import type { FunctionName } from "#domain/FunctionName"
-import type { ContainerId, ContainerState, OwnerId } from "#domain/Worker"
+import type { ContainerId, ContainerState, OwnerId, Worker } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import type { Hands, Lane } from "./Lane.ts"
@@ -18,6 +19,8 @@ export interface Foundlings {
   readonly settle: (lane: Lane) => void
   /** Every function has its lane now: what was found of others has no place. */
   readonly settleRest: () => void
+  /** A lent worker whose call was lost on the way: it stays lent until the engine shows that the call has ended. */
+  readonly lookAfter: (worker: Worker) => void
   /** As `WorkerPool.sweep`. */
   readonly sweep: Effect.Effect<void>
 }
@@ -182,6 +185,11 @@ export const make = Effect.fnUntraced(function* ({
       for (const container of found.values()) {
         judge(container)
       }
+    },
+    lookAfter: (worker) => {
+      keeper.release(worker.id)
+      const lastUsedAtUnixSeconds = worker.createdAtUnixSeconds
+      lookAgain({ ...worker, status: "RUNNING", phase: "busy", lastUsedAtUnixSeconds })
     },
     sweep: oneSweep.withPermit(sweep)
   }

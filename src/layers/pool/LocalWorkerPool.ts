@@ -6,12 +6,14 @@
 import { createHash } from "node:crypto"
 import { Clock, Effect, Exit, FiberSet, Layer } from "effect"
 import * as Breaker from "#domain/Breaker"
-import { BreakerOpen } from "#domain/Failure"
+import { BreakerOpen, WorkerExited } from "#domain/Failure"
 import type { FunctionName } from "#domain/FunctionName"
 import type { FunctionSpec } from "#domain/FunctionSpec"
 import type { PoolLimits } from "#domain/Pool"
 import type { OwnerId, Worker, WorkerSpec } from "#domain/Worker"
 import { compose, type Surroundings } from "#domain/WorkerEnvironment"
+import { isLost } from "#domain/WorkerExit"
+import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import { type BorrowFailure, WorkerPool } from "#services/WorkerPool"
 import * as Foundlings from "./Foundlings.ts"
@@ -34,19 +36,25 @@ export interface Options {
   readonly whenClosed?: WorkerKeeper.WhenClosed
 }
 
-/** Platform failures open the breaker; a function that cannot be loaded or is simply busy does not. */
+/**
+ * Platform failures open the breaker; a function that cannot be loaded or is simply busy does not. Nor does an engine that is
+ * away, or a call that was lost on the way to it: that says nothing of this function, and is over when the engine is back.
+ */
 const platformFailures: ReadonlySet<string> = new Set(["RuntimeUnavailable", "WorkerUnreachable", "WorkerExited"])
 
-const isPlatformFailure = (exit: Exit.Exit<unknown, unknown>): boolean =>
+const failsWith = (exit: Exit.Exit<unknown, unknown>, isMeant: (failure: object) => boolean): boolean =>
   Exit.isFailure(exit) &&
   exit.cause.reasons.some(
     (reason) =>
-      reason._tag === "Fail" &&
-      typeof reason.error === "object" &&
-      reason.error !== null &&
-      "_tag" in reason.error &&
-      platformFailures.has(String(reason.error._tag))
+      reason._tag === "Fail" && typeof reason.error === "object" && reason.error !== null && isMeant(reason.error)
   )
+
+/** The worker may be in its call still, and as good as before when that has ended. */
+const isLostCall = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  failsWith(exit, (failure) => failure instanceof WorkerExited && isLost(failure))
+
+const isPlatformFailure = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  failsWith(exit, (failure) => "_tag" in failure && platformFailures.has(String(failure._tag))) && !isLostCall(exit)
 
 const opened = (name: FunctionName, failures: number, { recoveryMs }: Breaker.BreakerLimits): string =>
   `${name}: its workers failed ${failures} times in a row; calls are refused for ${recoveryMs / 1000} s or until it changes`
@@ -56,6 +64,7 @@ export const layer = (options: Options) =>
     WorkerPool,
     Effect.gen(function* () {
       const client = yield* WorkerClient
+      const runtime = yield* ContainerRuntime
       const clock = yield* Clock.Clock
       const lanes = new Map<FunctionName, Lane>()
       const prepared = new WeakMap<FunctionSpec, WorkerSpec>()
@@ -143,7 +152,7 @@ export const layer = (options: Options) =>
       const note = (lane: Lane, exit: Exit.Exit<unknown, unknown>): void => {
         if (Exit.isSuccess(exit)) {
           lane.breaker = Breaker.succeeded(lane.breaker)
-        } else if (isPlatformFailure(exit)) {
+        } else if (isPlatformFailure(exit) && runtime.isReachable()) {
           lane.breaker = Breaker.failed(lane.breaker, lane.now(), options.breaker)
           if (lane.breaker._tag === "Open") {
             fork(Effect.logWarning(opened(lane.spec.name, lane.breaker.failures, options.breaker)))
@@ -191,7 +200,11 @@ export const layer = (options: Options) =>
               if (ticket.taken) {
                 note(lane, exit)
               }
-              lane.close(ticket, Exit.isSuccess(exit))
+              if (ticket.worker !== undefined && isLostCall(exit)) {
+                foundlings.lookAfter(ticket.worker)
+              } else {
+                lane.close(ticket, Exit.isSuccess(exit))
+              }
             })
         )
         return yield* obtain(lane, ticket)

@@ -19,6 +19,8 @@ export interface WorkerKeeper {
   readonly start: (spec: WorkerSpec) => Effect.Effect<Worker, BorrowFailure>
   /** From now on a worker like those that were started here. */
   readonly adopt: (worker: Worker) => void
+  /** It may be of use again, but nobody knows: from now on no pool's. */
+  readonly release: (id: ContainerId) => void
   /** A failure is logged: the sweep will find the container, because it belongs to no pool. */
   readonly destroy: (worker: Named) => Effect.Effect<void>
   /** `false`: the worker is of no more use. */
@@ -96,6 +98,7 @@ export const make = Effect.fnUntraced(function* (
       return worker
     }),
     adopt,
+    release: (id) => void alive.delete(id),
     destroy,
     freeze: Effect.fnUntraced(function* (worker) {
       const fiber = yield* Effect.forkChild(attempt(worker, "frozen", runtime.suspend(worker.id, owner)))

@@ -269,6 +269,7 @@ const make = Effect.fnUntraced(function* (settings: ProcessSettings) {
       Effect.map(find(id, owner), (held) => {
         held.lastUsedAtUnixSeconds = nowUnixSeconds()
       }),
+    isReachable: () => true,
     gc: (isGone) =>
       Effect.suspend(() => {
         const useless = [...workers.values()].filter(

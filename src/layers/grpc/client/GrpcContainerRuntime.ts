@@ -149,6 +149,7 @@ export const layer: Layer.Layer<ContainerRuntime, never, Agents> = Layer.effect(
           })
         ),
       touch: resume,
+      isReachable: () => all.some((agent) => agent.isReachable()),
       // Whose owners are gone only the Agent knows, which collects their workers by itself.
       gc: Effect.fnUntraced(function* () {
         const stopped = (yield* list(ourselves)).filter(({ status }) => status === "STOPPED")

@@ -33,17 +33,18 @@ const make = Effect.gen(function* () {
     return Effect.matchEffect(doors.at(worker.address)(request, stream), {
       onSuccess: (answer) => {
         const outcome = DoorOutcome.ofAnswer(worker, invocation, answer)
-        return isFailure(outcome) ? Effect.fail(outcome) : Effect.succeed(outcome)
+        if (!isFailure(outcome)) return Effect.succeed(outcome)
+        watch.lost(worker.id)
+        return Effect.fail(outcome)
       },
+      // What became of the worker only its Agent can tell.
       onFailure: (broken) => Effect.fail(DoorOutcome.ofBreak(worker, invocation, broken))
     })
   }
 
   /** Who tries another worker after this shall know what has become of all of them. */
-  const learn = ({ id }: Worker, failure: SendFailure): Effect.Effect<void> => {
-    watch.lost(id)
-    return failure._tag === "WorkerUnreachable" ? watch.refresh(id) : Effect.void
-  }
+  const learn = ({ id }: Worker, { _tag }: SendFailure): Effect.Effect<void> =>
+    _tag === "WorkerUnreachable" ? watch.refresh(id) : Effect.void
 
   return WorkerClient.of({
     ready: Effect.fnUntraced(function* (worker) {

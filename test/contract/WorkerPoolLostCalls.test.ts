@@ -1,0 +1,162 @@
+/** Calls whose end nobody saw, because the way to their engine broke: what becomes of their workers, and of later callers. */
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Layer, type Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { RuntimeUnavailable, WorkerExited } from "#domain/Failure"
+import type { FunctionSpec } from "#domain/FunctionSpec"
+import type { Worker } from "#domain/Worker"
+import { lostError } from "#domain/WorkerExit"
+import * as MemoryContainerRuntime from "#layers/memory/MemoryContainerRuntime"
+import * as MemoryWorkerClient from "#layers/memory/MemoryWorkerClient"
+import * as MemoryWorkers from "#layers/memory/MemoryWorkers"
+import { ContainerRuntime } from "#services/ContainerRuntime"
+import { WorkerClient } from "#services/WorkerClient"
+import type { WorkerPool } from "#services/WorkerPool"
+import { containers, gateway, hold, options, orders, owner, scaled, statusOf } from "#test/support/Pools"
+
+const callMs = 1_000
+/** How often the pools look at containers that cannot be adopted yet. */
+const lookMs = 500
+
+const functions = { orders: { effect: () => Effect.as(Effect.sleep(callMs), "ok") } }
+
+type Runtime = ContainerRuntime["Service"]
+
+const engine = (inTheWay: (runtime: Runtime) => Partial<Runtime>) =>
+  Layer.mergeAll(
+    Layer.effect(
+      ContainerRuntime,
+      Effect.map(ContainerRuntime, (runtime) => ({ ...runtime, ...inTheWay(runtime) }))
+    ).pipe(Layer.provide(MemoryContainerRuntime.layer())),
+    MemoryWorkerClient.layer
+  ).pipe(Layer.provideMerge(MemoryWorkers.layer(functions)))
+
+const withEngine = <A, E>(
+  test: Effect.Effect<A, E, ContainerRuntime | WorkerClient | Scope.Scope>,
+  inTheWay: (runtime: Runtime) => Partial<Runtime> = () => ({})
+) => test.pipe(Effect.scoped, Effect.provide(engine(inTheWay)))
+
+const lost = ({ functionName, id }: Worker) =>
+  new WorkerExited({
+    functionName,
+    containerId: id,
+    requestId: "r",
+    logTail: new Uint8Array(),
+    ...lostError("r", "the connection broke")
+  })
+
+/** Begins a call that runs on in its worker when the way there breaks, which is at once. */
+const lose = (pool: WorkerPool["Service"], spec: FunctionSpec) =>
+  Effect.gen(function* () {
+    const client = yield* WorkerClient
+    const worker = yield* pool.borrow(spec)
+    const invocation = {
+      requestId: "r",
+      functionName: spec.name,
+      traceId: "t",
+      invokedArn: "arn",
+      payload: Buffer.from("{}"),
+      clientContext: undefined,
+      wantsLogTail: false
+    }
+    yield* Effect.forkDetach(client.send(worker, invocation), { startImmediately: true })
+    return yield* lost(worker)
+  }).pipe(Effect.scoped, Effect.flip)
+
+const one = scaled({ maxCapacity: 1 })
+
+describe("A worker whose call was lost on the way", () => {
+  it.effect("is lent again when that call has ended, and not before", () =>
+    withEngine(
+      Effect.gen(function* () {
+        const { pool, within } = yield* gateway()
+        yield* lose(pool, one)
+        const [worker] = yield* containers
+        assert.deepInclude(yield* within(statusOf("orders")), { busy: 1, idle: 0, starting: 0 })
+        const caller = yield* within(hold(one))
+        yield* TestClock.adjust(lookMs)
+        assert.isFalse(yield* Deferred.isDone(caller.got))
+        yield* TestClock.adjust(callMs)
+        assert.strictEqual(yield* Deferred.await(caller.got), worker?.id)
+        yield* Deferred.succeed(caller.enough, undefined)
+        yield* Fiber.join(caller.fiber)
+        assert.deepInclude(yield* within(statusOf("orders")), { busy: 0, idle: 1 })
+      })
+    )
+  )
+
+  it.effect("is replaced when it is gone", () =>
+    withEngine(
+      Effect.gen(function* () {
+        const runtime = yield* ContainerRuntime
+        const { pool, within } = yield* gateway()
+        yield* lose(pool, one)
+        const [worker] = yield* containers
+        assert(worker !== undefined)
+        yield* runtime.destroy(worker.id, owner)
+        const caller = yield* within(hold(one))
+        yield* TestClock.adjust(lookMs)
+        assert.notStrictEqual(yield* Deferred.await(caller.got), worker.id)
+      })
+    )
+  )
+
+  it.effect("goes after its call when its function has changed meanwhile", () =>
+    withEngine(
+      Effect.gen(function* () {
+        const { pool } = yield* gateway()
+        yield* lose(pool, orders)
+        yield* pool.reconcile([{ ...orders, image: "orders:2" }])
+        yield* TestClock.adjust(lookMs)
+        assert.strictEqual((yield* containers).length, 1)
+        yield* TestClock.adjust(callMs)
+        assert.deepStrictEqual(yield* containers, [])
+      })
+    )
+  )
+
+  it.effect("does not count against its function", () =>
+    withEngine(
+      Effect.gen(function* () {
+        const { pool } = yield* gateway()
+        const many = scaled({ maxCapacity: 10 })
+        for (let call = 0; call <= options.breaker.threshold; call++) yield* lose(pool, many)
+        yield* Effect.scoped(pool.borrow(many))
+      })
+    )
+  )
+})
+
+describe("An engine that is away", () => {
+  it.effect("does not count against a function, which is called again as soon as it is back", () => {
+    let isAway = true
+    return withEngine(
+      Effect.gen(function* () {
+        const { pool } = yield* gateway()
+        for (let call = 0; call <= options.breaker.threshold; call++) {
+          assert.strictEqual((yield* Effect.flip(Effect.scoped(pool.borrow(orders))))._tag, "RuntimeUnavailable")
+        }
+        isAway = false
+        yield* Effect.scoped(pool.borrow(orders))
+      }),
+      (runtime) => ({
+        ensure: (spec, of) =>
+          isAway ? Effect.fail(new RuntimeUnavailable({ detail: "nobody answers" })) : runtime.ensure(spec, of),
+        isReachable: () => !isAway
+      })
+    )
+  })
+
+  it.effect("is another thing than one that answers and fails", () =>
+    withEngine(
+      Effect.gen(function* () {
+        const { pool } = yield* gateway()
+        for (let call = 0; call < options.breaker.threshold; call++) {
+          assert.strictEqual((yield* Effect.flip(Effect.scoped(pool.borrow(orders))))._tag, "RuntimeUnavailable")
+        }
+        assert.strictEqual((yield* Effect.flip(Effect.scoped(pool.borrow(orders))))._tag, "BreakerOpen")
+      }),
+      () => ({ ensure: () => Effect.fail(new RuntimeUnavailable({ detail: "the disk is full" })) })
+    )
+  )
+})
