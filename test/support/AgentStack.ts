@@ -55,10 +55,14 @@ export interface AgentStack {
   readonly gatewaySettings: (addresses: ReadonlyArray<string>, functions?: Functions) => BareServer.Environment
 }
 
+/** Another address of this machine, for what an Agent does not listen on itself. */
+export const elsewhere = "127.0.0.2"
+
 /** `esb certs` on a directory. */
 export const certs = (directory: string, ...flags: ReadonlyArray<string>) =>
-  Effect.map(Cli.esb(["certs", ...flags], { environment: { ESB_CERT_DIR: directory } }), ({ code, stderr }) =>
-    assert.strictEqual(code, 0, stderr)
+  Effect.map(
+    Cli.esb(["certs", "--san", elsewhere, ...flags], { environment: { ESB_CERT_DIR: directory } }),
+    ({ code, stderr }) => assert.strictEqual(code, 0, stderr)
   )
 
 const build = Effect.fnUntraced(function* (directory: string) {

@@ -17,7 +17,16 @@ export interface Wire {
   readonly attempts: () => number
 }
 
-export const make = Effect.fnUntraced(function* (port: number): Effect.fn.Return<Wire, never, Scope.Scope> {
+/** Where the wire begins: somewhere on the usual address, unless a client has to find it elsewhere. */
+export interface Beginning {
+  readonly host?: string
+  readonly port?: number
+}
+
+export const make = Effect.fnUntraced(function* (
+  port: number,
+  { host = "127.0.0.1", port: from = 0 }: Beginning = {}
+): Effect.fn.Return<Wire, never, Scope.Scope> {
   const sockets = new Set<Socket>()
   const clients = new Set<Socket>()
   const held: Array<() => void> = []
@@ -55,7 +64,7 @@ export const make = Effect.fnUntraced(function* (port: number): Effect.fn.Return
     for (const socket of sockets) socket.destroy()
   }
   const listening = Effect.callback<number>((resume) => {
-    server.listen(0, "127.0.0.1", () => resume(Effect.succeed((server.address() as AddressInfo).port)))
+    server.listen(from, host, () => resume(Effect.succeed((server.address() as AddressInfo).port)))
   })
   const at = yield* Effect.acquireRelease(listening, () =>
     Effect.sync(() => {
@@ -64,7 +73,7 @@ export const make = Effect.fnUntraced(function* (port: number): Effect.fn.Return
     })
   )
   return {
-    address: `127.0.0.1:${at}`,
+    address: `${host}:${at}`,
     freeze: () => void (frozen = true),
     thaw: () => {
       frozen = false
