@@ -84,13 +84,20 @@ export const bundle = async (root) => {
     bundle: true,
     format: "esm",
     platform: "node",
-    external: ["esbuild"],
+    // Native add-ons of ssh2, which dockerode brings, are optional: it asks for them and goes on without.
+    external: ["esbuild", "*.node"],
     sourcemap: "linked",
     sourcesContent: false,
     logLevel: "warning",
     define: { ESB_VERSION: JSON.stringify(versionOf(root)) }
   }
-  const onChosenNode = { ...shared, target: "node24", banner: { js: requireBanner } }
+  const onChosenNode = {
+    ...shared,
+    target: "node24",
+    banner: { js: requireBanner },
+    // Some bundled packages look for files beside themselves; modules have no `__dirname`.
+    define: { ...shared.define, __dirname: "import.meta.dirname" }
+  }
 
   try {
     await Promise.all([
