@@ -1,6 +1,6 @@
 /** What is special about workers that are child processes: their surroundings, their limits, and how they end. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
@@ -340,6 +340,23 @@ describe("the state directory", needsProc, () => {
       yield* within(1_000, () => !isAlive(far))
       assert.deepStrictEqual(readdirSync(join(stateDirectory, "workers")), [])
     })
+  )
+
+  it.live("belongs to one engine at a time, which keeps its workers when another one tries", () =>
+    Effect.gen(function* () {
+      const stateDirectory = ProcessWorkers.temporaryDirectory()
+      const context = yield* Layer.build(ProcessWorkers.layer({ stateDirectory }))
+      const runtime = Context.get(context, ContainerRuntime)
+      const { image } = yield* Context.get(context, ArtifactStore).put({
+        taskDirectory: samples("node"),
+        layerDirectories: []
+      })
+      const worker = yield* runtime.ensure(specOf(image, "index.echo"), OwnerId.make("first"))
+      yield* Context.get(context, WorkerClient).ready(worker)
+      const second = yield* Effect.flip(Layer.build(ProcessWorkers.layer({ stateDirectory })))
+      assert.include(second.message, `The workers in ${stateDirectory} belong to another Gateway or Agent`)
+      assert.deepInclude((yield* runtime.list(OwnerId.make("first")))[0], { status: "RUNNING", phase: "idle" })
+    }).pipe(Effect.scoped)
   )
 
   it.live("is cleared of everything that a run left whose launcher was killed as well", () =>

@@ -94,6 +94,8 @@ describe("A process", Processes.needsProc, () => {
       Effect.gen(function* () {
         const stack = yield* Stack.Running
         const { pid } = yield* served("brief")
+        // One that has not asked again would never get the call.
+        yield* eventually("the worker asks again", Stack.phases(stack, "brief"), (phases) => phases.join() === "idle")
         yield* Faults.freeze(pid)
         const { error, requestId } = yield* fault(Stack.invoke(stack, "brief", { ms: 0 }))
         assert.deepStrictEqual(error, {

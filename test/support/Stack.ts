@@ -183,6 +183,16 @@ export const pool = (stack: Stack, functionName: string) =>
     ...pools.find(({ function_name }) => function_name === functionName)
   }))
 
+/** What the workers of a function do, as `esb ps` shows it: `idle` is one that asks for its next call. */
+export const phases = (stack: Stack, functionName: string) =>
+  Effect.map(
+    page<{ readonly workers: ReadonlyArray<{ readonly functionName: string; readonly phase: string }> }>(
+      stack,
+      "/_esb/workers"
+    ),
+    ({ workers }) => workers.filter((worker) => worker.functionName === functionName).map(({ phase }) => phase)
+  )
+
 /** The lines of one call in the log store, in order. */
 export const logOf = (stack: Stack, requestId: string) =>
   Effect.map(ask(stack, { target: `/_esb/logs?request=${requestId}&limit=10000` }), ({ text }) =>

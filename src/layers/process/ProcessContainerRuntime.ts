@@ -20,6 +20,7 @@ import * as MemoryWatch from "./MemoryWatch.ts"
 import * as ProcessGroup from "./ProcessGroup.ts"
 import { defaults, type ProcessOptions, type ProcessPlaces, type ProcessSettings } from "./ProcessSettings.ts"
 import { groupsOf, type ProcessWorker } from "./ProcessWorker.ts"
+import * as StateHold from "./StateHold.ts"
 import * as WorkerCache from "./WorkerCache.ts"
 import * as WorkerDirectory from "./WorkerDirectory.ts"
 import * as WorkerLaunch from "./WorkerLaunch.ts"
@@ -38,6 +39,7 @@ const exitCodeOf = ({ exit }: ProcessWorker): number => {
 }
 
 const make = Effect.fnUntraced(function* (settings: ProcessSettings) {
+  yield* StateHold.hold(settings.stateDirectory)
   const artifacts = yield* ArtifactStore
   const api = yield* RuntimeApi
   const table = HostProcessTable.make()
@@ -289,7 +291,7 @@ const ownPath = Effect.orDie(Config.String("PATH").pipe(Config.withDefault("")))
 
 export const layer = (
   given: ProcessPlaces & Partial<ProcessOptions>
-): Layer.Layer<ContainerRuntime, never, ArtifactStore | RuntimeApi> =>
+): Layer.Layer<ContainerRuntime, StateHold.StateInUse, ArtifactStore | RuntimeApi> =>
   Layer.effect(
     ContainerRuntime,
     Effect.flatMap(ownPath, (path) => make({ ...defaults(path), ...given }))

@@ -6,7 +6,7 @@ import * as Access from "./Access.ts"
 import * as ConfigFiles from "./ConfigFiles.ts"
 import { inherited } from "./Environment.ts"
 import type { ServerOptions } from "./ServerProcess.ts"
-import * as ProcessIdentity from "./ProcessIdentity.ts"
+import * as Leftover from "./Leftover.ts"
 import { CommandFailed } from "./Refusal.ts"
 import * as RunFile from "./RunFile.ts"
 import * as ServerWords from "./ServerWords.ts"
@@ -60,22 +60,10 @@ export const explain = (failure: CommandFailed, { host, port }: UpSettings): Com
   return failure
 }
 
-/** How long a leftover may take to stop before it is killed. */
-const leftoverPatience = Duration.seconds(5)
-
-/** Ends a Gateway whose `esb up` was killed: two of them must not serve one home. */
+/** Ends a Gateway whose `esb up` was killed. */
 export const endLeftover = Effect.fnUntraced(function* (home: string) {
   const run = yield* RunFile.leftover(home)
   if (run === undefined) return
-  const signal = (name: NodeJS.Signals) =>
-    Effect.sync(() => {
-      if (ProcessIdentity.isAlive(run)) process.kill(run.pid, name)
-    })
-  yield* signal("SIGTERM")
-  yield* Effect.sleep("50 millis").pipe(
-    Effect.repeat({ while: () => ProcessIdentity.isAlive(run) }),
-    Effect.timeoutOption(leftoverPatience)
-  )
-  yield* signal("SIGKILL")
+  yield* Leftover.end(run)
   yield* RunFile.remove(home)
 })

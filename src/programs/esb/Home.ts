@@ -49,7 +49,17 @@ export const replaceFile = async (path: string, content: string, mode: number): 
 /** Files that only a state directory has. */
 const marks = ["credentials.json", "holder.json"]
 /** What is there when a start was broken off, or code was built and never started; other directories have such, too. */
-const beginnings = new Set([".gitignore", "config", "certs", "build", "artifacts", "sdk", "lock"])
+const beginnings = new Set([
+  ".gitignore",
+  "config",
+  "certs",
+  "build",
+  "artifacts",
+  "sdk",
+  "lock",
+  "workers",
+  "workers.lock"
+])
 
 /** Whether a directory is for something else than the state of a stack. */
 const isOthers = async (directory: string): Promise<boolean> => {

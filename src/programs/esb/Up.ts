@@ -44,6 +44,7 @@ export const up = Effect.fn("esb.up")(function* (flags: UpFlags, settings: UpSet
   yield* Home.make(home)
   yield* Home.hold(home)
   yield* GatewayLaunch.endLeftover(home)
+  yield* AgentLaunch.endLeftover(home)
   const access = yield* Access.make(home, settings)
   return yield* run({ ...flags, settings, voice, templatePath, home, access }).pipe(
     Effect.provide(Deployment.layer(home))

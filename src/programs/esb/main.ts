@@ -5,21 +5,15 @@
  */
 import { version } from "../Version.ts"
 import * as Output from "./Output.ts"
-import * as SuitableNode from "./SuitableNode.ts"
+import * as SuitableNode from "../SuitableNode.ts"
 
 const [first, ...others] = process.argv.slice(2)
 const isVersionOnly = others.length === 0 && (first === "--version" || first === "-v")
-const node = SuitableNode.find()
 
 Output.watch()
 
 if (isVersionOnly) {
   process.stdout.write(`esb ${version}\n`)
-} else if (node === undefined) {
-  process.stderr.write(`${SuitableNode.complaint}\n`)
-  process.exitCode = 1
-} else if (node === process.execPath) {
-  await import("./CommandLine.ts")
 } else {
-  SuitableNode.runOn(node)
+  await SuitableNode.start(() => import("./CommandLine.ts"))
 }

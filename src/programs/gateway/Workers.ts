@@ -10,6 +10,11 @@ import * as FileArtifactStore from "#layers/files/FileArtifactStore"
 import * as ProcessContainerRuntime from "#layers/process/ProcessContainerRuntime"
 import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
 import * as LocalWorkerClient from "#layers/runtime-api/LocalWorkerClient"
+import type { StateInUse } from "#layers/process/StateHold"
+import type { CertificateUnusable } from "#layers/x509/CertificateFiles"
+import type { ContainerRuntime } from "#services/ContainerRuntime"
+import type { LogSink } from "#services/LogSink"
+import type { WorkerClient } from "#services/WorkerClient"
 import type { GatewaySettings } from "./Settings.ts"
 
 /** `clients` lies beside the bundle that this file becomes a part of. */
@@ -52,7 +57,9 @@ const behindAgents = (values: GatewaySettings, owner: OwnerId, addresses: Readon
     )
   )
 
-export const layer = (values: GatewaySettings, home: string, owner: OwnerId) => {
+type Workers = Layer.Layer<ContainerRuntime | WorkerClient, CertificateUnusable | StateInUse, LogSink>
+
+export const layer = (values: GatewaySettings, home: string, owner: OwnerId): Workers => {
   const addresses = agentsOf(values)
   return addresses.length === 0 ? ownChildren(values, home) : behindAgents(values, owner, addresses)
 }

@@ -719,7 +719,8 @@ export const AgentService: GenService<{
    *
    * INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED; INTERNAL: the engine failed.
    * FAILED_PRECONDITION: the worker has no address yet.
-   * UNAVAILABLE: no byte of the event reached the function; it is safe to call another worker.
+   * UNAVAILABLE: with WorkerUnreachable in the trailer no byte of the event reached the function, and it is safe to call another
+   * worker; without it, as when a connection breaks or the Agent stops, nobody knows.
    * DEADLINE_EXCEEDED: `timeout_ms`, or the function's own timeout, has passed.
    * ABORTED: the function could not be initialised, or its worker ended during the call.
    * RESOURCE_EXHAUSTED: `payload` is larger than it may be, or the answer is larger than AGENT_INVOKE_MAX_RESPONSE_SIZE.

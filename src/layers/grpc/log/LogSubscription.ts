@@ -21,6 +21,9 @@ export interface SubscriptionLimits extends LogReading.ReadingLimits {
   readonly longestBackoffMs: number
 }
 
+/** Readings in a row that brought nothing: fewer come with every restart of an Agent. */
+const failuresUntilTold = 4
+
 const defaultLimits: SubscriptionLimits = {
   ...LogReading.defaultLimits,
   lookEveryMs: 200,
@@ -52,7 +55,10 @@ export const layerWith = (
           const origin = originOf(certificates.current(), address)
           const broken = yield* Effect.flip(LogReading.read(origin, connect, owner, journal, limits))
           failures = journal.bookmark === before ? failures + 1 : 0
-          yield* Effect.logDebug(`The log of the Agent ${agent.address} broke off: ${broken.detail}`)
+          const told = `The log of the Agent ${agent.address} broke off: ${broken.detail}`
+          yield* failures === failuresUntilTold
+            ? Effect.logWarning(`${told}; until it can be read, what workers write there is missing here`)
+            : Effect.logDebug(told)
           const longest = Math.min(limits.longestBackoffMs, limits.firstBackoffMs * 2 ** failures)
           yield* Effect.sleep(yield* Random.nextBetween(longest / 2, longest))
         }
