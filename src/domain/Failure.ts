@@ -137,12 +137,62 @@ export class RuntimeUnsupported extends Schema.TaggedError<RuntimeUnsupported>()
   }
 }
 
-/** The code of a function is not where its digest says. */
+/** The code of a function is not where its digest, or the reference of its image, says. */
 export class ArtifactNotFound extends Schema.TaggedError<ArtifactNotFound>()("ArtifactNotFound", {
-  image: Schema.String
+  image: Schema.String,
+  /** In whose words, where somebody else was asked for it. */
+  detail: Schema.optionalKey(Schema.String)
 }) {
   override get message() {
-    return `Artifact not found: ${this.image}`
+    return `Artifact not found: ${this.image}${this.detail === undefined ? "" : `: ${this.detail}`}`
+  }
+}
+
+/** The registry has no such image, or none for the platform that was asked for. */
+export class ImageNotFound extends Schema.TaggedError<ImageNotFound>()("ImageNotFound", {
+  /** As `host/repository:tag@digest`. */
+  reference: Schema.String,
+  /** `linux/arm64`, when the image is there for other platforms only. */
+  platform: Schema.optionalKey(Schema.String)
+}) {
+  override get message() {
+    return this.platform === undefined
+      ? `Image not found: ${this.reference}`
+      : `Image not found for ${this.platform}: ${this.reference}`
+  }
+}
+
+/** The registry wants credentials that it was not given, or refuses those that it got. */
+export class RegistryUnauthorized extends Schema.TaggedError<RegistryUnauthorized>()("RegistryUnauthorized", {
+  /** Host and port, as references name it. */
+  registry: Schema.String,
+  detail: Schema.String
+}) {
+  override get message() {
+    return `Registry ${this.registry} refuses access: ${this.detail}`
+  }
+}
+
+/** The registry could not be reached, did not answer in time, or answered what no registry may. */
+export class RegistryUnavailable extends Schema.TaggedError<RegistryUnavailable>()("RegistryUnavailable", {
+  registry: Schema.String,
+  detail: Schema.String,
+  cause: Schema.optionalKey(Cause)
+}) {
+  override get message() {
+    return `Registry ${this.registry} is unavailable: ${this.detail}`
+  }
+}
+
+/** What a registry holds under a digest has another one. */
+export class DigestMismatch extends Schema.TaggedError<DigestMismatch>()("DigestMismatch", {
+  reference: Schema.String,
+  expected: Schema.String,
+  /** Another digest, or the size that is not the one announced. */
+  actual: Schema.String
+}) {
+  override get message() {
+    return `Content of ${this.reference} is not ${this.expected} but ${this.actual}`
   }
 }
 
@@ -299,6 +349,10 @@ export const Failure = Schema.Union([
   RuntimeUnavailable,
   RuntimeUnsupported,
   ArtifactNotFound,
+  ImageNotFound,
+  RegistryUnauthorized,
+  RegistryUnavailable,
+  DigestMismatch,
   ContainerNotFound,
   NotOwner,
   WorkerUnreachable,
@@ -361,6 +415,10 @@ export const wire = {
   RuntimeUnavailable: { http: 503, grpc: "INTERNAL", aws: "EC2UnexpectedException" },
   RuntimeUnsupported: { http: 502, grpc: "INTERNAL", aws: "InvalidRuntimeException" },
   ArtifactNotFound: { http: 502, grpc: "INTERNAL", aws: "InvalidZipFileException" },
+  ImageNotFound: { http: 502, grpc: "INTERNAL", aws: "InvalidZipFileException" },
+  RegistryUnauthorized: { http: 502, grpc: "INTERNAL", aws: "EC2UnexpectedException" },
+  RegistryUnavailable: { http: 503, grpc: "INTERNAL", aws: "EC2UnexpectedException" },
+  DigestMismatch: { http: 502, grpc: "INTERNAL", aws: "InvalidZipFileException" },
   ContainerNotFound: { http: 404, grpc: "NOT_FOUND", aws: "ResourceNotFoundException" },
   NotOwner: { http: 403, grpc: "PERMISSION_DENIED", aws: "AccessDeniedException" },
   WorkerUnreachable: { http: 502, grpc: "UNAVAILABLE", aws: "ServiceException" },

@@ -90,8 +90,13 @@ const probes = {
   /** Asks gRPC servers what they are, by reflection; `path` is the command. */
   grpcurl: () =>
     commandNamed("ESB_GRPCURL", "grpcurl", "go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"),
+  /** A server of the S3 API that is nobody's here, lifecycle rules included; `path` is the command. */
+  minio: () =>
+    commandNamed("ESB_MINIO", "minio", "go install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"),
   /** A Docker daemon; `path` is the client. */
   docker: () => answering("docker", "version", "--format", "{{.Server.Version}}"),
+  /** A registry of images, as Debian packages the reference one; `path` is the program. */
+  registry: () => command("docker-registry", "apt-get install docker-registry"),
   /** A containerd daemon; `path` is the client. */
   containerd: () => answering("ctr", "version")
 } satisfies Record<string, () => Engine>
