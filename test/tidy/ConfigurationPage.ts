@@ -1,6 +1,8 @@
 /** docs/configuration.md as the settings of the programs say it. */
 import { settings as agent } from "#programs/agent/Settings"
 import { certificates } from "#programs/esb/CertificateSettings"
+import { images } from "#programs/esb/ImageSettings"
+import { registry } from "#programs/esb/RegistrySettings"
 import { settings as esb } from "#programs/esb/Settings"
 import { settings as gateway } from "#programs/gateway/Settings"
 import { settings as provisioner } from "#programs/provisioner/Settings"
@@ -11,7 +13,9 @@ const programs = [
   { title: "Agent", file: "dist/agent.js", settings: agent },
   { title: "Provisioner", file: "dist/provisioner.js", settings: provisioner },
   { title: "esb up", file: "dist/esb.js", settings: esb },
-  { title: "esb certs", file: "dist/esb.js certs", settings: certificates }
+  { title: "esb build", file: "dist/esb.js build", settings: images },
+  { title: "esb certs", file: "dist/esb.js certs", settings: certificates },
+  { title: "esb doctor", file: "dist/esb.js doctor", settings: registry }
 ]
 
 const code = (text: string) => `\`${text.replaceAll("|", "\\|")}\``

@@ -5,6 +5,7 @@ import { Effect, Exit } from "effect"
 import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { exitCode, presenter, report } from "../Program.ts"
 import { version } from "../Version.ts"
+import { build } from "./commands/Build.ts"
 import { certs } from "./commands/Certs.ts"
 import { deploy } from "./commands/Deploy.ts"
 import { doctor } from "./commands/Doctor.ts"
@@ -23,7 +24,7 @@ import * as Warnings from "./Warnings.ts"
 const esb = Command.make("esb").pipe(
   Command.withDescription("A Lambda that is yours: the AWS Lambda API on one machine you own"),
   Command.withSubcommands([
-    { group: "Run", commands: [up, deploy, init] },
+    { group: "Run", commands: [up, deploy, build, init] },
     { group: "Use", commands: [invoke, logs, ps, routes, events] },
     { group: "About", commands: [certs, doctor, versionCommand] }
   ]),

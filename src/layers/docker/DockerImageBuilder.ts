@@ -1,0 +1,152 @@
+/**
+ * Images made by a Docker Engine, with the builder that every engine has. A build ends with the request that asked for it, so
+ * that one that is interrupted, or takes too long, leaves no container behind.
+ */
+import { Effect, Layer } from "effect"
+import { createHash } from "node:crypto"
+import {
+  type BuiltImage,
+  ImageBuilder,
+  ImageBuildFailed,
+  ImageEngineUnreachable,
+  ImagePushFailed,
+  type ImageRequest,
+  type Progress
+} from "#services/ImageBuilder"
+import * as BuildContext from "./BuildContext.ts"
+import * as BuildLog from "./BuildLog.ts"
+import { DockerApi, hasStatus } from "./DockerApi.ts"
+import * as EngineMessages from "./EngineMessages.ts"
+
+const longestBuildMs = 1_800_000
+/** Of a pull or a push. */
+const longestTransferMs = 600_000
+
+/** All that decides what is in an image. `baseId` tells a base from another one that has its name later. */
+const fingerprintOf = ({ contextDigest, dockerfile, labels }: ImageRequest, baseId: string): string =>
+  createHash("sha256")
+    .update(JSON.stringify([dockerfile, contextDigest, baseId, labels]))
+    .digest("hex")
+
+/** A name without its tag, and the tag; a colon before the last slash belongs to a port. */
+const splitTag = (reference: string): readonly [name: string, tag: string] => {
+  const colon = reference.lastIndexOf(":")
+  return colon > reference.lastIndexOf("/")
+    ? [reference.slice(0, colon), reference.slice(colon + 1)]
+    : [reference, "latest"]
+}
+
+const make = Effect.gen(function* () {
+  const { call, engine } = yield* DockerApi
+
+  const find = (reference: string) =>
+    call(() => engine.getImage(reference).inspect()).pipe(Effect.catchIf(hasStatus(404), () => Effect.undefined))
+
+  /** Succeeds with the engine's complaint, if it has one. */
+  const transfer = (start: (abortSignal: AbortSignal) => Promise<NodeJS.ReadableStream>) =>
+    call(async (abortSignal) => EngineMessages.follow(await start(abortSignal), () => undefined), {
+      limitMs: longestTransferMs
+    })
+
+  const baseOf = Effect.fnUntraced(function* ({ base, baseAdvice, progress }: ImageRequest) {
+    const present = yield* find(base)
+    if (present !== undefined) return present.Id
+    progress(`pulling ${base}`)
+    // Of a name alone the engine would pull every tag.
+    const wanted = base.includes("@") ? base : splitTag(base).join(":")
+    const complaint = yield* transfer((abortSignal) => engine.pull(wanted, { abortSignal })).pipe(
+      Effect.catch(({ message }) => Effect.succeed(message))
+    )
+    const pulled = complaint === undefined ? yield* find(base) : undefined
+    if (pulled !== undefined) return pulled.Id
+    const why = complaint ?? "the engine does not have it afterwards"
+    return yield* Effect.fail({ message: `its base ${base} could not be pulled: ${why}; ${baseAdvice}` })
+  })
+
+  const run = Effect.fnUntraced(function* (request: ImageRequest, labels: Readonly<Record<string, string>>) {
+    const entries = yield* BuildContext.entries(request.dockerfile, request.context)
+    const log = BuildLog.make(request.progress)
+    let imageId = ""
+
+    const complaint = yield* call(
+      async (abortSignal) => {
+        const broken = new AbortController()
+        const archive = BuildContext.archive(entries).once("error", (cause) => broken.abort(cause))
+        const options = {
+          t: request.reference,
+          labels,
+          nocache: request.isFresh,
+          rm: true,
+          // Containers of a step that failed go, too.
+          forcerm: true,
+          abortSignal: AbortSignal.any([abortSignal, broken.signal])
+        }
+        try {
+          return await EngineMessages.follow(await engine.buildImage(archive, options), ({ aux, stream }) => {
+            log.take(stream ?? "")
+            imageId = aux?.ID ?? imageId
+          })
+        } catch (cause) {
+          throw broken.signal.aborted ? broken.signal.reason : cause
+        } finally {
+          archive.destroy()
+        }
+      },
+      { limitMs: longestBuildMs, repeatable: false }
+    )
+    return complaint === undefined ? imageId : yield* Effect.fail({ message: log.explain(complaint) })
+  })
+
+  /** Its name went to another image; it stays when a container or another name needs it. */
+  const removeUnnamed = (imageId: string) =>
+    find(imageId).pipe(
+      Effect.flatMap((left) =>
+        left === undefined || (left.RepoTags ?? []).length > 0
+          ? Effect.void
+          : call((abortSignal) => engine.getImage(imageId).remove({ abortSignal }))
+      ),
+      // Room on a disk, and nothing that the new image depends on.
+      Effect.ignore
+    )
+
+  const build = Effect.fn("DockerImageBuilder.build")(
+    function* (request: ImageRequest) {
+      const baseId = yield* baseOf(request)
+      const fingerprint = fingerprintOf(request, baseId)
+      const present = yield* find(request.reference)
+      if (!request.isFresh && present?.Config.Labels?.[request.fingerprintLabel] === fingerprint) {
+        const unchanged: BuiltImage = { outcome: "unchanged", imageId: present.Id }
+        return unchanged
+      }
+      const imageId = yield* run(request, { ...request.labels, [request.fingerprintLabel]: fingerprint })
+      if (present !== undefined && present.Id !== imageId) yield* removeUnnamed(present.Id)
+      const built: BuiltImage = { outcome: "built", imageId }
+      return built
+    },
+    (effect, { reference }) =>
+      Effect.mapError(effect, ({ message }) => new ImageBuildFailed({ reference, detail: message }))
+  )
+
+  const push = Effect.fn("DockerImageBuilder.push")(
+    function* (reference: string, progress: Progress) {
+      const [name, tag] = splitTag(reference)
+      progress(`pushing ${reference}`)
+      const complaint = yield* transfer((abortSignal) =>
+        // Without any credentials the engine asks for some; empty ones are those of a registry that wants none.
+        engine.getImage(name).push({ tag, abortSignal, authconfig: { username: "", password: "", serveraddress: "" } })
+      )
+      if (complaint !== undefined) return yield* Effect.fail({ message: complaint })
+    },
+    (effect, reference) => Effect.mapError(effect, ({ message }) => new ImagePushFailed({ reference, detail: message }))
+  )
+
+  yield* call(() => engine.ping())
+  return { build, push }
+})
+
+/** Fails when no engine answers. `told` is how a reader knows the engine: `unix:///var/run/docker.sock`. */
+export const layer = (told: string): Layer.Layer<ImageBuilder, ImageEngineUnreachable, DockerApi> =>
+  Layer.effect(
+    ImageBuilder,
+    Effect.mapError(make, ({ message }) => new ImageEngineUnreachable({ engine: told, detail: message }))
+  )

@@ -1,0 +1,64 @@
+/** From the kept code of a zip function to its image. */
+import { Effect } from "effect"
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import * as Dockerfile from "#domain/Dockerfile"
+import * as FunctionImage from "#domain/FunctionImage"
+import type { StackFunction } from "#domain/Stack"
+import { type Artifact, ArtifactStore } from "#services/ArtifactStore"
+import { ImageBuilder, ImageBuildFailed, type Progress } from "#services/ImageBuilder"
+import type { CodeRequest } from "./FunctionCode.ts"
+
+export interface ImageOptions {
+  readonly naming: FunctionImage.ImageNaming
+  readonly isFresh: boolean
+  /** The image of a site that takes the place of a runtime's public base. */
+  readonly baseFor: (runtime: string) => string | undefined
+}
+
+interface FunctionImageRequest {
+  readonly name: StackFunction["name"]
+  readonly code: CodeRequest["code"]
+  /** `artifact:sha256:…` */
+  readonly artifact: string
+  readonly progress: Progress
+}
+
+/** Where AWS looks for the program of a `provided` runtime, the function's own first. */
+const bootstrapOf = ({ optDirectory, taskDirectory }: Artifact): "task" | "opt" | undefined => {
+  if (existsSync(join(taskDirectory, "bootstrap"))) return "task"
+  return optDirectory !== undefined && existsSync(join(optDirectory, "bootstrap")) ? "opt" : undefined
+}
+
+export const make = Effect.fnUntraced(function* ({ baseFor, isFresh, naming }: ImageOptions) {
+  const store = yield* ArtifactStore
+  const builder = yield* ImageBuilder
+  const { identity, registry } = naming
+
+  /** Builds the image where it is not there yet, and sees to it that the registry has it. */
+  return Effect.fnUntraced(function* ({ artifact: image, code, name, progress }: FunctionImageRequest) {
+    const { handler, runtime } = code
+    const artifact = yield* store.find(image)
+    const { optDirectory, taskDirectory } = artifact
+    const base = baseFor(runtime) ?? Dockerfile.publicBase(runtime) ?? ""
+    const hasLayers = optDirectory !== undefined
+    const reference = FunctionImage.reference(naming, name)
+    const dockerfile = yield* Effect.fromResult(
+      Dockerfile.make({ runtime, handler, base, hasLayers, bootstrap: bootstrapOf(artifact) })
+    ).pipe(Effect.mapError(({ message }) => new ImageBuildFailed({ reference, detail: message })))
+    const { outcome } = yield* builder.build({
+      reference,
+      base,
+      baseAdvice: `name an image of your own with ${Dockerfile.baseVariable(runtime)}`,
+      dockerfile,
+      context: { task: taskDirectory, ...(hasLayers ? { opt: optDirectory } : {}) },
+      contextDigest: image,
+      labels: FunctionImage.labels(identity),
+      fingerprintLabel: FunctionImage.fingerprintLabel(identity),
+      isFresh,
+      progress
+    })
+    if (registry !== undefined) yield* builder.push(reference, progress)
+    return { reference, outcome }
+  })
+})
