@@ -69,7 +69,7 @@ export const resolve = (sources: BrandSources, environment: string): Result.Resu
 export const environmentPrefix = (identity: StackIdentity): string => identity.brand.toUpperCase().replaceAll("-", "_")
 
 /** The labels that mark a container as one of this stack's workers, whoever owns it. */
-const selectorLabels = (identity: StackIdentity): Readonly<Record<string, string>> => ({
+export const selectorLabels = (identity: StackIdentity): Readonly<Record<string, string>> => ({
   created_by: `${identity.brand}-agent`,
   [`${identity.brand}_env`]: identity.environment,
   [`com.${identity.brand}.kind`]: "function"

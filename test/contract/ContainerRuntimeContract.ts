@@ -22,6 +22,8 @@ export interface Capabilities {
   readonly seesCalls?: boolean
   /** A call whose caller leaves runs to its end, and its worker takes others. Otherwise the worker is spoilt. */
   readonly detaches?: boolean
+  /** It runs code from artifacts. One that runs images only refuses them by name. */
+  readonly artifacts?: boolean
 }
 
 const mine = OwnerId.make("gateway-mine")
@@ -70,7 +72,7 @@ const ready = Effect.fnUntraced(function* () {
 export const suite = (
   name: string,
   layer: Layer.Layer<ContainerRuntime | WorkerClient | WorkerFaults | WorkerFunctions, unknown>,
-  { detaches = false, measures, protocol = "runtime-api", seesCalls = true }: Capabilities
+  { artifacts = true, detaches = false, measures, protocol = "runtime-api", seesCalls = true }: Capabilities
 ) => {
   /** Waits until the worker has the call that was just sent. */
   const busy = (worker: Worker) => (seesCalls ? until(worker, (state) => state?.phase === "busy") : Effect.sleep(500))
@@ -81,7 +83,7 @@ export const suite = (
         const { runtime, spec, worker } = yield* ready()
         const other = yield* runtime.ensure(spec("echo"), mine)
         assert.notStrictEqual(other.id, worker.id)
-        assert.match(worker.name, new RegExp(`^esb-test-${worker.functionName}-[0-9a-f]{8}$`))
+        assert.match(worker.name, new RegExp(`^esb-test(-[0-9a-f]{8})?-${worker.functionName}-[0-9a-f]{8}$`))
         assert.deepInclude(worker, { owner: mine, specHash: spec("echo").specHash, protocol })
         assert.isAtMost(Math.abs(worker.createdAtUnixSeconds - Date.now() / 1_000), 5)
         yield* runtime.destroy(other.id, mine)
@@ -100,13 +102,15 @@ export const suite = (
       })
     )
 
-    it.effect("refuses an artifact that is not there", () =>
+    const anArtifact = artifacts ? "refuses an artifact that is not there" : "refuses an artifact by name"
+    it.effect(anArtifact, () =>
       Effect.gen(function* () {
         const runtime = yield* ContainerRuntime
         const { spec } = yield* WorkerFunctions
         const gone = { ...spec("echo"), functionName: "gone", image: `artifact:sha256:${"f".repeat(64)}` }
         const failure = yield* Effect.flip(runtime.ensure(gone as ReturnType<typeof spec>, mine))
-        assert.strictEqual(failure._tag, "ArtifactNotFound")
+        assert.strictEqual(failure._tag, artifacts ? "ArtifactNotFound" : "RuntimeUnsupported")
+        assert.include(failure.message, gone.image)
       })
     )
 

@@ -83,3 +83,16 @@ export const knock = async ({ port }) => {
 
 /** Uses a module that only a layer has. */
 export const greet = async ({ name }) => createRequire(import.meta.url)("greeting").hello(name)
+
+/** How many bytes come back from a place in the network, up to the first. */
+export const visit = ({ host, port, path }) =>
+  new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: 1_500 })
+    const end = (bytes) => {
+      socket.destroy()
+      resolve({ bytes })
+    }
+    socket.on("connect", () => socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`))
+    socket.on("data", () => end(1))
+    for (const event of ["close", "error", "timeout"]) socket.on(event, () => end(0))
+  })

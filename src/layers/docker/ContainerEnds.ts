@@ -1,0 +1,45 @@
+/** How containers end: noticed by the engine's events, looked up once, and told to their doors when their output is read. */
+import { Deferred, Effect } from "effect"
+import { DockerApi, type EngineFailure, hasStatus } from "./DockerApi.ts"
+import type { DockerSettings } from "./DockerSettings.ts"
+import { type Container, exitStatus } from "./DockerWorker.ts"
+
+/** The engine writes when it happened; a container that never ran has the year one there. */
+const unixSeconds = (text: string): number => {
+  const at = Math.floor(Date.parse(text) / 1_000)
+  return at > 0 ? at : Math.floor(Date.now() / 1_000)
+}
+
+export const make = Effect.fnUntraced(function* ({ lastOutputMs }: DockerSettings) {
+  const { call, engine } = yield* DockerApi
+
+  const record = (container: Container, code: number, outOfMemory: boolean, atUnixSeconds: number) =>
+    Effect.gen(function* () {
+      yield* Effect.timeoutOption(Deferred.await(container.outputEnded), lastOutputMs)
+      if (container.exit !== undefined) return
+      const status = exitStatus(code, outOfMemory)
+      container.exit = { status, code, atUnixSeconds }
+      container.door.exited(status)
+    })
+
+  /** Looks whether the container has ended. One that the engine does not know any more was removed by a stranger. */
+  const look = (container: Container): Effect.Effect<void, EngineFailure> =>
+    Effect.suspend(() => {
+      if (container.exit !== undefined || container.isRemoved) return Effect.void
+      return call((abortSignal) => engine.getContainer(container.name).inspect({ abortSignal })).pipe(
+        Effect.flatMap(({ State: { ExitCode, FinishedAt, OOMKilled, Status } }) =>
+          Status === "exited" || Status === "dead"
+            ? record(container, ExitCode, OOMKilled, unixSeconds(FinishedAt))
+            : Effect.void
+        ),
+        Effect.catchIf(hasStatus(404), () =>
+          // Not one that is only being made, or that we remove ourselves.
+          container.engineId === undefined || container.isRemoved
+            ? Effect.void
+            : record(container, 137, false, Math.floor(Date.now() / 1_000))
+        )
+      )
+    })
+
+  return { look }
+})

@@ -1,0 +1,135 @@
+/** How a container comes up, step by step; whatever fails or is interrupted, what was made so far goes with the scope. */
+import { Deferred, Effect, Option, Redacted, Schedule, type Scope, Semaphore } from "effect"
+import { RuntimeUnavailable } from "#domain/Failure"
+import type { OwnerId, WorkerSpec } from "#domain/Worker"
+import type { WorkerSettings } from "#domain/WorkerSettings"
+import type { Door } from "#services/RuntimeApi"
+import * as CgroupFiles from "./CgroupFiles.ts"
+import type * as ContainerEnds from "./ContainerEnds.ts"
+import type { ContainerImage } from "./ContainerImages.ts"
+import * as ContainerOptions from "./ContainerOptions.ts"
+import * as ContainerOutput from "./ContainerOutput.ts"
+import { DockerApi, type EngineFailure, hasStatus } from "./DockerApi.ts"
+import type { DockerSettings } from "./DockerSettings.ts"
+import type { Container } from "./DockerWorker.ts"
+import { WorkersNetwork } from "./WorkersNetwork.ts"
+
+export interface Start {
+  readonly name: string
+  readonly spec: WorkerSpec
+  readonly owner: OwnerId
+  readonly image: ContainerImage
+  readonly settings: WorkerSettings
+  readonly door: Door
+}
+
+/** Another request removes it already. */
+const isBeingRemoved = hasStatus(409)
+const removalEveryMs = 50
+const removalTries = 100
+
+export const make = Effect.fnUntraced(function* (
+  settings: DockerSettings,
+  ends: Effect.Success<ReturnType<typeof ContainerEnds.make>>
+) {
+  const { call, engine } = yield* DockerApi
+  const network = yield* WorkersNetwork
+  const output = yield* ContainerOutput.make(settings)
+  const starting = Semaphore.makeUnsafe(settings.parallelStarts)
+  const removing = Semaphore.makeUnsafe(settings.parallelRemovals)
+
+  /** Gone when this returns, with everything the engine made for it. */
+  const remove = (name: string): Effect.Effect<void, EngineFailure> =>
+    call((abortSignal) => engine.getContainer(name).remove({ force: true, v: true, abortSignal })).pipe(
+      removing.withPermit,
+      Effect.asVoid,
+      Effect.retry({
+        times: removalTries,
+        schedule: Schedule.spaced(removalEveryMs),
+        while: isBeingRemoved
+      }),
+      // Gone is gone.
+      Effect.catchIf(hasStatus(404), () => Effect.void)
+    )
+
+  const removeOnce = (container: Container): Effect.Effect<void, EngineFailure> =>
+    Effect.suspend(() =>
+      container.isRemoved
+        ? Effect.void
+        : Effect.andThen(
+            remove(container.name),
+            Effect.sync(() => {
+              container.isRemoved = true
+            })
+          )
+    )
+
+  /** Not interrupted half-way: a container that is made after it was removed would stay for ever. */
+  const create = (start: Start, container: Container): Effect.Effect<void, EngineFailure, Scope.Scope> => {
+    const { door, name, settings: worker } = start
+    const options = ContainerOptions.make({
+      ...start,
+      identity: settings.identity,
+      memoryMiB: worker.memoryMiB,
+      network: network.name,
+      door: { endpoint: door.endpoint, token: Redacted.value(door.token) }
+    })
+    return Effect.acquireRelease(
+      call((abortSignal) => engine.createContainer({ ...options, abortSignal }), { repeatable: false }).pipe(
+        Effect.tapError(() => Effect.ignore(remove(name), { log: "Warn" })),
+        Effect.map(({ id }) => {
+          container.engineId = id
+        })
+      ),
+      // What cannot be removed now is collected later.
+      () => Effect.ignore(removeOnce(container), { log: "Warn" })
+    )
+  }
+
+  /** Where it is in the workers' network. One that has ended already is nowhere, and its door has been told. */
+  const locate = Effect.fnUntraced(function* (container: Container) {
+    for (let tried = 1; ; tried++) {
+      const { NetworkSettings, State } = yield* call((abortSignal) =>
+        engine.getContainer(container.name).inspect({ abortSignal })
+      )
+      if (!State.Running) {
+        yield* ends.look(container)
+        return ""
+      }
+      const address = NetworkSettings.Networks[network.name]?.IPAddress ?? ""
+      if (address !== "") {
+        const files = yield* CgroupFiles.find(State.Pid, container.engineId ?? container.name)
+        container.cgroup = Option.getOrUndefined(files)
+        return address
+      }
+      if (tried === settings.addressTries) {
+        const detail = `container ${container.name} has no address in ${network.name} after ${tried} looks`
+        return yield* new RuntimeUnavailable({ detail })
+      }
+      yield* Effect.sleep(settings.addressEveryMs)
+    }
+  })
+
+  /** Runs when this returns, or has ended; its address is the one that its door admits. */
+  const bringUp = Effect.fnUntraced(function* (start: Start, register: (container: Container) => void) {
+    const container: Container = {
+      name: start.name,
+      door: start.door,
+      engineId: undefined,
+      cgroup: undefined,
+      outputEnded: yield* Deferred.make<void>(),
+      exit: undefined,
+      isRemoved: false
+    }
+    yield* create(start, container)
+    register(container)
+    yield* output.capture(container)
+    // A start that was heard of twice is one start: the engine says 304.
+    yield* starting.withPermit(call((abortSignal) => engine.getContainer(start.name).start({ abortSignal })))
+    const address = yield* locate(container)
+    if (address !== "") start.door.admit(address)
+    return { container, address }
+  })
+
+  return { bringUp, remove, removeOnce }
+})

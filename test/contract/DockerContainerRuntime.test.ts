@@ -1,0 +1,241 @@
+/** What containers of a Docker Engine promise beyond every other engine's workers. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { readdirSync } from "node:fs"
+import { OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
+import { DockerApi } from "#layers/docker/DockerApi"
+import { WorkersNetwork } from "#layers/docker/WorkersNetwork"
+import { ContainerRuntime } from "#services/ContainerRuntime"
+import { WorkerClient } from "#services/WorkerClient"
+import * as DockerWorkers from "#test/support/DockerWorkers"
+import { needs } from "#test/support/Engines"
+import { eventually } from "#test/support/Eventually"
+import * as FunctionImage from "#test/support/FunctionImage"
+import * as RecordedLog from "#test/support/RecordedLog"
+import { type Asked, specOf, WorkerFunctions } from "#test/support/WorkerFunctions"
+import { call } from "./ContainerRuntimeContract.ts"
+
+const mine = OwnerId.make("gateway-mine")
+
+const functionNamed = (handler: string, asked?: Asked) =>
+  Effect.map(
+    Effect.promise(() => FunctionImage.reference()),
+    (image) => specOf(image, `index.${handler}`, asked)
+  )
+
+const started = Effect.fnUntraced(function* (spec: WorkerSpec) {
+  const runtime = yield* ContainerRuntime
+  const client = yield* WorkerClient
+  const worker = yield* Effect.acquireRelease(runtime.ensure(spec, mine), ({ id }) =>
+    Effect.orDie(runtime.destroy(id, mine))
+  )
+  yield* client.ready(worker)
+  return worker
+})
+
+const answerOf = Effect.fnUntraced(function* (worker: Worker, event: unknown) {
+  const client = yield* WorkerClient
+  const result = yield* client.send(worker, call(worker, event))
+  return JSON.parse(Buffer.from(result.payload).toString()) as unknown
+})
+
+/** What the engine has of a stack: names of containers, and whether there is a network. */
+const leftOf = Effect.fnUntraced(function* (stack: string) {
+  const { call, engine } = yield* DockerApi
+  const containers = yield* call(() => engine.listContainers({ all: true, filters: { label: [`esb_env=${stack}`] } }))
+  const networks = yield* call(() => engine.listNetworks({ filters: { name: [`esb-${stack}`] } }))
+  return { containers: containers.flatMap(({ Names }) => Names), networks: networks.map(({ Name }) => Name) }
+})
+
+/** What a shell in the container of a worker says, which has the worker's rights. */
+const inside = Effect.fnUntraced(function* (worker: Worker, command: string) {
+  const { call, engine } = yield* DockerApi
+  const exec = yield* call(() =>
+    engine.getContainer(worker.name).exec({ Cmd: ["sh", "-c", `${command} 2>&1`], AttachStdout: true, Tty: true })
+  )
+  const stream = yield* call(() => exec.start({ Tty: true }))
+  return yield* Effect.promise(async () => {
+    let said = ""
+    for await (const chunk of stream) said += String(chunk)
+    return said.trim()
+  })
+})
+
+const openFiles = (): number => readdirSync("/proc/self/fd").length
+
+describe("containers of a Docker Engine", { ...needs("docker"), timeout: 60_000 }, () => {
+  it.live("are refused for an image, or a tag, that nobody has, and leave nothing", () => {
+    const stack = DockerWorkers.freshStack()
+    return Effect.gen(function* () {
+      const image = yield* Effect.promise(() => FunctionImage.reference())
+      const [repository = ""] = image.split(":")
+      const runtime = yield* ContainerRuntime
+      for (const missing of ["esb-test/nobody-has-this:1", `${repository}:no-such-tag`]) {
+        const failure = yield* Effect.flip(runtime.ensure(specOf(missing, "index.echo"), mine))
+        assert.strictEqual(failure._tag, "ArtifactNotFound")
+        assert.include(failure.message, missing)
+      }
+      assert.deepStrictEqual((yield* leftOf(stack)).containers, [])
+    }).pipe(Effect.provide(DockerWorkers.layer({ stack, docker: { pullPolicy: "never" } })))
+  })
+
+  it.live("leave nothing when their start fails, and say why", () => {
+    const stack = DockerWorkers.freshStack()
+    return Effect.gen(function* () {
+      const runtime = yield* ContainerRuntime
+      // Less than the engine gives any container.
+      const failure = yield* Effect.flip(runtime.ensure(yield* functionNamed("echo", { memoryMiB: 1 }), mine))
+      assert.strictEqual(failure._tag, "RuntimeUnavailable")
+      assert.match(failure.message, /memory/i)
+      assert.deepStrictEqual((yield* leftOf(stack)).containers, [])
+    }).pipe(Effect.provide(DockerWorkers.layer({ stack })))
+  })
+
+  it.live("tell whose runtime ended at once as a failed start", () =>
+    Effect.gen(function* () {
+      const runtime = yield* ContainerRuntime
+      const client = yield* WorkerClient
+      const worker = yield* runtime.ensure(yield* functionNamed("nobody"), mine)
+      const failure = yield* Effect.flip(client.ready(worker))
+      assert.strictEqual(failure._tag, "InitFailed")
+      yield* eventually("the worker is stopped", runtime.list(mine), ([state]) => state?.status === "STOPPED")
+      yield* runtime.destroy(worker.id, mine)
+    }).pipe(Effect.provide(DockerWorkers.layer()))
+  )
+
+  it.live("are killed when they take more memory than they have, and the caller is told so", () =>
+    Effect.gen(function* () {
+      const client = yield* WorkerClient
+      const runtime = yield* ContainerRuntime
+      const worker = yield* started(yield* functionNamed("hoard", { memoryMiB: 128 }))
+      const failure = yield* Effect.flip(client.send(worker, call(worker, { megabytes: 400 })))
+      assert.strictEqual(failure._tag, "WorkerExited")
+      assert.include(Buffer.from((failure as { payload: Uint8Array }).payload).toString(), "Runtime.OutOfMemory")
+      assert.deepInclude(yield* runtime.metrics(worker.id, mine), { status: "STOPPED", oomEvents: 1, exitCode: 137 })
+    }).pipe(Effect.scoped, Effect.provide(DockerWorkers.layer()))
+  )
+
+  it.live("hand what their function writes to the log", () => {
+    const log = RecordedLog.make()
+    return Effect.gen(function* () {
+      const worker = yield* started(yield* functionNamed("talk"))
+      yield* answerOf(worker, { lines: 3, width: 20 })
+      yield* eventually(
+        "three lines",
+        Effect.sync(() => log.records.filter(({ message }) => message.includes("x".repeat(20))).length),
+        (count) => count === 3
+      )
+    }).pipe(Effect.scoped, Effect.provide(DockerWorkers.layer({ log })))
+  })
+
+  it.live("have no rights but to run, and nowhere to write but /tmp", () =>
+    Effect.gen(function* () {
+      const worker = yield* started(yield* functionNamed("echo"))
+      assert.strictEqual(yield* inside(worker, "id -u"), "993")
+      const status = yield* inside(worker, "cat /proc/1/status")
+      assert.match(status, /^CapEff:\s+0+\s*$/m)
+      assert.match(status, /^CapBnd:\s+0+\s*$/m)
+      assert.match(status, /^NoNewPrivs:\s+1\s*$/m)
+      assert.match(status, /^Seccomp:\s+2\s*$/m)
+      assert.match(yield* inside(worker, "touch /var/task/mine"), /Read-only file system/)
+      assert.strictEqual(yield* inside(worker, "touch /tmp/mine && ls /tmp"), "mine")
+      const { call, engine } = yield* DockerApi
+      const { HostConfig } = yield* call(() => engine.getContainer(worker.name).inspect())
+      assert.deepInclude(HostConfig, { Memory: 256 * 1_048_576, MemorySwap: 256 * 1_048_576, PidsLimit: 1_024 })
+      assert.isAbove(HostConfig.CpuShares ?? 0, 100)
+      assert.isUndefined(HostConfig.Binds ?? undefined)
+    }).pipe(Effect.scoped, Effect.provide(DockerWorkers.layer()))
+  )
+
+  it.live("run as root where the function insists, and even then without its powers", () =>
+    Effect.gen(function* () {
+      const worker = yield* started(yield* functionNamed("echo", { environment: { RUN_AS_ROOT: "1" } }))
+      assert.strictEqual(yield* inside(worker, "id -u"), "0")
+      assert.match(yield* inside(worker, "cat /proc/1/status"), /^CapEff:\s+0+\s*$/m)
+    }).pipe(Effect.scoped, Effect.provide(DockerWorkers.layer()))
+  )
+
+  it.live("get a byte back from their own door, and from no other worker and no other worker's door", () =>
+    Effect.gen(function* () {
+      const spec = yield* functionNamed("visit")
+      const [one, other] = yield* Effect.all([started(spec), started(spec)])
+      const { call, engine } = yield* DockerApi
+      const { name } = yield* WorkersNetwork
+      const { NetworkSettings } = yield* call(() => engine.getContainer(other.name).inspect())
+      const neighbour = NetworkSettings.Networks[name]?.IPAddress ?? ""
+      const visit = (host: string, port: number) => answerOf(one, { host, port, path: "/2018-06-01/runtime/nothing" })
+      assert.deepStrictEqual(yield* visit(one.address.host, one.address.port), { bytes: 1 })
+      assert.deepStrictEqual(yield* visit(other.address.host, other.address.port), { bytes: 0 })
+      assert.match(neighbour, /^\d+\.\d+\.\d+\.\d+$/)
+      assert.deepStrictEqual(yield* visit(neighbour, 8_080), { bytes: 0 })
+    }).pipe(Effect.scoped, Effect.provide(DockerWorkers.layer()))
+  )
+
+  it.live("of two stacks on one engine do not see each other, and are collected by nobody else", () => {
+    const theirs = DockerWorkers.layer()
+    return Effect.gen(function* () {
+      const worker = yield* started(yield* functionNamed("echo"))
+      yield* Effect.gen(function* () {
+        const runtime = yield* ContainerRuntime
+        assert.deepStrictEqual(yield* runtime.list(mine), [])
+        assert.strictEqual(yield* runtime.gc(() => true), 0)
+        assert.strictEqual((yield* Effect.flip(runtime.suspend(worker.id, mine)))._tag, "ContainerNotFound")
+        yield* runtime.destroy(worker.id, mine)
+      }).pipe(Effect.provide(theirs))
+      assert.deepStrictEqual(yield* answerOf(worker, { still: "here" }), { still: "here" })
+    }).pipe(Effect.scoped, Effect.provide(DockerWorkers.layer()))
+  })
+
+  it.live("that an earlier run has left are removed by the next, and those that appear later by the collection", () => {
+    const stack = DockerWorkers.freshStack()
+    const orphan = Effect.gen(function* () {
+      const { call, engine } = yield* DockerApi
+      const image = yield* Effect.promise(() => FunctionImage.reference())
+      const labels = { created_by: "esb-agent", esb_env: stack, "com.esb.kind": "function" }
+      return yield* call(() =>
+        engine.createContainer({ Image: image, Labels: labels, HostConfig: { NetworkMode: "none" } })
+      )
+    })
+    return Effect.gen(function* () {
+      yield* orphan
+      yield* Effect.gen(function* () {
+        const runtime = yield* ContainerRuntime
+        assert.deepStrictEqual((yield* leftOf(stack)).containers, [])
+        const worker = yield* started(yield* functionNamed("echo"))
+        yield* orphan
+        assert.strictEqual(yield* runtime.gc(() => false), 1)
+        assert.deepStrictEqual((yield* leftOf(stack)).containers, [`/${worker.name}`])
+      }).pipe(Effect.scoped, Effect.provide(DockerWorkers.layer({ stack })))
+    }).pipe(Effect.provide(DockerWorkers.engine))
+  })
+
+  it.live("leave no container, network, socket or file descriptor behind when their stack ends", () =>
+    Effect.gen(function* () {
+      const stack = DockerWorkers.freshStack()
+      const spec = yield* functionNamed("echo")
+      const before = openFiles()
+      yield* Effect.gen(function* () {
+        const runtime = yield* ContainerRuntime
+        const client = yield* WorkerClient
+        const workers = yield* Effect.forEach([1, 2, 3], () => runtime.ensure(spec, mine), { concurrency: 3 })
+        yield* Effect.forEach(workers, (worker) => client.ready(worker), { concurrency: 3 })
+        // One that nobody waits for any more.
+        const late = yield* Effect.forkChild(runtime.ensure(spec, mine))
+        yield* Effect.sleep(100)
+        yield* Fiber.interrupt(late)
+      }).pipe(Effect.provide(DockerWorkers.layer({ stack })))
+      const left = yield* leftOf(stack).pipe(Effect.provide(DockerWorkers.engine))
+      assert.deepStrictEqual(left, { containers: [], networks: [] })
+      yield* eventually("open files", Effect.sync(openFiles), (count) => count <= before)
+    })
+  )
+
+  it.live("start from the image that is here when it should be fetched first and cannot be", () =>
+    Effect.gen(function* () {
+      const { spec } = yield* WorkerFunctions
+      // Nobody serves this image but the engine itself.
+      const worker = yield* started(spec("echo"))
+      assert.deepStrictEqual(yield* answerOf(worker, { n: 1 }), { n: 1 })
+    }).pipe(Effect.scoped, Effect.provide(DockerWorkers.layer({ docker: { pullPolicy: "always" } })))
+  )
+})

@@ -1,0 +1,72 @@
+/** The Docker engine with everything it needs, under names that no other run of tests has. */
+import { Effect, Layer, References } from "effect"
+import { randomBytes } from "node:crypto"
+import type { Worker } from "#domain/Worker"
+import { DockerApi, type EngineAddress } from "#layers/docker/DockerApi"
+import * as Docker from "#layers/docker/DockerApi"
+import * as DockerContainerRuntime from "#layers/docker/DockerContainerRuntime"
+import type { DockerOptions } from "#layers/docker/DockerSettings"
+import { WorkersNetwork } from "#layers/docker/WorkersNetwork"
+import * as Network from "#layers/docker/WorkersNetwork"
+import * as ProtocolWorkerClient from "#layers/protocol/ProtocolWorkerClient"
+import * as ProbedWorkerProtocols from "#layers/rie/ProbedWorkerProtocols"
+import * as RieWorkerClient from "#layers/rie/RieWorkerClient"
+import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
+import * as LocalWorkerClient from "#layers/runtime-api/LocalWorkerClient"
+import * as FunctionImage from "./FunctionImage.ts"
+import * as RecordedLog from "./RecordedLog.ts"
+import { WorkerFaults } from "./WorkerFaults.ts"
+import { specOf, WorkerFunctions } from "./WorkerFunctions.ts"
+
+const address: EngineAddress = { socketPath: "/var/run/docker.sock" }
+
+/** The engine itself, for what a test does behind the back of ours. */
+export const engine = Docker.layer(address)
+
+export interface Options {
+  /** Names a stack; without one it is a new one. */
+  readonly stack?: string
+  readonly docker?: Partial<DockerOptions>
+  readonly log?: RecordedLog.RecordedLog
+}
+
+/** A stack that no other run has. */
+export const freshStack = (): string => `test-${randomBytes(4).toString("hex")}`
+
+const faults = Layer.effect(
+  WorkerFaults,
+  Effect.map(DockerApi, ({ call, engine }) =>
+    WorkerFaults.of({
+      kill: ({ name }: Worker) => Effect.orDie(Effect.asVoid(call(() => engine.getContainer(name).kill())))
+    })
+  )
+)
+
+const functions = Layer.effect(
+  WorkerFunctions,
+  Effect.map(
+    Effect.promise(() => FunctionImage.reference()),
+    (image) => WorkerFunctions.of({ spec: (name, asked) => specOf(image, `index.${name}`, asked) })
+  )
+)
+
+/** Engine, its doors, the client that reaches them, and its workers' functions and faults. */
+export const layer = (options: Options = {}) => {
+  const stack = options.stack ?? freshStack()
+  const doors = Layer.unwrap(
+    Effect.map(WorkersNetwork, ({ gateway }) => LambdaRuntimeApi.layer({ bindHost: gateway, advertisedHost: gateway }))
+  )
+  return Layer.mergeAll(
+    DockerContainerRuntime.layer({ identity: { brand: "esb", environment: stack }, ...options.docker }),
+    ProtocolWorkerClient.layer({ "runtime-api": LocalWorkerClient.layer, rie: RieWorkerClient.layer() }),
+    faults,
+    functions
+  ).pipe(
+    Layer.provide(ProbedWorkerProtocols.layer()),
+    Layer.provide(doors),
+    Layer.provideMerge(Network.layer(`esb-${stack}`)),
+    Layer.provideMerge(engine),
+    Layer.provide((options.log ?? RecordedLog.make()).layer),
+    Layer.provide(Layer.succeed(References.MinimumLogLevel, "Warn"))
+  )
+}
