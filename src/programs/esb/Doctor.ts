@@ -19,6 +19,8 @@ import {
 } from "./Finding.ts"
 import * as Home from "./Home.ts"
 import { CommandFailed } from "./Refusal.ts"
+import * as RegistryFindings from "./RegistryFindings.ts"
+import type { RegistrySettings } from "./RegistrySettings.ts"
 import { resolved } from "./Resolved.ts"
 import { onStdout, voice } from "./Voice.ts"
 
@@ -179,12 +181,13 @@ const needs = (mode: Mode, of: Finding["mode"]): boolean =>
   of === mode || (of === "certificates" && mode !== "embedded")
 
 /** Looks at all modes; fails when the chosen one lacks something it needs. */
-export const examine = Effect.fnUntraced(function* (flags: DoctorFlags) {
+export const examine = Effect.fnUntraced(function* (flags: DoctorFlags, registry: RegistrySettings) {
   const { result } = yield* voice
   const home = (yield* Home.find) ?? join(process.cwd(), ".esb")
   const certificateDirectory = directoryIn(home, yield* resolved(certificates, {}))
   const findings = [
     ...(yield* Effect.all([...embedded(home, flags.port), ...docker, ...containerd], { concurrency: 8 })),
+    ...(yield* RegistryFindings.findings(registry)),
     ...(yield* CertificateFindings.findings(certificateDirectory))
   ]
   const isReady = findings.every(({ mode, state }) => !needs(flags.mode, mode) || state === "ok" || state === "advice")

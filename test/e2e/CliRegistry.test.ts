@@ -1,0 +1,87 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Redacted } from "effect"
+import * as Cli from "#test/support/Cli"
+import * as DockerRegistry from "#test/support/DockerRegistry"
+import { needs } from "#test/support/Engines"
+
+interface Finding {
+  readonly mode: string
+  readonly what: string
+  readonly state: string
+  readonly detail: string
+  readonly remedy: string
+}
+
+/** What `esb doctor` finds of the registry that the environment names, for the mode docker; containerd's is the same. */
+const registryFound = Effect.fnUntraced(function* (environment: Readonly<Record<string, string>>) {
+  const cwd = yield* Cli.project({})
+  const { stderr, stdout } = yield* Cli.esb(["doctor", "--mode", "docker", "--json"], { cwd, environment })
+  const { findings, ready } = JSON.parse(stdout) as { findings: ReadonlyArray<Finding>; ready: boolean }
+  const [docker, containerd, ...more] = findings.filter(({ what }) => what === "the registry of images")
+  assert.deepStrictEqual(more, [])
+  assert.deepStrictEqual(containerd && { ...containerd, mode: "docker" }, docker)
+  if (docker?.state === "missing") assert.isFalse(ready, "the mode lacks it")
+  return { found: docker, stderr }
+})
+
+describe("esb doctor and the registry of images", () => {
+  it.live("looks for none when none is named", () =>
+    Effect.gen(function* () {
+      assert.isUndefined((yield* registryFound({})).found)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "finds one that answers in plain HTTP only where that is wanted, and warns of it",
+    () =>
+      Effect.gen(function* () {
+        const { host } = yield* DockerRegistry.make()
+        const plain = yield* registryFound({ CONTAINER_REGISTRY: host, CONTAINER_REGISTRY_INSECURE: "1" })
+        assert.deepInclude(plain.found, { state: "ok", detail: `${host}, in plain HTTP`, remedy: "" })
+        assert.include(plain.stderr, "plain HTTP")
+        const { found } = yield* registryFound({ CONTAINER_REGISTRY: host })
+        assert.strictEqual(found?.state, "missing")
+        assert.include(found?.remedy, "CONTAINER_REGISTRY_INSECURE=1")
+      }).pipe(Effect.scoped),
+    needs("registry")
+  )
+
+  it.live(
+    "believes the authority it is given, and says what is wrong with user and password without telling them",
+    () =>
+      Effect.gen(function* () {
+        const { authorityPath, host } = yield* DockerRegistry.make({ password: true, tls: true })
+        const { password, username } = DockerRegistry.reader
+        const secret = Redacted.value(password)
+        const environment = {
+          CONTAINER_REGISTRY: host,
+          CONTAINER_REGISTRY_CA: authorityPath,
+          CONTAINER_REGISTRY_USER: username
+        }
+        const { found, stderr } = yield* registryFound({ ...environment, CONTAINER_REGISTRY_PASSWORD: secret })
+        assert.deepInclude(found, { state: "ok", detail: host })
+        assert.strictEqual(stderr, "The docker mode lacks something it needs.\n".repeat(stderr === "" ? 0 : 1))
+        const wrong = yield* registryFound({ ...environment, CONTAINER_REGISTRY_PASSWORD: "not-it-at-all" })
+        assert.strictEqual(wrong.found?.state, "missing")
+        assert.include(wrong.found?.remedy, "CONTAINER_REGISTRY_PASSWORD")
+        assert.notInclude(JSON.stringify(wrong), "not-it-at-all")
+        const stranger = yield* registryFound({ CONTAINER_REGISTRY: host })
+        assert.include(stranger.found?.remedy, "CONTAINER_REGISTRY_CA")
+      }).pipe(Effect.scoped),
+    needs("registry")
+  )
+
+  it.live("says how to name a registry, and where nobody is", () =>
+    Effect.gen(function* () {
+      for (const [named, remedy] of [
+        ["https://registry.example", "write it as host or host:port"],
+        ["127.0.0.1:5010/path", "write it as host or host:port"],
+        ["127.0.0.1:1", "start it"]
+      ] as const) {
+        const { found } = yield* registryFound({ CONTAINER_REGISTRY: named })
+        assert.strictEqual(found?.state, "missing", named)
+        assert.include(found?.remedy, remedy)
+      }
+    }).pipe(Effect.scoped)
+  )
+})
