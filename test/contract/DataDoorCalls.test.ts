@@ -280,6 +280,22 @@ const suite = (name: string, base: Options) => {
     )
 
     it.live(
+      "refuses who was about to call, and closes no connection under him",
+      withDoor({ drainMs: 5_000, wireless: true }, (bench) =>
+        Effect.gen(function* () {
+          const { call, fiber } = yield* taken(bench)
+          yield* heard(bench.runtime.respond(call.requestId, Buffer.from("1")))
+          yield* Fiber.join(fiber)
+          const stopped = yield* Effect.forkScoped(bench.stop)
+          yield* Effect.sleep(50)
+          const refusal = yield* Effect.flip(bench.client.send(bench.worker, invocation()))
+          assert.strictEqual(unreachableOf(refusal).detail, "its Agent is stopping")
+          yield* Fiber.join(stopped)
+        })
+      )
+    )
+
+    it.live(
       "cuts off what takes longer than it may",
       withDoor({ drainMs: 50 }, (bench) =>
         Effect.gen(function* () {

@@ -22,6 +22,8 @@ export interface Load {
   readonly right: () => number
   /** Honest errors by name. */
   readonly errors: () => Readonly<Record<string, number>>
+  /** The last text of each. */
+  readonly lastWords: () => Readonly<Record<string, string>>
   readonly broken: () => ReadonlyArray<Broken>
   /** The longest time from a call to its end, in milliseconds. */
   readonly longestMs: () => number
@@ -49,6 +51,7 @@ export const start = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Load, never, Scope.Scope> {
   let [goesOn, calls, right, longestMs] = [true, 0, 0, 0]
   const errors: Record<string, number> = {}
+  const lastWords: Record<string, string> = {}
   const broken: Array<Broken> = []
 
   const call = Effect.fnUntraced(function* () {
@@ -69,6 +72,7 @@ export const start = Effect.fnUntraced(function* (
       right += 1
     } else {
       errors[error] = (errors[error] ?? 0) + 1
+      lastWords[error] = asked.success.text
       yield* Effect.sleep(restMs)
     }
   })
@@ -77,6 +81,7 @@ export const start = Effect.fnUntraced(function* (
   return {
     right: () => right,
     errors: () => errors,
+    lastWords: () => lastWords,
     broken: () => broken,
     longestMs: () => longestMs,
     stop: Effect.suspend(() => {

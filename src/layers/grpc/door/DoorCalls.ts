@@ -25,6 +25,17 @@ export interface Wanted {
 /** In the ARN of a function whose caller does not say by which it was called. */
 const region = "us-east-1"
 
+/**
+ * A Gateway may be sending a call on a kept connection at the very moment at which it is closed, and could not tell what became
+ * of it. So the last calls are waited for, and refused, until none has come for so long …
+ */
+const quietMs = 100
+/** … or so often. */
+const mostWaits = 10
+
+/** On a machine that is behind, what has arrived is read after the timers have run. */
+const pending = Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
+
 const stopping = ({ id }: Wanted) => new WorkerUnreachable({ containerId: id, detail: "its Agent is stopping" })
 
 export const make = Effect.gen(function* () {
@@ -37,6 +48,20 @@ export const make = Effect.gen(function* () {
   const none = Latch.makeUnsafe(true)
   let inFlight = 0
   let isStopping = false
+  let refused = 0
+
+  const refuse = (wanted: Wanted, response: ServerResponse): void => {
+    refused += 1
+    DoorAnswer.part(response, stopping(wanted))
+  }
+
+  const untilQuiet = Effect.gen(function* () {
+    for (let waits = 0, before = -1; waits < mostWaits && before !== refused; waits += 1) {
+      before = refused
+      yield* Effect.sleep(quietMs)
+      yield* pending
+    }
+  })
 
   /** A call is over when its fiber has ended and its answer has left, whichever is later. */
   const enter = (): (() => void) => {
@@ -88,7 +113,7 @@ export const make = Effect.gen(function* () {
 
   return {
     invoke: (wanted: Wanted, request: IncomingMessage, response: ServerResponse, event: Uint8Array): void => {
-      if (isStopping) return DoorAnswer.part(response, stopping(wanted))
+      if (isStopping) return refuse(wanted, response)
       const leave = enter()
       // Only to who takes trailers can be told how a streamed answer ended.
       const stream = request.headers["te"] === "trailers" ? new DoorAnswer.StreamedAnswer(response) : undefined
@@ -101,7 +126,7 @@ export const make = Effect.gen(function* () {
     },
     /** Answers when the worker is ready, or will never be. */
     ready: (wanted: Wanted, response: ServerResponse): void => {
-      if (isStopping) return DoorAnswer.part(response, stopping(wanted))
+      if (isStopping) return refuse(wanted, response)
       const waiting = Effect.flatMap(known.find(wanted.id, wanted.owner), client.ready)
       const fiber: Fiber.Fiber<void, Failure> = fork(waiting)
       // Nobody is harmed when the wait for a worker ends early.
@@ -113,11 +138,11 @@ export const make = Effect.gen(function* () {
       })
     },
     inFlight: () => inFlight,
-    /** Takes no further call, and waits for those in flight. */
+    /** Takes no further call, and waits for those in flight, and for those that are on their way to be refused. */
     drain: (limit: Duration.Duration): Effect.Effect<void> =>
       Effect.suspend(() => {
         isStopping = true
-        return Effect.asVoid(Effect.timeoutOption(none.await, limit))
+        return Effect.andThen(Effect.timeoutOption(none.await, limit), untilQuiet)
       })
   }
 })
