@@ -129,7 +129,8 @@ const problemsOf = (issue: SchemaIssue.Issue): ManifestInvalid["problems"] => {
   return [problem(first), ...rest.map(problem)]
 }
 
-const reader = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) => {
+/** Reads a file that is written by this schema; fails with everything that is wrong at once. */
+export const reader = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) => {
   const decode = Schema.decodeUnknownResult(schema, { onExcessProperty: "error", errors: "all" })
   /** An empty file is a file that says nothing. */
   return (value: unknown): Result.Result<S["Type"], ManifestInvalid> =>

@@ -126,6 +126,14 @@ export const Text: Constructor<string> = constructor({
   read: Option.some
 })
 
+/** Where something answers HTTP: `http://database:8000`. */
+export const HttpUrl: Constructor<string> = constructor({
+  ...open,
+  expected: "a URL, such as http://127.0.0.1:9000",
+  placeholder: "url",
+  read: (text) => (/^https?:\/\/./.test(text) && URL.canParse(text) ? Option.some(text) : Option.none())
+})
+
 export const OneOf = <const L extends ReadonlyArray<string>>(choices: L): Constructor<L[number]> =>
   constructor<L[number]>({
     ...open,

@@ -129,8 +129,8 @@ describe("--help", () => {
   )
 })
 
-describe("Agent and Provisioner", () => {
-  it.live("the Agent wants to know its environment and its brand, and names an engine that it has not", () =>
+describe("the Agent", () => {
+  it.live("wants to know its environment and its brand, and names an engine that it has not", () =>
     Effect.gen(function* () {
       const missing = yield* Cli.runProgram("agent", [])
       assert.strictEqual(missing.code, 2)
@@ -153,36 +153,6 @@ describe("Agent and Provisioner", () => {
         )
       }
     })
-  )
-
-  it.live("the Provisioner plans, and does not pretend to have made anything", () =>
-    Effect.gen(function* () {
-      const table =
-        "{ TableName: orders, KeySchema: [{ AttributeName: id, KeyType: HASH }], AttributeDefinitions: [{ AttributeName: id, AttributeType: S }] }"
-      const root = yield* Cli.project({
-        "resources.yml": `resources:\n  dynamodb: [${table}]\n  s3: [{ BucketName: files }]\n`,
-        "none.yml": "resources: {}\n",
-        "wrong.yml": `resources:\n  dynamodb: [{ TableName: orders, Keys: [] }]\n`
-      })
-      const run = (...args: ReadonlyArray<string>) =>
-        Cli.runProgram("provisioner", ["--resources-config-path", ...args], { cwd: root })
-      const dry = yield* run("resources.yml", "--dry-run")
-      assert.strictEqual(dry.code, 0)
-      assert.strictEqual(
-        dry.stdout,
-        "table   orders (id HASH; PROVISIONED; indexes: 0)\nbucket  files (lifecycle rules: 0)\n"
-      )
-      const real = yield* run("resources.yml")
-      assert.strictEqual(real.code, 1)
-      assert.include(real.stderr, "Nothing was made")
-      assert.strictEqual((yield* run("none.yml")).code, 0)
-      const gone = yield* run("gone.yml")
-      assert.strictEqual(gone.code, 0)
-      assert.include(gone.stderr, "warning: there is no gone.yml")
-      const wrong = yield* run("wrong.yml")
-      assert.strictEqual(wrong.code, 1)
-      assert.include(wrong.stderr, '"Keys"')
-    }).pipe(Effect.scoped)
   )
 })
 

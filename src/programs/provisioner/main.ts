@@ -1,47 +1,57 @@
-/** The Provisioner: one look at `resources.yml`, and an end. It plans; the stores it would provide for are not offered yet. */
+/** The Provisioner: one look at `resources.yml`, tables and buckets as it asks for, and an end. */
 import { Console, Effect, Schema } from "effect"
+import type { Resources as Wanted } from "#domain/Resources"
 import { launch } from "../Program.ts"
+import * as Provision from "./Provision.ts"
 import * as Resources from "./Resources.ts"
 import { type ProvisionerSettings, settings } from "./Settings.ts"
+import * as Stores from "./Stores.ts"
+import * as Summary from "./Summary.ts"
 
-/** There is something to make, and nowhere to make it. */
-class StoreNotOffered extends Schema.TaggedError<StoreNotOffered>()("StoreNotOffered", {
-  count: Schema.Int
+/** Not everything that the file asks for is there now. What could be made was made. */
+class NotProvided extends Schema.TaggedError<NotProvided>()("NotProvided", {
+  reasons: Schema.Array(Schema.String)
 }) {
   override get message() {
-    return (
-      `Nothing was made: this version of esb offers no store for the ${this.count} resources above. ` +
-      "Run with --dry-run to see the plan alone; docs/gaps.md says what is missing."
-    )
+    return this.reasons.join("\n")
   }
 }
 
-const planOf = ({ buckets, tables }: Resources.Resources): ReadonlyArray<string> => [
-  ...tables.map((table) => {
-    const keys = table.KeySchema.map(({ AttributeName, KeyType }) => `${AttributeName} ${KeyType}`).join(", ")
-    const indexes = (table.GlobalSecondaryIndexes ?? []).length + (table.LocalSecondaryIndexes ?? []).length
-    return `table   ${table.TableName} (${keys}; ${table.BillingMode ?? "PROVISIONED"}; indexes: ${indexes})`
-  }),
-  ...buckets.map((bucket) => {
-    const rules = bucket.LifecycleConfiguration?.Rules ?? []
-    return `bucket  ${bucket.BucketName} (lifecycle rules: ${rules.length})`
-  })
-]
+/** Tables first, as ever; one store that is lost keeps nothing out of the other. */
+const provide = Effect.fnUntraced(function* (wanted: Wanted, values: ProvisionerSettings) {
+  const stores = yield* Stores.choose(wanted, values)
+  const planned = Provision.planned(wanted)
+  const tables =
+    stores.tables === undefined
+      ? planned.filter(({ kind }) => kind === "table")
+      : yield* Provision.tables(wanted, values).pipe(Effect.provide(Stores.tables(stores.tables)))
+  const buckets =
+    stores.buckets === undefined
+      ? planned.filter(({ kind }) => kind === "bucket")
+      : yield* Provision.buckets(wanted, values).pipe(Effect.provide(Stores.buckets(stores.buckets)))
+  return [...tables, ...buckets]
+})
 
-const main = Effect.fnUntraced(function* ({ dryRun, resourcesConfigPath }: ProvisionerSettings) {
-  const resources = yield* Resources.read(resourcesConfigPath)
-  if (resources === undefined) {
+const main = Effect.fnUntraced(function* (values: ProvisionerSettings) {
+  const { dryRun, resourcesConfigPath } = values
+  const wanted = yield* Resources.read(resourcesConfigPath)
+  if (wanted === undefined) {
     return yield* Console.error(`warning: there is no ${resourcesConfigPath}, so there is nothing to do`)
   }
-  const plan = planOf(resources)
-  if (plan.length === 0) return yield* Console.error(`warning: ${resourcesConfigPath} asks for no resources`)
-  yield* Console.log(plan.join("\n"))
-  if (!dryRun) return yield* new StoreNotOffered({ count: plan.length })
+  if (wanted.tables.length + wanted.buckets.length === 0) {
+    return yield* Console.error(`warning: ${resourcesConfigPath} asks for no resources`)
+  }
+  const outcomes = yield* provide(wanted, values)
+  yield* Console.log((values.json ? Summary.json : Summary.text)(outcomes, dryRun))
+  const reasons = outcomes.filter(({ result }) => result === "failed").map(({ detail, kind }) => `${kind}: ${detail}`)
+  if (reasons.length > 0) return yield* new NotProvided({ reasons: [...new Set(reasons)] })
 })
 
 launch({
   name: "provisioner",
-  about: "Makes the tables and buckets that resources.yml asks for. This version shows the plan only.",
+  about:
+    "Makes the tables and buckets that resources.yml asks for, and the lifecycle rules of the buckets. What is there already is " +
+    "left as it is; a table with another key is an error.",
   settings,
   main
 })
