@@ -2,9 +2,17 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { OwnerId } from "#domain/Worker"
+import { ContainerRuntime } from "#services/ContainerRuntime"
+import { WorkerClient } from "#services/WorkerClient"
+import { call } from "#test/contract/ContainerRuntimeContract"
 import * as Cli from "#test/support/Cli"
 import { inside, inspected, names, smallBase } from "#test/support/DockerImages"
+import * as DockerRegistry from "#test/support/DockerRegistry"
+import * as DockerWorkers from "#test/support/DockerWorkers"
 import { needs } from "#test/support/Engines"
+import * as FunctionImage from "#test/support/FunctionImage"
+import { specOf } from "#test/support/WorkerFunctions"
 
 const template = `AWSTemplateFormatVersion: "2010-09-09"
 Transform: AWS::Serverless-2016-10-31
@@ -97,6 +105,24 @@ describe("esb build", needs("docker"), () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live(
+    "names images for a registry, and pushes them",
+    () =>
+      Effect.gen(function* () {
+        const { outcomes, prefix } = yield* project()
+        const { host } = yield* DockerRegistry.make()
+        const tagged = ["--registry", host, "--tag", "v1"]
+        const tags = Effect.promise(async () => {
+          const answer = await fetch(`http://${host}/v2/${prefix}say_hello/tags/list`)
+          return (await answer.json()) as unknown
+        })
+        assert.deepStrictEqual(yield* outcomes(tagged), ["built", "built", "given"])
+        assert.deepStrictEqual(yield* tags, { name: `${prefix}say_hello`, tags: ["v1"] })
+        assert.deepStrictEqual(yield* outcomes(tagged), ["unchanged", "unchanged", "given"])
+      }).pipe(Effect.scoped),
+    needs("registry")
+  )
+
   it.live("ends with 1 when one function fails, and builds the others all the same", () =>
     Effect.gen(function* () {
       const broken = sources["template.yaml"].replace("CodeUri: src/", "CodeUri: gone/")
@@ -136,6 +162,43 @@ describe("esb build", needs("docker"), () => {
       assert.include(stderr, "Say_Hello and say_hello would have one image")
       assert.strictEqual(stdout, "")
     }).pipe(Effect.scoped)
+  )
+})
+
+describe("an image that esb build made", needs("docker"), () => {
+  it.live("answers calls on an engine: started by its handler, with its layers, and what it says of itself", () =>
+    Effect.gen(function* () {
+      const { build, prefix } = yield* project({
+        ...sources,
+        "src/app.js": `exports.handler = async (event) => ({
+          event, shared: require("shared"), at: __filename, runtime: process.env.AWS_EXECUTION_ENV
+        })`
+      })
+      const base = yield* Effect.promise(() => FunctionImage.reference())
+      const { code, stderr } = yield* build([], { ESB_BASE_IMAGE_NODEJS24_X: base })
+      assert.strictEqual(code, 0, stderr)
+
+      const runtime = yield* ContainerRuntime
+      const client = yield* WorkerClient
+      // Nobody tells the worker of its handler or its runtime: the image does.
+      const whole = specOf(`${prefix}say_hello:latest`, "")
+      const told = Object.entries(whole.environment).filter(
+        ([name]) => !["_HANDLER", "AWS_EXECUTION_ENV"].includes(name)
+      )
+      const spec = { ...whole, environment: Object.fromEntries(told) }
+      const owner = OwnerId.make("gateway-of-built-images")
+      const worker = yield* Effect.acquireRelease(runtime.ensure(spec, owner), ({ id }) =>
+        Effect.orDie(runtime.destroy(id, owner))
+      )
+      yield* client.ready(worker)
+      const { payload } = yield* client.send(worker, call(worker, { n: 1 }))
+      assert.deepStrictEqual(JSON.parse(Buffer.from(payload).toString()), {
+        event: { n: 1 },
+        shared: 1,
+        at: "/var/task/app.js",
+        runtime: "AWS_Lambda_nodejs24.x"
+      })
+    }).pipe(Effect.scoped, Effect.provide(DockerWorkers.layer()))
   )
 })
 

@@ -16,12 +16,12 @@ export const docker = (...args: ReadonlyArray<string>) =>
 /** Images made of others have the labels of these, those of steps that failed included. */
 const label = (prefix: string) => `esb-test=${prefix}`
 
-const idsOf = (prefix: string): ReadonlyArray<string> => {
-  const which = ["--all", "--no-trunc", "--quiet", "--filter", `label=${label(prefix)}`]
-  return execFileSync("docker", ["images", ...which], { encoding: "utf8" })
-    .split("\n")
-    .filter((line) => line !== "")
-}
+const idsOf = (prefix: string): ReadonlyArray<string> =>
+  [`label=${label(prefix)}`, `reference=${prefix}*`].flatMap((which) =>
+    execFileSync("docker", ["images", "--all", "--no-trunc", "--quiet", "--filter", which], { encoding: "utf8" })
+      .split("\n")
+      .filter((line) => line !== "")
+  )
 
 /** An image goes after those made of it, and times of making are told in whole seconds: so try, and try again. */
 const removeAll = (prefix: string) =>

@@ -1,6 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import * as Dockerfile from "#domain/Dockerfile"
+import * as Template from "#domain/Template"
+import * as TemplateFile from "#layers/files/TemplateFile"
+import { needs, pathOf } from "#test/support/Engines"
 
 const request: Dockerfile.DockerfileRequest = {
   runtime: "nodejs24.x",
@@ -76,5 +81,30 @@ describe("Dockerfile", () => {
     assert.include(refusal({ runtime: "provided.al2023" }), "a file named bootstrap")
     assert.include(refusal({ handler: "a\nRUN b" }), "has spaces in it")
     for (const base of ["", "a b", "a\nRUN b", "$HOME"]) assert.include(refusal({ base }), "ESB_BASE_IMAGE_NODEJS24_X")
+  })
+})
+
+describe("the templates of AWS's collections", needs("golden"), () => {
+  it("have functions that a Dockerfile can be made for, but for those of other languages", () => {
+    const directory = join(pathOf("golden"), "sam-patterns")
+    const codes = readdirSync(directory).flatMap((file) => {
+      const stack = Result.flatMap(TemplateFile.parse(file, readFileSync(join(directory, file), "utf8")), (parsed) =>
+        Template.resolve({ ...parsed, parameters: {}, allowUnsupported: true })
+      )
+      return Result.isSuccess(stack) ? stack.success.functions.map(({ code }) => code) : []
+    })
+    const zips = codes.filter((code) => code._tag !== "Image")
+    const isMade = ({ handler, layers, runtime }: (typeof zips)[number]) => {
+      const base = Dockerfile.publicBase(runtime) ?? ""
+      const hasLayers = layers.length > 0
+      return Result.isSuccess(Dockerfile.make({ runtime, handler, base, hasLayers, bootstrap: "task" }))
+    }
+    const others = zips.filter((code) => !isMade(code)).map(({ runtime }) => runtime)
+    // One of them misspells its runtime.
+    assert.deepStrictEqual(
+      others.filter((runtime) => !/^(dotnet|ruby|go|provided\.al2023023$)/.test(runtime)),
+      []
+    )
+    assert.isAtLeast(zips.length - others.length, 200)
   })
 })
