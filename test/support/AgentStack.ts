@@ -72,7 +72,7 @@ const build = Effect.fnUntraced(function* (directory: string) {
   return first?.image ?? assert.fail("nothing was built")
 })
 
-export const make: Effect.Effect<AgentStack, never, Scope.Scope> = Effect.gen(function* () {
+const make: Effect.Effect<AgentStack, never, Scope.Scope> = Effect.gen(function* () {
   const directory = yield* RoutedStack.copyOf({ sample: "agents" })
   const image = yield* build(directory)
   const certificates = join(directory, "certs")

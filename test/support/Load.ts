@@ -34,7 +34,7 @@ export interface Load {
 /** Who was refused does not come again at once. */
 const restMs = 20
 
-export const digestOf = (id: string): string => createHash("sha256").update(id).digest("hex")
+const digestOf = (id: string): string => createHash("sha256").update(id).digest("hex")
 
 /** Fails for any other answer than the one to this event. */
 export const isTheAnswerTo = (id: string, answer: HttpCaller.Answer): void => {
