@@ -142,6 +142,17 @@ describe("esb build", needs("docker"), () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("warns of Python modules that were compiled for another version than the image's", () =>
+    Effect.gen(function* () {
+      const python = template.replace("nodejs24.x", "python3.13")
+      const compiled = "fast.cpython-39-x86_64-linux-gnu.so"
+      const { base, build } = yield* project({ ...sources, "template.yaml": python, [`src/${compiled}`]: "" })
+      const { code, stderr } = yield* build([], { ESB_BASE_IMAGE_PYTHON3_13: base })
+      assert.strictEqual(code, 0, stderr)
+      assert.include(stderr, `Hello: ${compiled} will not load in python3.13`)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("tells what to do about a base that cannot be had", () =>
     Effect.gen(function* () {
       const { build } = yield* project()

@@ -105,6 +105,6 @@ describe("the templates of AWS's collections", needs("golden"), () => {
       others.filter((runtime) => !/^(dotnet|ruby|go|provided\.al2023023$)/.test(runtime)),
       []
     )
-    assert.isAtLeast(zips.length - others.length, 200)
+    assert.isAtLeast(zips.length - others.length, 150)
   })
 })

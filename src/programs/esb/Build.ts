@@ -83,6 +83,7 @@ const rowsOf = Effect.fnUntraced(function* (
     const made = yield* codeOf({ stack, logicalId, code, template, progress }).pipe(
       Effect.tap(({ warnings }) => Effect.sync(() => warnings.forEach(voice.warn))),
       Effect.flatMap(({ image }) => imageOf({ name, code, artifact: image, progress })),
+      Effect.tap(({ warnings }) => Effect.sync(() => warnings.forEach((each) => voice.warn(`${logicalId}: ${each}`)))),
       Effect.result
     )
     const image = FunctionImage.reference(options.naming, name)

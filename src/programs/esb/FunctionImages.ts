@@ -1,9 +1,11 @@
 /** From the kept code of a zip function to its image. */
 import { Effect } from "effect"
 import { existsSync } from "node:fs"
+import { readdir } from "node:fs/promises"
 import { join } from "node:path"
 import * as Dockerfile from "#domain/Dockerfile"
 import * as FunctionImage from "#domain/FunctionImage"
+import * as PythonExtension from "#domain/PythonExtension"
 import type { StackFunction } from "#domain/Stack"
 import { type Artifact, ArtifactStore } from "#services/ArtifactStore"
 import { ImageBuilder, ImageBuildFailed, type Progress } from "#services/ImageBuilder"
@@ -30,12 +32,22 @@ const bootstrapOf = ({ optDirectory, taskDirectory }: Artifact): "task" | "opt" 
   return optDirectory !== undefined && existsSync(join(optDirectory, "bootstrap")) ? "opt" : undefined
 }
 
+/** The builder installs packages for the Python of this machine, which need not be that of the image. */
+const warningsOf = Effect.fnUntraced(function* ({ optDirectory, taskDirectory }: Artifact, runtime: string) {
+  const directories = optDirectory === undefined ? [taskDirectory] : [taskDirectory, optDirectory]
+  const paths = yield* Effect.promise(() => Promise.all(directories.map((path) => readdir(path, { recursive: true }))))
+  const [first, ...others] = PythonExtension.foreign(paths.flat(), runtime)
+  if (first === undefined) return []
+  const more = others.length === 0 ? "" : ` and ${others.length} others`
+  return [`${first}${more} will not load in ${runtime}: build where that version of Python is installed`]
+})
+
 export const make = Effect.fnUntraced(function* ({ baseFor, isFresh, naming }: ImageOptions) {
   const store = yield* ArtifactStore
   const builder = yield* ImageBuilder
   const { identity, registry } = naming
 
-  /** Builds the image where it is not there yet, and sees to it that the registry has it. */
+  /** Builds the image where it is not there yet, and sees to it that the registry has it. Tells what will not work in it. */
   return Effect.fnUntraced(function* ({ artifact: image, code, name, progress }: FunctionImageRequest) {
     const { handler, runtime } = code
     const artifact = yield* store.find(image)
@@ -59,6 +71,6 @@ export const make = Effect.fnUntraced(function* ({ baseFor, isFresh, naming }: I
       progress
     })
     if (registry !== undefined) yield* builder.push(reference, progress)
-    return { reference, outcome }
+    return { outcome, warnings: yield* warningsOf(artifact, runtime) }
   })
 })
