@@ -1,6 +1,6 @@
 /**
  * How a program with settings and no sub-commands starts and ends: `--help` with every setting, `--version`, and exit
- * codes: 0 well (a signal is a good end), 1 failed, 2 wrong usage or a bad setting.
+ * codes: 0 well (a signal is a good end of a server), 1 failed, 2 wrong usage or a bad setting.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -27,6 +27,8 @@ export interface Program<S, E> {
   /** What else whoever runs it should know: a heading and what stands below it, each. */
   readonly notes?: Readonly<Record<string, string>>
   readonly settings: S
+  /** It has work to do and an end: one that a signal ends before has failed. */
+  readonly isOneShot?: boolean
   readonly main: (values: Setting.Values<S>) => Effect.Effect<void, E, NodeServices.NodeServices>
 }
 
@@ -38,9 +40,10 @@ const wordsOf = (error: unknown): string | undefined =>
 export const messageOf = (cause: Cause.Cause<unknown>): string =>
   (Cause.hasDies(cause) ? undefined : wordsOf(Cause.squash(cause))) ?? Cause.pretty(cause)
 
-/** Exit code of a program that ended this way. */
-export const exitCode = (exit: Exit.Exit<unknown, unknown>): number => {
-  if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return 0
+/** Exit code of a program that ended this way; a signal is a good end, unless there was work to do. */
+export const exitCode = (exit: Exit.Exit<unknown, unknown>, isOneShot = false): number => {
+  if (Exit.isSuccess(exit)) return 0
+  if (Cause.hasInterruptsOnly(exit.cause)) return isOneShot ? 1 : 0
   const error = Cause.squash(exit.cause)
   if (isShowHelp(error)) return error.errors.length === 0 ? 0 : 2
   return Runtime.getErrorExitCode(error)
@@ -66,17 +69,19 @@ const wrap = (text: string, indent: string): string => {
   return lines.join("\n")
 }
 
-const everyProgram = {
+const everyProgram = (isOneShot: boolean) => ({
   "Flags and exit codes":
     "A flag wins over the environment. --help shows this, --version the version.\n" +
-    "0: ended well, also by a signal. 1: failed. 2: wrong usage, or a setting without a usable value."
-}
+    `0: ended well${isOneShot ? "" : ", also by a signal"}. 1: failed${isOneShot ? ", or ended by a signal" : ""}. ` +
+    "2: wrong usage, or a setting without a usable value."
+})
 
 const helpOf = (program: {
   readonly name: string
   readonly about: string
   readonly notes?: Readonly<Record<string, string>>
   readonly settings: Setting.Settings
+  readonly isOneShot?: boolean
 }): string => {
   const lines = [`${program.name} ${version}`, wrap(program.about, ""), "", `Usage: ${program.name} [flags]`]
   for (const [heading, rows] of Map.groupBy(Setting.rows(program.settings), (row) => row.group)) {
@@ -88,7 +93,7 @@ const helpOf = (program: {
       )
     }
   }
-  for (const [heading, text] of Object.entries({ ...program.notes, ...everyProgram })) {
+  for (const [heading, text] of Object.entries({ ...program.notes, ...everyProgram(program.isOneShot ?? false) })) {
     lines.push("", heading, ...text.split("\n").map((paragraph) => wrap(paragraph, "  ")))
   }
   lines.push("")
@@ -135,6 +140,6 @@ export const launch = <S extends Setting.Settings, E>(program: Program<S, E>): v
     Effect.tapCause(report),
     NodeRuntime.runMain({
       disableErrorReporting: true,
-      teardown: (exit, onExit) => onExit(exitCode(exit))
+      teardown: (exit, onExit) => onExit(exitCode(exit, program.isOneShot))
     })
   )

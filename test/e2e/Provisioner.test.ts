@@ -1,4 +1,6 @@
 /** The Provisioner as Compose runs it: the built program against servers of the DynamoDB and S3 APIs. */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Redacted } from "effect"
 import type { Options } from "#layers/aws/AwsClient"
@@ -169,6 +171,30 @@ describe("a store", () => {
       assert.strictEqual(code, 0, stderr)
       assert.match(stderr, /^waiting: http:\S+ does not answer: connect ECONNREFUSED \S+\n$/)
       assert.include(stdout, "2 created.")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("that is waited for when a signal comes was not provided for: the run has failed", () =>
+    Effect.gen(function* () {
+      const root = yield* Cli.project(files)
+      const port = yield* StoreServers.freePort
+      const tables: Options = { ...(yield* StoreServers.tables()), endpoint: `http://127.0.0.1:${port}` }
+      const child = yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          spawn(process.execPath, [Cli.programAt("provisioner"), "--resources-config-path", "tables.yml"], {
+            cwd: root,
+            env: { ...process.env, ...environmentOf({ tables }) }
+          })
+        ),
+        (each) => Effect.sync(() => each.kill("SIGKILL"))
+      )
+      const code = yield* Effect.promise(async () => {
+        await once(child.stderr, "data")
+        child.kill("SIGTERM")
+        const [ended] = await once(child, "exit")
+        return ended
+      })
+      assert.strictEqual(code, 1)
     }).pipe(Effect.scoped)
   )
 

@@ -4,6 +4,7 @@ import { Result } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Stack, StackFunction } from "#domain/Stack"
+import { readFile as readResources } from "#domain/Resources"
 import * as Template from "#domain/Template"
 import * as TemplateFile from "#layers/files/TemplateFile"
 import { needs, pathOf } from "#test/support/Engines"
@@ -230,5 +231,23 @@ describe("the templates of sample applications", recorded, () => {
     assert.isAtLeast(counts.letThrough, 150)
     const total = Object.values(counts).reduce((sum, count) => sum + count)
     assert.isBelow(counts.syntax / total, 0.05, "more texts than expected are not YAML")
+  })
+})
+
+describe("tables and buckets", recorded, () => {
+  it("of every template that is let through are such as the Provisioner takes", () => {
+    const counts = { tables: 0, buckets: 0 }
+    for (const { file, text } of [...read(patterns()), ...read(join(translator(), "input"))]) {
+      const mine = resolve(file, withLocalCode(text), true)
+      if (Result.isFailure(mine)) continue
+      const { buckets, tables } = mine.success
+      const taken = readResources({ resources: { dynamodb: tables, s3: buckets } })
+      assert(Result.isSuccess(taken), `${file}: ${Result.isFailure(taken) ? taken.failure.message : ""}`)
+      counts.tables += tables.length
+      counts.buckets += buckets.length
+    }
+    tell("taken by the Provisioner", counts)
+    assert.isAtLeast(counts.tables, 50)
+    assert.isAtLeast(counts.buckets, 50)
   })
 })

@@ -53,5 +53,6 @@ launch({
     "Makes the tables and buckets that resources.yml asks for, and the lifecycle rules of the buckets. What is there already is " +
     "left as it is; a table with another key is an error.",
   settings,
+  isOneShot: true,
   main
 })
