@@ -87,11 +87,15 @@ export const settings = {
       "How long a worker must be silent before an emulator is looked for in it",
       Duration.seconds(1)
     ),
-    runtimeApiBind: Setting.Text("AGENT_RUNTIME_API_BIND", "Address the workers' Runtime API listens on", "127.0.0.1"),
+    runtimeApiBind: Setting.optional(Setting.Text)(
+      "AGENT_RUNTIME_API_BIND",
+      "Address the workers' Runtime API listens on",
+      "127.0.0.1 for child processes; for containers the gateway of their network, and every address where the Agent is in it itself"
+    ),
     runtimeApiHost: Setting.optional(Setting.Text)(
       "AGENT_RUNTIME_API_HOST",
-      "The same address as workers see it",
-      "127.0.0.1 for child processes"
+      "The same address as workers see it; for an Agent in the workers' network the name it has there",
+      "127.0.0.1 for child processes; for containers the gateway of their network"
     ),
     runtimeApiPorts: Setting.PortRange("AGENT_RUNTIME_API_PORTS", "Ports for it, one per worker", {
       first: 20_000,
@@ -106,10 +110,15 @@ export const settings = {
   ...Setting.group("Images of workers in containers", {
     registry: Setting.Text("CONTAINER_REGISTRY", "Registry of images without one", "registry:5010"),
     registryInsecure: Setting.Flag("CONTAINER_REGISTRY_INSECURE", "Pull over plain HTTP", false),
-    pullPolicy: Setting.OneOf(["if-not-present", "always"])(
+    pullPolicy: Setting.OneOf(["if-not-present", "always", "never"])(
       "IMAGE_PULL_POLICY",
-      "When containerd pulls an image",
+      "When the engine pulls an image: where it has none, before every start, or never",
       "if-not-present"
+    ),
+    dockerHost: Setting.Text(
+      "DOCKER_HOST",
+      "Where the Docker Engine listens, as unix:///path or tcp://host:port",
+      "unix:///var/run/docker.sock"
     )
   }),
   ...Setting.group("containerd and its network", {

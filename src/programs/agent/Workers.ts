@@ -9,6 +9,10 @@ import * as ProtocolWorkerClient from "#layers/protocol/ProtocolWorkerClient"
 import * as RieWorkerClient from "#layers/rie/RieWorkerClient"
 import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
 import * as LocalWorkerClient from "#layers/runtime-api/LocalWorkerClient"
+import type { ContainerRuntime } from "#services/ContainerRuntime"
+import type { LogSink } from "#services/LogSink"
+import type { WorkerClient } from "#services/WorkerClient"
+import { BadSettings } from "../Program.ts"
 import type { AgentSettings } from "./Settings.ts"
 
 /** The engine of the settings is not part of this version. */
@@ -17,8 +21,8 @@ class EngineNotOffered extends Schema.TaggedError<EngineNotOffered>()("EngineNot
 }) {
   override get message() {
     return (
-      `AGENT_RUNTIME is ${this.runtime}, and this version starts workers as child processes only: set AGENT_RUNTIME=process. ` +
-      "docs/gaps.md says what is missing."
+      `AGENT_RUNTIME is ${this.runtime}, and this version starts workers as child processes or by a Docker Engine: set ` +
+      "AGENT_RUNTIME to process or docker. docs/gaps.md says what is missing."
     )
   }
 }
@@ -44,16 +48,15 @@ const childProcesses = (values: AgentSettings, home: string, identity: StackIden
 
 const runtimeApi = (values: AgentSettings) =>
   LambdaRuntimeApi.layer({
-    bindHost: values.runtimeApiBind,
+    bindHost: values.runtimeApiBind ?? "127.0.0.1",
     advertisedHost: values.runtimeApiHost ?? "127.0.0.1",
     ports: values.runtimeApiPorts,
     initLimitMs: Duration.toMillis(values.initTimeout)
   })
 
-export const layer = (values: AgentSettings, home: string, identity: StackIdentity) =>
+const ofProcesses = (values: AgentSettings, home: string, identity: StackIdentity) =>
   Layer.unwrap(
     Effect.gen(function* () {
-      if (values.runtime !== "process") return yield* new EngineNotOffered({ runtime: values.runtime })
       if (values.workerProtocol === "rie") return yield* new ProtocolNotOffered()
       return Layer.mergeAll(
         childProcesses(values, home, identity),
@@ -61,3 +64,28 @@ export const layer = (values: AgentSettings, home: string, identity: StackIdenti
       ).pipe(Layer.provide(runtimeApi(values)))
     })
   )
+
+/** Read from disk only when it is wanted: an Agent whose workers are its children starts without the engine's client. */
+const inContainers = (values: AgentSettings, identity: StackIdentity) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      if (values.runtime === "containerd") return yield* new EngineNotOffered({ runtime: values.runtime })
+      const network = values.containersNetwork
+      if (network === undefined) {
+        const complaint = "CONTAINERS_NETWORK (--containers-network) is required: expected the network of the workers"
+        return yield* new BadSettings({ program: "agent", complaints: [complaint] })
+      }
+      const ContainerWorkers = yield* Effect.promise(() => import("./ContainerWorkers.ts"))
+      return ContainerWorkers.layer(values, network, identity)
+    })
+  )
+
+/** Why an Agent has nothing that starts workers. */
+type NoEngine = Layer.Error<ReturnType<typeof ofProcesses> | ReturnType<typeof inContainers>>
+
+export const layer = (
+  values: AgentSettings,
+  home: string,
+  identity: StackIdentity
+): Layer.Layer<ContainerRuntime | WorkerClient, NoEngine, LogSink> =>
+  values.runtime === "process" ? ofProcesses(values, home, identity) : inContainers(values, identity)

@@ -1,0 +1,63 @@
+/** Workers in containers of a Docker Engine, and their doors in the workers' network. */
+import { Duration, Effect, Layer } from "effect"
+import type { StackIdentity } from "#domain/StackIdentity"
+import * as DockerApi from "#layers/docker/DockerApi"
+import * as DockerContainerRuntime from "#layers/docker/DockerContainerRuntime"
+import * as EngineAddress from "#layers/docker/EngineAddress"
+import * as WorkersNetwork from "#layers/docker/WorkersNetwork"
+import * as ProtocolWorkerClient from "#layers/protocol/ProtocolWorkerClient"
+import * as ProbedWorkerProtocols from "#layers/rie/ProbedWorkerProtocols"
+import * as RieWorkerClient from "#layers/rie/RieWorkerClient"
+import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
+import * as LocalWorkerClient from "#layers/runtime-api/LocalWorkerClient"
+import { BadSettings } from "../Program.ts"
+import type { AgentSettings } from "./Settings.ts"
+
+const wrong = (complaint: string): BadSettings => new BadSettings({ program: "agent", complaints: [complaint] })
+
+/**
+ * On the engine's own machine doors are bound to the network's gateway, where nobody but workers looks for them. An Agent that
+ * is in that network itself, under a name, is told the name, and listens wherever it is.
+ */
+const doorsOf = ({ runtimeApiBind, runtimeApiHost }: AgentSettings, gateway: string) => ({
+  bindHost: runtimeApiBind ?? (runtimeApiHost === undefined ? gateway : "0.0.0.0"),
+  advertisedHost: runtimeApiHost ?? gateway
+})
+
+const runtimeApi = (values: AgentSettings) =>
+  Layer.unwrap(
+    Effect.map(WorkersNetwork.WorkersNetwork, ({ gateway }) =>
+      LambdaRuntimeApi.layer({
+        ...doorsOf(values, gateway),
+        ports: values.runtimeApiPorts,
+        initLimitMs: Duration.toMillis(values.initTimeout)
+      })
+    )
+  )
+
+const protocols = (values: AgentSettings) =>
+  ProbedWorkerProtocols.layer({
+    setting: values.workerProtocol,
+    graceMs: Duration.toMillis(values.rieGrace),
+    initLimitMs: Duration.toMillis(values.initTimeout)
+  })
+
+export const layer = (values: AgentSettings, network: string, identity: StackIdentity) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const address = EngineAddress.parse(values.dockerHost)
+      if (address === undefined) {
+        return yield* wrong(
+          `DOCKER_HOST (--docker-host) is "${values.dockerHost}": expected unix:///… or tcp://host:port`
+        )
+      }
+      return Layer.mergeAll(
+        DockerContainerRuntime.layer({ identity, pullPolicy: values.pullPolicy }),
+        ProtocolWorkerClient.layer({ "runtime-api": LocalWorkerClient.layer, rie: RieWorkerClient.layer() })
+      ).pipe(
+        Layer.provide([runtimeApi(values), protocols(values)]),
+        Layer.provide(WorkersNetwork.layer(network)),
+        Layer.provide(DockerApi.layer(address))
+      )
+    })
+  )

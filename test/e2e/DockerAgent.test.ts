@@ -1,0 +1,108 @@
+/** A Gateway and an Agent whose workers are containers of a Docker Engine, from an image in `functions.yml`. */
+import { assert, describe, it } from "@effect/vitest"
+import { spawnSync } from "node:child_process"
+import { Effect } from "effect"
+import * as AgentStack from "#test/support/AgentStack"
+import { programAt } from "#test/support/Cli"
+import { freshStack } from "#test/support/DockerWorkers"
+import { needs } from "#test/support/Engines"
+import { eventually } from "#test/support/Eventually"
+import * as FunctionImage from "#test/support/FunctionImage"
+
+const docker = (...args: ReadonlyArray<string>) =>
+  Effect.sync(() => {
+    const { stderr, stdout, status } = spawnSync("docker", args, { encoding: "utf8" })
+    assert.strictEqual(status, 0, stderr)
+    return stdout.trim()
+  })
+
+/** `name status` of every container of a stack. */
+const containersOf = (environment: string) =>
+  Effect.map(
+    docker("ps", "--all", "--filter", `label=agents_env=${environment}`, "--format", "{{.Names}} {{.Status}}"),
+    (listed) => listed.split("\n").filter((line) => line !== "")
+  )
+
+const inContainers = Effect.gen(function* () {
+  const stack = yield* AgentStack.Shared
+  const environment = freshStack()
+  const image = yield* Effect.promise(() => FunctionImage.reference())
+  const agent = yield* stack.agent({
+    ENV: environment,
+    AGENT_RUNTIME: "docker",
+    CONTAINERS_NETWORK: `esb-${environment}`,
+    IMAGE_PULL_POLICY: "never"
+  })
+  const echo = { image, handler: "index.echo", timeout: 10 }
+  const functions = { echo, lost: { ...echo, image: "esb-test/nobody-has-this:1" } }
+  const gateway = yield* stack.gateway([agent.address], { functions, settings: { PAUSE_IDLE_SECONDS: "1" } })
+  return { agent, environment, gateway }
+})
+
+/** What an Agent says that cannot start with these settings, and its exit code. */
+const refusal = Effect.fnUntraced(function* (settings: Readonly<Record<string, string>>) {
+  const stack = yield* AgentStack.Shared
+  const env = { PATH: process.env["PATH"] ?? "", ...stack.agentSettings(), AGENT_RUNTIME: "docker", ...settings }
+  const { status, stderr } = spawnSync(process.execPath, [programAt("agent")], { env, encoding: "utf8" })
+  return { status, stderr }
+})
+
+describe("an Agent with a Docker Engine", needs("docker"), () => {
+  it.layer(
+    AgentStack.layer,
+    AgentStack.live
+  )((it) => {
+    it.effect("starts, freezes, wakes and replaces containers, and leaves none", () =>
+      Effect.gen(function* () {
+        const { environment } = yield* Effect.gen(function* () {
+          const { agent, environment, gateway } = yield* inContainers
+          const say = (n: number) =>
+            Effect.map(gateway.call("echo", { n }), (answer) => {
+              assert.strictEqual(answer.status, 200, `${answer.text} ${gateway.stderr()} ${agent.stderr()}`)
+              assert.deepStrictEqual(answer.json(), { n })
+            })
+          yield* say(1)
+          const [first = ""] = yield* containersOf(environment)
+          assert.match(first, new RegExp(`^agents-${environment}-echo-[0-9a-f]{8} Up`))
+
+          yield* eventually("it is frozen", containersOf(environment), ([seen]) => seen?.endsWith("(Paused)") === true)
+          yield* say(2)
+
+          const [name = ""] = first.split(" ")
+          yield* docker("kill", name)
+          yield* eventually("it is missed", containersOf(environment), ([seen]) => seen?.includes("Up") !== true)
+          yield* say(3)
+
+          const refused = yield* gateway.call("lost", {})
+          assert.strictEqual(refused.status, 502)
+          assert.include(refused.text, "esb-test/nobody-has-this:1")
+          return { environment }
+        }).pipe(Effect.scoped)
+        assert.deepStrictEqual(yield* containersOf(environment), [])
+        const networks = yield* docker("network", "ls", "--filter", `name=esb-${environment}`, "--quiet")
+        assert.strictEqual(networks, "")
+      })
+    )
+
+    it.effect("tells before it starts what it lacks", () =>
+      Effect.gen(function* () {
+        const nameless = yield* refusal({})
+        assert.strictEqual(nameless.status, 2)
+        assert.include(nameless.stderr, "CONTAINERS_NETWORK")
+
+        const CONTAINERS_NETWORK = "esb-nobody"
+        const nowhere = yield* refusal({ CONTAINERS_NETWORK, DOCKER_HOST: "ssh://somewhere" })
+        assert.strictEqual(nowhere.status, 2)
+        assert.include(nowhere.stderr, "DOCKER_HOST")
+
+        const silent = yield* refusal({ CONTAINERS_NETWORK, DOCKER_HOST: "unix:///nobody/listens" })
+        assert.strictEqual(silent.status, 1)
+        assert.include(silent.stderr, "the Docker Engine does not answer")
+
+        const other = yield* refusal({ CONTAINERS_NETWORK, AGENT_RUNTIME: "containerd" })
+        assert.strictEqual(other.status, 1)
+        assert.include(other.stderr, "containerd")
+      })
+    )
+  })
+})
