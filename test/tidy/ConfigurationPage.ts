@@ -8,12 +8,17 @@ import { settings as gateway } from "#programs/gateway/Settings"
 import { settings as provisioner } from "#programs/provisioner/Settings"
 import * as Setting from "#programs/Setting"
 
+const bases = [
+  "`ESB_BASE_IMAGE_<RUNTIME>`, such as `ESB_BASE_IMAGE_NODEJS24_X` or `ESB_BASE_IMAGE_PYTHON3_13`, names the image that images of a",
+  "runtime begin with, in place of AWS's public one. Its entrypoint takes the handler as its argument, as AWS's do."
+]
+
 const programs = [
   { title: "Gateway", file: "dist/gateway.js", settings: gateway },
   { title: "Agent", file: "dist/agent.js", settings: agent },
   { title: "Provisioner", file: "dist/provisioner.js", settings: provisioner },
   { title: "esb up", file: "dist/esb.js", settings: esb },
-  { title: "esb build", file: "dist/esb.js build", settings: images },
+  { title: "esb build", file: "dist/esb.js build", settings: images, also: bases },
   { title: "esb certs", file: "dist/esb.js certs", settings: certificates },
   { title: "esb doctor", file: "dist/esb.js doctor", settings: registry }
 ]
@@ -30,10 +35,11 @@ const row = ({ about, env, expected, fallback, flag, isRequired }: Setting.Row) 
   return `| ${variables} | ${flag === undefined ? "–" : code(flag)} | ${standard} | ${cell(`${about}; ${expected}`)} |`
 }
 
-const section = ({ file, settings, title }: (typeof programs)[number]) => [
+const section = ({ also, file, settings, title }: (typeof programs)[number]) => [
   `## ${title}`,
   "",
   `\`node ${file} --help\` tells the same.`,
+  ...(also === undefined ? [] : ["", ...also]),
   ...[...Map.groupBy(Setting.rows(settings), ({ group }) => group)].flatMap(([group, rows]) => [
     "",
     `### ${title}: ${group}`,

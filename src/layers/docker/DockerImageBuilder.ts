@@ -94,7 +94,8 @@ const make = Effect.gen(function* () {
       },
       { limitMs: longestBuildMs, repeatable: false }
     )
-    return complaint === undefined ? imageId : yield* Effect.fail({ message: log.explain(complaint) })
+    if (complaint !== undefined) return yield* Effect.fail({ message: log.explain(complaint) })
+    return imageId === "" ? yield* Effect.fail({ message: log.explain("the engine names no image") }) : imageId
   })
 
   /** Its name went to another image; it stays when a container or another name needs it. */

@@ -18,21 +18,28 @@ type Message = typeof Message.Type
 
 const decode = Schema.decodeUnknownSync(Schema.fromJsonString(Message))
 
-/** Ends when the engine is done, with what it complains of, if it does. Throws when the connection breaks. */
-export const follow = async (
-  said: NodeJS.ReadableStream,
-  take: (message: Message) => void
-): Promise<string | undefined> => {
+const linesOf = async function* (said: NodeJS.ReadableStream) {
   said.setEncoding("utf8")
   let rest = ""
   for await (const text of said) {
     const lines = `${rest}${text}`.split("\n")
     rest = lines.pop() ?? ""
     if (rest.length > longestLineCharacters) throw new Error("it said a line of more than a million characters")
-    for (const message of lines.filter((line) => line.trim() !== "").map((line) => decode(line))) {
-      if (message.error !== undefined) return message.error.trim()
-      take(message)
-    }
+    yield* lines
+  }
+  yield rest
+}
+
+/** Ends when the engine is done, with what it complains of, if it does. Throws when the connection breaks. */
+export const follow = async (
+  said: NodeJS.ReadableStream,
+  take: (message: Message) => void
+): Promise<string | undefined> => {
+  for await (const line of linesOf(said)) {
+    if (line.trim() === "") continue
+    const message = decode(line)
+    if (message.error !== undefined) return message.error.trim()
+    take(message)
   }
   return undefined
 }
