@@ -71,7 +71,7 @@ describe("Registry and a real registry", absent, () => {
         pinging
       )
       assert.strictEqual(wrong._tag, "RegistryUnauthorized")
-      assert.include(wrong.message, "the user or the password is wrong")
+      assert.include(wrong.message, "what we prove ourselves with is not good")
     })
   )
 

@@ -50,7 +50,9 @@ export const make = Effect.fnUntraced(function* (settings: RegistrySettings, htt
       answer = yield* attempt(yield* authorization.answer(access, header, known))
     }
     if (answer.status !== 401 && answer.status !== 403) return answer
-    return yield* new RegistryUnauthorized({ registry: access.host, detail: yield* Document.told(answer, bounds) })
+    const told = yield* Document.told(answer, bounds)
+    const detail = answer.status === 401 ? `what we prove ourselves with is not good (${told})` : told
+    return yield* new RegistryUnauthorized({ registry: access.host, detail })
   })
 
   return {

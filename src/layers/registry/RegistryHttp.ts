@@ -51,9 +51,14 @@ const unanswered = (cause: unknown): Unanswered => {
   return new Unanswered({ detail: message === "" ? code : message, isFinal: isHopeless(code), cause })
 }
 
-/** Nobody reads it any more: what fails in it now is of no interest. */
-export const discard = ({ body }: Answer): void => {
-  body.on("error", () => undefined).destroy()
+/** Reading so much costs less than another connection. */
+const drainedBytes = 16_384
+
+/** Nobody reads it any more: what fails in it now is of no interest. Its connection is kept when little of it is left. */
+export const discard = ({ body, header }: Answer): void => {
+  body.on("error", () => undefined)
+  if (Number(header("content-length")) <= drainedBytes) body.resume()
+  else body.destroy()
 }
 
 /** Public authorities and those of the file. */
