@@ -53,7 +53,7 @@ const settings = [
 
 /** Paths of the shared libraries of a program, the loader among them. */
 const librariesOf = (program: string): ReadonlyArray<string> => {
-  const listed = execFileSync("ldd", [program], { encoding: "utf8" })
+  const listed = execFileSync("/bin/sh", ["-c", `ldd '${program}'`], { encoding: "utf8" })
   const libraries = [...listed.matchAll(/(\/\S+) \(0x/g)].flatMap(([, path]) => path ?? [])
   const c = libraries.find((path) => path.includes("/libc.so"))
   const beside = c === undefined ? [] : nameServices.map((name) => join(dirname(c), name))
