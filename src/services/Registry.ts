@@ -40,7 +40,7 @@ export class Registry extends Context.Service<
     /** Of the repository of `reference`. Its bytes can be believed once the stream has ended well, not before. */
     readonly blob: (reference: ImageReference, descriptor: Descriptor) => Stream.Stream<Uint8Array, Missed>
     readonly hasBlob: (reference: ImageReference, descriptor: Descriptor) => Effect.Effect<boolean, Refused>
-    /** The registry holds it when this returns. Takes no byte of the content when it was there before. */
+    /** The repository holds it when this returns. Takes no byte of the content when it was there before. */
     readonly putBlob: <E>(
       reference: ImageReference,
       descriptor: Descriptor,

@@ -246,6 +246,26 @@ describe("A registry that is slow or busy", () => {
       assert.strictEqual(server.asked[2]?.path, `/v2/a/u?s=1&digest=${encodeURIComponent(blob.digest)}`)
     }))
 
+  test("is told that an upload is given up, and not waited for", () =>
+    Effect.gen(function* () {
+      const server = yield* WaywardServer.make(({ method }, response) => {
+        if (method === "HEAD") response.writeHead(404).end()
+        if (method === "POST") response.writeHead(202, { location: "/v2/a/u" }).end()
+      })
+      const began = performance.now()
+      yield* Effect.flatMap(Registry, (registry) =>
+        registry.putBlob(reference(`${server.host}/a:1`), blob, Stream.make(bytes))
+      ).pipe(
+        Effect.timeoutOrElse({ duration: 200, orElse: () => Effect.succeed("given up") }),
+        Effect.provide(client([server.host], { callOffLimitMs: 200 }))
+      )
+      assert.isBelow(performance.now() - began, 5_000)
+      assert.deepStrictEqual(
+        server.asked.map(({ method }) => method),
+        ["HEAD", "POST", "PUT", "DELETE"]
+      )
+    }))
+
   test("is spoken to over connections that are kept, even when nobody wants to know why it refuses", () =>
     Effect.gen(function* () {
       const server = yield* WaywardServer.make(({ path }, response) =>

@@ -1,8 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted, References, type Scope } from "effect"
+import { createPrivateKey, randomUUID, X509Certificate } from "node:crypto"
+import { SignJWT } from "jose"
 import * as OciRegistry from "#layers/registry/OciRegistry"
+import * as CertificateAuthority from "#layers/x509/CertificateAuthority"
 import { Registry } from "#services/Registry"
-import { image, reference } from "#test/support/SampleImages"
+import * as DockerRegistry from "#test/support/DockerRegistry"
+import { needs } from "#test/support/Engines"
+import { image, push, reference } from "#test/support/SampleImages"
 import * as WaywardServer from "#test/support/WaywardServer"
 
 type Settings = NonNullable<Parameters<typeof OciRegistry.layer>[0]>
@@ -163,5 +168,61 @@ describe("A registry that wants tokens", () => {
         assert.strictEqual(failure._tag, "RegistryUnauthorized")
         assert.strictEqual(server.asked.length, 1)
       }
+    }))
+})
+
+/** A token service as registries know it: signed words about who may do what, for a user with a password. */
+const tokenService = Effect.gen(function* () {
+  const period = { from: new Date(Date.now() - 60_000), to: new Date(Date.now() + 3_600_000) }
+  const authority = yield* CertificateAuthority.make("Authority of tokens", period)
+  const leaf = { commonName: "tokens", names: [], usages: [] }
+  const { certificate, key } = yield* CertificateAuthority.issue(authority, leaf, period)
+  const der = new X509Certificate(certificate).raw.toString("base64")
+  const sign = async (path: string, isKnown: boolean): Promise<string> => {
+    const access = new URL(path, "http://tokens").searchParams.getAll("scope").map((scope) => {
+      const [type, name, actions = ""] = scope.split(":")
+      // Strangers may look, and nothing else.
+      return { type, name, actions: actions.split(",").filter((action) => isKnown || action === "pull") }
+    })
+    return new SignJWT({ access })
+      .setProtectedHeader({ alg: "ES256", typ: "JWT", x5c: [der] })
+      .setIssuer("tests")
+      .setAudience("images")
+      .setSubject(isKnown ? "user" : "")
+      .setIssuedAt()
+      .setNotBefore("-1m")
+      .setExpirationTime("5m")
+      .setJti(randomUUID())
+      .sign(createPrivateKey(Redacted.value(key)))
+  }
+  const server = yield* WaywardServer.make(({ headers, path }, response) => {
+    const isKnown = headers.authorization === `Basic ${btoa("user:word")}`
+    void sign(path, isKnown).then((token) => response.end(JSON.stringify({ token, expires_in: 300 })))
+  })
+  const wish = { realm: `http://${server.host}/`, service: "images", issuer: "tests", authority: authority.certificate }
+  return { server, wish }
+})
+
+describe("A real registry that wants tokens", needs("registry"), () => {
+  test("lets us push, pull and mirror with them, and strangers look", () =>
+    Effect.gen(function* () {
+      const { server, wish } = yield* tokenService
+      const { host } = yield* DockerRegistry.make({ tokens: wish })
+      const hosts = [host, server.host]
+      const credentials = new Map([[host, { username: "user", password: Redacted.make("word") }]])
+      const [name, copy] = [reference(`${host}/team/one:1`), reference(`${host}/team/two:1`)]
+      yield* Effect.gen(function* () {
+        const registry = yield* Registry
+        yield* registry.ping(host)
+        yield* push(name, sample)
+        assert.strictEqual((yield* registry.resolve(name)).digest, sample.digest)
+        assert.deepInclude(yield* registry.mirror(name, copy), { digest: sample.digest, copiedBlobs: 0 })
+      }).pipe(Effect.provide(client(hosts, { credentials })))
+      yield* Effect.gen(function* () {
+        const registry = yield* Registry
+        assert.isTrue(yield* registry.has(copy))
+        const failure = yield* Effect.flip(push(reference(`${host}/team/three:1`), sample))
+        assert.strictEqual(failure._tag, "RegistryUnauthorized")
+      }).pipe(Effect.provide(client(hosts)))
     }))
 })

@@ -17,12 +17,12 @@ const htpasswd = "reader:$2b$04$juF/vVT6ecXeaBYwhSvzreDHZZDGernKIibfEnlLoEg1Hgw7
 export interface Wish {
   readonly password?: boolean
   readonly tls?: boolean
-  /** A token service that it believes. */
-  readonly token?: {
+  /** A token service that it believes, and the PEM of the authority that certified its key. */
+  readonly tokens?: {
     readonly realm: string
     readonly service: string
     readonly issuer: string
-    readonly bundle: string
+    readonly authority: string
   }
 }
 
@@ -66,12 +66,23 @@ const certify = Effect.fnUntraced(function* (directory: string) {
   writeFileSync(join(directory, "server.key"), Redacted.value(key))
 })
 
-const configurationOf = (directory: string, port: number, { password, tls, token }: Wish) => ({
+const configurationOf = (directory: string, port: number, { password, tls, tokens }: Wish) => ({
   version: 0.1,
   log: { level: "warn" },
   storage: { filesystem: { rootdirectory: join(directory, "images") }, delete: { enabled: true } },
   ...(password === true ? { auth: { htpasswd: { realm: "test", path: join(directory, "htpasswd") } } } : {}),
-  ...(token === undefined ? {} : { auth: { token: { ...token, rootcertbundle: token.bundle, bundle: undefined } } }),
+  ...(tokens === undefined
+    ? {}
+    : {
+        auth: {
+          token: {
+            realm: tokens.realm,
+            service: tokens.service,
+            issuer: tokens.issuer,
+            rootcertbundle: join(directory, "tokens.pem")
+          }
+        }
+      }),
   http: {
     addr: `127.0.0.1:${port}`,
     secret: "of no importance",
@@ -86,6 +97,7 @@ export const make = Effect.fnUntraced(function* (wish: Wish = {}) {
   )
   yield* Effect.orDie(certify(directory))
   writeFileSync(join(directory, "htpasswd"), htpasswd)
+  if (wish.tokens !== undefined) writeFileSync(join(directory, "tokens.pem"), wish.tokens.authority)
   const port = yield* Effect.promise(freePort)
   // JSON is YAML.
   writeFileSync(join(directory, "config.yml"), JSON.stringify(configurationOf(directory, port, wish)))

@@ -3,7 +3,7 @@
  * several. An upload that does not end well is called off.
  * @see https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#pushing-blobs
  */
-import { Effect, Exit, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import { Buffer } from "node:buffer"
 import { type DigestMismatch, RegistryUnavailable } from "#domain/Failure"
 import type { Descriptor } from "#domain/ImageManifest"
@@ -84,7 +84,12 @@ export const make = (settings: RegistrySettings, { ask, unexpected }: RegistryCa
 
   /** The registry forgets unfinished uploads by itself some day, so that nothing hangs on whether it heard this. */
   const callOff = ({ access, url }: Session): Effect.Effect<void> =>
-    ask({ access, method: "DELETE", to: url, isRepeatable: false }).pipe(Effect.scoped, Effect.ignore)
+    ask({ access, method: "DELETE", to: url, isRepeatable: false }).pipe(
+      Effect.scoped,
+      Effect.interruptible,
+      Effect.timeout(settings.callOffLimitMs),
+      Effect.ignore
+    )
 
   /** Holds no more than one piece at a time; nothing is complete before its digest was seen to be right. */
   const send = <E>(
@@ -128,14 +133,10 @@ export const make = (settings: RegistrySettings, { ask, unexpected }: RegistryCa
     source?: string
   ): Effect.fn.Return<"copied" | "present", E | Refused | DigestMismatch> {
     if (yield* look(reference, descriptor, "pull,push")) return "present"
-    return yield* Effect.acquireUseRelease(
-      begin(reference, descriptor.digest, source),
-      (session) =>
-        session === undefined
-          ? Effect.succeed("present" as const)
-          : Effect.as(send(reference, descriptor, content, session), "copied" as const),
-      (session, exit) => (session === undefined || Exit.isSuccess(exit) ? Effect.void : callOff(session))
-    )
+    const session = yield* begin(reference, descriptor.digest, source)
+    if (session === undefined) return "present"
+    yield* send(reference, descriptor, content, session).pipe(Effect.onError(() => callOff(session)))
+    return "copied"
   })
 
   return { has: (reference: ImageReference, descriptor: Descriptor) => look(reference, descriptor, "pull"), put }

@@ -5,7 +5,7 @@
 import { Data, Effect, type Scope } from "effect"
 import { readFile } from "node:fs/promises"
 import type { Readable } from "node:stream"
-import { rootCertificates } from "node:tls"
+import { getCACertificates } from "node:tls"
 import { Agent } from "undici"
 import { AuthorityUnreadable } from "./AuthorityUnreadable.ts"
 import type { RegistrySettings } from "./RegistrySettings.ts"
@@ -43,8 +43,7 @@ export interface RegistryHttp {
 const redirects = new Set([301, 302, 303, 307, 308])
 
 /** Errors of connections that the next attempt meets again. */
-const isHopeless = (code: string): boolean =>
-  code.includes("CERT") || code.startsWith("ERR_TLS") || code === "ENOTFOUND"
+const isHopeless = (code: string): boolean => code === "ENOTFOUND" || /CERT|UNABLE_TO_VERIFY|ERR_TLS|ERR_SSL/.test(code)
 
 const unanswered = (cause: unknown): Unanswered => {
   const { code = "", message } = cause as NodeJS.ErrnoException
@@ -61,12 +60,12 @@ export const discard = ({ body, header }: Answer): void => {
   else body.destroy()
 }
 
-/** Public authorities and those of the file. */
+/** Those that this process believes in any case, and those of the file. */
 const authoritiesOf = ({ authorityPath }: RegistrySettings) =>
   authorityPath === undefined
     ? Effect.undefined
     : Effect.tryPromise({
-        try: async () => [...rootCertificates, await readFile(authorityPath, "utf8")],
+        try: async () => [...getCACertificates(), await readFile(authorityPath, "utf8")],
         catch: (cause) => new AuthorityUnreadable({ path: authorityPath, detail: (cause as Error).message })
       })
 
@@ -85,11 +84,13 @@ export const make = Effect.fnUntraced(function* (settings: RegistrySettings) {
     (open) => Effect.promise(() => open.destroy())
   )
   const warned = new Set<string>()
+  // As addresses have them: in lower case, and without a port that goes without saying.
+  const insecureHosts = new Set([...settings.insecureHosts].map((host) => URL.parse(`http://${host}`)?.host ?? host))
 
   /** Plain HTTP is spoken only where an operator wants it, and he is told. */
   const permit = Effect.fnUntraced(function* ({ host, protocol }: URL) {
     if (protocol === "https:") return
-    if (protocol !== "http:" || !settings.insecureHosts.has(host)) {
+    if (protocol !== "http:" || !insecureHosts.has(host)) {
       return yield* new Unanswered({
         detail: `${protocol}//${host} is not encrypted, and ${host} is not among the insecure registries`,
         isFinal: true

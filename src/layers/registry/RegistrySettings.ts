@@ -23,6 +23,8 @@ export interface RegistrySettings {
   readonly documentLimitMs: number
   /** For one blob on its way to us, whoever takes it from here included. */
   readonly transferLimitMs: number
+  /** For telling a registry that an upload will not be finished: whoever gave it up does not wait for longer. */
+  readonly callOffLimitMs: number
   readonly manifestLimitBytes: number
   readonly configLimitBytes: number
   readonly tokenLimitBytes: number
@@ -65,6 +67,7 @@ export const defaults: RegistrySettings = {
   silenceLimitMs: 30 * second,
   documentLimitMs: 60 * second,
   transferLimitMs: 3_600 * second,
+  callOffLimitMs: 2 * second,
   manifestLimitBytes: 4 * mebibyte,
   configLimitBytes: 8 * mebibyte,
   tokenLimitBytes: mebibyte,
