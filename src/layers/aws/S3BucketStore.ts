@@ -55,17 +55,17 @@ export const layer = (options: AwsClient.Options): Layer.Layer<BucketStore> =>
       return {
         exists: (bucketName) =>
           Effect.tryPromise({
-            try: (abortSignal) => client.send(new HeadBucketCommand({ Bucket: bucketName }), { abortSignal }),
-            catch: (cause) => cause
-          }).pipe(
-            Effect.as(true),
-            Effect.catch((cause) =>
-              // The answer to HEAD has no body, so that its status is all it tells.
-              AwsFailure.statusOf(cause) === 404
-                ? Effect.succeed(false)
-                : Effect.fail(failed(`HeadBucket ${bucketName}`)(cause))
-            )
-          ),
+            try: (abortSignal) =>
+              client.send(new HeadBucketCommand({ Bucket: bucketName }), { abortSignal }).then(
+                () => true,
+                (cause: unknown) => {
+                  // The answer to HEAD has no body, so that its status is all it tells.
+                  if (AwsFailure.statusOf(cause) === 404) return false
+                  throw cause
+                }
+              ),
+            catch: failed(`HeadBucket ${bucketName}`)
+          }),
         create: (bucketName) =>
           Effect.tryPromise({
             try: (abortSignal) => client.send(new CreateBucketCommand({ Bucket: bucketName }), { abortSignal }),

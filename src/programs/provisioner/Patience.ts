@@ -15,6 +15,8 @@ export const pausesWithin = (limit: Duration.Duration) =>
     Schedule.upTo({ duration: limit })
   )
 
+const isUnavailable = <E>(failure: E): failure is E & StoreUnavailable => failure instanceof StoreUnavailable
+
 /** Asks a store again while it is unavailable. */
 export interface Patience {
   <A, E>(request: Effect.Effect<A, E>): Effect.Effect<A, E | StoreUnavailable>
@@ -33,15 +35,10 @@ export const make = Effect.fnUntraced(function* (limit: Duration.Duration) {
   const patience: Patience = <A, E>(request: Effect.Effect<A, E>) =>
     Effect.flatMap(Clock.currentTimeMillis, (since) =>
       request.pipe(
-        Effect.tapError((failure) => (failure instanceof StoreUnavailable ? tell(failure) : Effect.void)),
-        Effect.retry({
-          while: (failure) => failure instanceof StoreUnavailable,
-          schedule: pausesWithin(limit)
-        }),
-        Effect.catch((failure): Effect.Effect<never, E | StoreUnavailable> =>
-          failure instanceof StoreUnavailable
-            ? Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(after(now - since, failure)))
-            : Effect.fail(failure)
+        Effect.tapError((failure) => (isUnavailable(failure) ? tell(failure) : Effect.void)),
+        Effect.retry({ while: isUnavailable, schedule: pausesWithin(limit) }),
+        Effect.catchIf(isUnavailable, (failure) =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(after(now - since, failure)))
         )
       )
     )

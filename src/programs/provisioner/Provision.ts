@@ -74,7 +74,7 @@ const provideTable = Effect.fnUntraced(function* (table: Table, patient: Patienc
   const tableName = table.TableName
   const detail = asStored(table, "ACTIVE").key
 
-  const found = yield* patient(find(tableName)).pipe(Effect.catchTag("TableNotFound", () => Effect.succeed(undefined)))
+  const found = yield* patient(find(tableName)).pipe(Effect.catchTag("TableNotFound", () => Effect.void))
   if (found === undefined && options.dryRun) return { result: "created", detail } satisfies Ended
   const isMade =
     found === undefined &&
