@@ -278,6 +278,8 @@ describe("resources.yml", () => {
       const gone = yield* run({}, "gone.yml")
       assert.deepStrictEqual([gone.code, gone.stdout], [0, ""])
       assert.strictEqual(gone.stderr, "warning: there is no gone.yml, so there is nothing to do\n")
+      const json = yield* run({}, "gone.yml", "--json")
+      assert.deepStrictEqual(JSON.parse(json.stdout), { dryRun: false, resources: [] })
       const none = yield* run({}, "none.yml")
       assert.deepStrictEqual([none.code, none.stderr], [0, "warning: none.yml asks for no resources\n"])
     }).pipe(Effect.scoped)

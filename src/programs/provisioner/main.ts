@@ -36,13 +36,13 @@ const main = Effect.fnUntraced(function* (values: ProvisionerSettings) {
   const { dryRun, resourcesConfigPath } = values
   const wanted = yield* Resources.read(resourcesConfigPath)
   if (wanted === undefined) {
-    return yield* Console.error(`warning: there is no ${resourcesConfigPath}, so there is nothing to do`)
+    yield* Console.error(`warning: there is no ${resourcesConfigPath}, so there is nothing to do`)
+  } else if (wanted.tables.length + wanted.buckets.length === 0) {
+    yield* Console.error(`warning: ${resourcesConfigPath} asks for no resources`)
   }
-  if (wanted.tables.length + wanted.buckets.length === 0) {
-    return yield* Console.error(`warning: ${resourcesConfigPath} asks for no resources`)
-  }
-  const outcomes = yield* provide(wanted, values)
-  yield* Console.log((values.json ? Summary.json : Summary.text)(outcomes, dryRun))
+  const outcomes = wanted === undefined ? [] : yield* provide(wanted, values)
+  if (values.json) yield* Console.log(Summary.json(outcomes, dryRun))
+  else if (outcomes.length > 0) yield* Console.log(Summary.text(outcomes, dryRun))
   const reasons = outcomes.filter(({ result }) => result === "failed").map(({ detail, kind }) => `${kind}: ${detail}`)
   if (reasons.length > 0) return yield* new NotProvided({ reasons: [...new Set(reasons)] })
 })
