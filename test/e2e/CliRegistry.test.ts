@@ -60,7 +60,8 @@ describe("esb doctor and the registry of images", () => {
         }
         const { found, stderr } = yield* registryFound({ ...environment, CONTAINER_REGISTRY_PASSWORD: secret })
         assert.deepInclude(found, { state: "ok", detail: host })
-        assert.strictEqual(stderr, "The docker mode lacks something it needs.\n".repeat(stderr === "" ? 0 : 1))
+        assert.notInclude(stderr, "plain HTTP")
+        assert.notInclude(stderr, secret)
         const wrong = yield* registryFound({ ...environment, CONTAINER_REGISTRY_PASSWORD: "not-it-at-all" })
         assert.strictEqual(wrong.found?.state, "missing")
         assert.include(wrong.found?.remedy, "CONTAINER_REGISTRY_PASSWORD")
