@@ -24,6 +24,8 @@ const address: EngineAddress = { socketPath: "/var/run/docker.sock" }
 export const engine = Docker.layer(address)
 
 export interface Options {
+  /** Another way to the engine. */
+  readonly socketPath?: string
   /** Names a stack; without one it is a new one. */
   readonly stack?: string
   readonly docker?: Partial<DockerOptions>
@@ -65,7 +67,7 @@ export const layer = (options: Options = {}) => {
     Layer.provide(ProbedWorkerProtocols.layer()),
     Layer.provide(doors),
     Layer.provideMerge(Network.layer(`esb-${stack}`)),
-    Layer.provideMerge(engine),
+    Layer.provideMerge(options.socketPath === undefined ? engine : Docker.layer({ socketPath: options.socketPath })),
     Layer.provide((options.log ?? RecordedLog.make()).layer),
     Layer.provide(Layer.succeed(References.MinimumLogLevel, "Warn"))
   )

@@ -18,6 +18,7 @@ import {
   writeFileSync
 } from "node:fs"
 import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { clientsDirectory, temporaryDirectory } from "./ProcessWorkers.ts"
 import { samples } from "./WorkerFunctions.ts"
 
@@ -114,3 +115,30 @@ export const reference = (): Promise<string> =>
     if (!isThere(name)) importTree(root, name)
     return name
   })())
+
+/** Where an image would have AWS's emulator: a script, so that the entrypoint has its name. */
+const emulated = `FROM BASE
+COPY RieStandIn.ts /usr/local/lib/RieStandIn.ts
+COPY aws-lambda-rie /usr/local/bin/aws-lambda-rie
+ENTRYPOINT ["/usr/local/bin/aws-lambda-rie", "/lambda-entrypoint.sh"]
+`
+
+/** The same functions behind an emulator, whatever the image is told. */
+export const withEmulator = async (): Promise<string> => {
+  const base = await reference()
+  const context = join(temporaryDirectory(), "emulated")
+  mkdirSync(context)
+  const standIn = fileURLToPath(new URL("RieStandIn.ts", import.meta.url))
+  copyFileSync(standIn, join(context, "RieStandIn.ts"))
+  const script = join(context, "aws-lambda-rie")
+  writeFileSync(script, '#!/bin/sh\nexec /var/lang/bin/node /usr/local/lib/RieStandIn.ts "$@"\n')
+  chmodSync(script, 0o755)
+  writeFileSync(join(context, "Dockerfile"), emulated.replace("BASE", base))
+  const hash = createHash("sha256").update(base).update(emulated).update(readFileSync(standIn)).digest("hex")
+  const name = `esb-test/emulated:${hash.slice(0, 16)}`
+  if (!isThere(name)) {
+    const { status, stderr } = docker(["build", "--quiet", "--tag", name, context])
+    if (status !== 0) throw new Error(`the image with an emulator was not made: ${stderr}`)
+  }
+  return name
+}
