@@ -32,7 +32,7 @@ export interface RegistrySettings {
   readonly refusalLimitBytes: number
   /** Of a blob that is announced as larger, no byte is asked for. */
   readonly blobLimitBytes: number
-  /** A blob that is larger goes up in pieces of this size; this much memory an upload takes. */
+  /** A blob that is larger goes up in parts of at least this size, and no more than a part is held in memory. */
   readonly chunkBytes: number
   readonly redirectLimit: number
   /** After the first attempt, and only of what may be done twice; also how often a blob that was cut off goes on. */
