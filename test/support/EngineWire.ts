@@ -25,7 +25,8 @@ export const make: Effect.Effect<EngineWire, never, Scope.Scope> = Effect.gen(fu
   const carry = (client: Socket): void => {
     const engine = connect(engineSocket)
     for (const socket of [client, engine]) hold(socket)
-    client.pipe(engine).pipe(client)
+    client.pipe(engine)
+    engine.pipe(client)
     client.once("close", () => engine.destroy())
     engine.once("close", () => client.destroy())
   }

@@ -1,6 +1,5 @@
 /** What the engine is told of a worker's container: nothing it does not need, and every limit it has. */
 import type { ContainerCreateOptions } from "dockerode"
-import { randomBytes } from "node:crypto"
 import { workerLabels, type StackIdentity } from "#domain/StackIdentity"
 import type { OwnerId, WorkerSpec } from "#domain/Worker"
 import type { ContainerImage } from "./ContainerImages.ts"
@@ -12,6 +11,7 @@ export interface ContainerPlan {
   readonly owner: OwnerId
   readonly image: ContainerImage
   readonly memoryMiB: number
+  readonly logStream: string
   /** Name of its network. */
   readonly network: string
   readonly door: { readonly endpoint: string; readonly token: string }
@@ -47,16 +47,12 @@ const userOf = ({ image, spec }: ContainerPlan): typeof functionUser | undefined
 const temporaryOptions = (user: typeof functionUser | undefined): string =>
   `rw,exec,nosuid,nodev,mode=1777,size=${temporaryBytes}${user === undefined ? "" : `,uid=${user.uid},gid=${user.gid}`}`
 
-/** `2026/11/21/[$LATEST]` and 32 hexadecimal digits. */
-const logStream = (now: Date): string =>
-  `${now.toISOString().slice(0, 10).replaceAll("-", "/")}/[$LATEST]${randomBytes(16).toString("hex")}`
-
-const environmentOf = ({ door, spec }: ContainerPlan): ReadonlyArray<string> =>
+const environmentOf = ({ door, logStream, spec }: ContainerPlan): ReadonlyArray<string> =>
   Object.entries({
     TZ: ":UTC",
     ...spec.environment,
     AWS_LAMBDA_LOG_GROUP_NAME: `/aws/lambda/${spec.functionName}`,
-    AWS_LAMBDA_LOG_STREAM_NAME: logStream(new Date()),
+    AWS_LAMBDA_LOG_STREAM_NAME: logStream,
     AWS_LAMBDA_RUNTIME_API: door.endpoint,
     ESB_WORKER_TOKEN: door.token
   }).map(([name, value]) => `${name}=${value}`)

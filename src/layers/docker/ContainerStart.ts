@@ -1,6 +1,8 @@
 /** How a container comes up, step by step; whatever fails or is interrupted, what was made so far goes with the scope. */
 import { Deferred, Effect, Option, Redacted, Schedule, type Scope, Semaphore } from "effect"
+import { randomBytes } from "node:crypto"
 import { RuntimeUnavailable } from "#domain/Failure"
+import * as LogStreamName from "#domain/LogStreamName"
 import type { OwnerId, WorkerSpec } from "#domain/Worker"
 import type { WorkerSettings } from "#domain/WorkerSettings"
 import type { Door } from "#services/RuntimeApi"
@@ -71,6 +73,7 @@ export const make = Effect.fnUntraced(function* (
       ...start,
       identity: settings.identity,
       memoryMiB: worker.memoryMiB,
+      logStream: LogStreamName.make(new Date(), randomBytes(LogStreamName.randomBytes)),
       network: network.name,
       door: { endpoint: door.endpoint, token: Redacted.value(door.token) }
     })

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto"
 import { delimiter, dirname, join } from "node:path"
 import { type Family, type Interpreter, written } from "#domain/Interpreter"
+import * as LogStreamName from "#domain/LogStreamName"
 import type { Artifact } from "#services/ArtifactStore"
 import type { ProcessSettings } from "./ProcessSettings.ts"
 import * as WorkerCache from "./WorkerCache.ts"
@@ -70,10 +71,6 @@ const searchPaths: Record<
   }
 }
 
-/** `2026/11/21/[$LATEST]` and 32 hexadecimal digits. */
-const logStream = (now: Date): string =>
-  `${now.toISOString().slice(0, 10).replaceAll("-", "/")}/[$LATEST]${randomBytes(16).toString("hex")}`
-
 /** Nothing of ours but what is written here: a worker does not inherit this process's environment. */
 export const environment = (
   plan: WorkerPlan,
@@ -99,7 +96,7 @@ export const environment = (
     LAMBDA_TASK_ROOT: taskDirectory,
     LAMBDA_RUNTIME_DIR: processSettings.clientsDirectory,
     AWS_LAMBDA_LOG_GROUP_NAME: `/aws/lambda/${spec.functionName}`,
-    AWS_LAMBDA_LOG_STREAM_NAME: logStream(new Date()),
+    AWS_LAMBDA_LOG_STREAM_NAME: LogStreamName.make(new Date(), randomBytes(LogStreamName.randomBytes)),
     AWS_LAMBDA_RUNTIME_API: door.endpoint,
     ESB_WORKER_TOKEN: door.token
   }

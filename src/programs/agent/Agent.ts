@@ -110,7 +110,7 @@ launch({
       "certificates are taken from the files while it runs; esb doctor tells when they expire.",
     "How it stops":
       "SIGTERM and SIGINT: health turns to NOT_SERVING, new calls are refused, calls in flight may end within DRAIN_TIMEOUT, then " +
-      "workers that are child processes end. A Gateway starts others as they are needed."
+      "the workers end. A Gateway starts others as they are needed."
   },
   settings,
   main
