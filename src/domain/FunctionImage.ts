@@ -16,10 +16,13 @@ const safe = (name: string): string =>
     .replace(/([._-])[._-]+/g, "$1")
     .replace(/^[._-]+|[._-]+$/g, "")
 
+/** A registry as it stands in references: without the slash that some write behind it. */
+export const host = (registry: string): string => registry.replace(/\/+$/, "")
+
 /** `<registry>/<brand>-<function>:<tag>` */
 export const reference = ({ identity, registry, tag }: ImageNaming, functionName: string): string => {
   const name = `${safe(`${identity.brand}-${functionName}`)}:${tag}`
-  return registry === undefined ? name : `${registry.replace(/\/+$/, "")}/${name}`
+  return registry === undefined ? name : `${host(registry)}/${name}`
 }
 
 /** Functions whose images would have one name, such as `Save` and `save`: the later would replace the earlier. */

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer } from "effect"
+import { Context, Effect, Fiber, Layer } from "effect"
 import { chmodSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
@@ -11,10 +11,13 @@ import { docker, inside, inspected, names, smallBase } from "#test/support/Docke
 import * as DockerRegistry from "#test/support/DockerRegistry"
 import { needs } from "#test/support/Engines"
 
-const builderAt = (socketPath: string) =>
-  DockerImageBuilder.layer(`unix://${socketPath}`).pipe(Layer.provide(DockerApi.layer({ socketPath })))
+const builderAt = (socketPath: string, login?: DockerImageBuilder.RegistryLogin) =>
+  DockerImageBuilder.layer({ engine: `unix://${socketPath}`, login }).pipe(
+    Layer.provide(DockerApi.layer({ socketPath }))
+  )
 
-const engine = builderAt("/var/run/docker.sock")
+const socket = "/var/run/docker.sock"
+const engine = builderAt(socket)
 
 const directory = (files: Readonly<Record<string, string>>) => {
   const root = mkdtempSync(join(tmpdir(), "esb-ImageBuilder-"))
@@ -160,7 +163,7 @@ describe("ImageBuilder (docker)", needs("docker"), () => {
   )
 
   it.live(
-    "hands an image to a registry, where others find it, and says what a registry refuses",
+    "hands an image to a registry, logs in where it has to, and says what a registry refuses",
     () =>
       Effect.gen(function* () {
         const { builder, prefix, request, told } = yield* given
@@ -177,9 +180,17 @@ describe("ImageBuilder (docker)", needs("docker"), () => {
         assert.strictEqual(failure._tag, "ImagePushFailed")
         assert.match(failure.message, /never-made:1 was not pushed: .*(does not exist|no such image)/i)
         const closed = yield* DockerRegistry.make({ password: true })
-        yield* docker("tag", reference, `${closed.host}/${prefix}hello:latest`)
-        const refused = yield* Effect.flip(builder.push(`${closed.host}/${prefix}hello:latest`, request.progress))
+        const kept = `${closed.host}/${prefix}hello:latest`
+        yield* docker("tag", reference, kept)
+        const refused = yield* Effect.flip(builder.push(kept, request.progress))
         assert.match(refused.message, /was not pushed: .*(no basic auth credentials|unauthorized)/)
+
+        const login = { registry: closed.host, ...DockerRegistry.reader }
+        const { build, push } = Context.get(yield* Layer.build(builderAt(socket, login)), ImageBuilder)
+        yield* push(kept, request.progress)
+        yield* docker("rmi", kept)
+        const onPrivate = { ...request, base: kept, dockerfile: `FROM ${kept}\n` }
+        assert.strictEqual((yield* build(onPrivate)).outcome, "built")
       }).pipe(Effect.provide(engine), Effect.scoped),
     needs("registry")
   )

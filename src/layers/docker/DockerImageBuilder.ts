@@ -2,7 +2,7 @@
  * Images made by a Docker Engine, with the builder that every engine has. A build ends with the request that asked for it, so
  * that one that is interrupted, or takes too long, leaves no container behind.
  */
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Redacted } from "effect"
 import { createHash } from "node:crypto"
 import {
   type BuiltImage,
@@ -17,6 +17,21 @@ import * as BuildContext from "./BuildContext.ts"
 import * as BuildLog from "./BuildLog.ts"
 import { DockerApi, hasStatus } from "./DockerApi.ts"
 import * as EngineMessages from "./EngineMessages.ts"
+
+/** Who the engine says it is at the registry of these images. */
+export interface RegistryLogin {
+  /** `127.0.0.1:5010` */
+  readonly registry: string
+  readonly username: string
+  readonly password: Redacted.Redacted
+}
+
+export interface Options {
+  /** How a reader knows the engine: `unix:///var/run/docker.sock`. */
+  readonly engine: string
+  /** Other registries are told nothing of it. */
+  readonly login: RegistryLogin | undefined
+}
 
 const longestBuildMs = 1_800_000
 /** Of a pull or a push. */
@@ -36,8 +51,14 @@ const splitTag = (reference: string): readonly [name: string, tag: string] => {
     : [reference, "latest"]
 }
 
-const make = Effect.gen(function* () {
+const make = Effect.fnUntraced(function* ({ login }: Options) {
   const { call, engine } = yield* DockerApi
+
+  /** Without any credentials the engine asks for some; empty ones are those of a registry that wants none. */
+  const credentialsFor = (reference: string) =>
+    login !== undefined && reference.startsWith(`${login.registry}/`)
+      ? { username: login.username, password: Redacted.value(login.password), serveraddress: login.registry }
+      : { username: "", password: "", serveraddress: "" }
 
   const find = (reference: string) =>
     call(() => engine.getImage(reference).inspect()).pipe(Effect.catchIf(hasStatus(404), () => Effect.undefined))
@@ -54,9 +75,9 @@ const make = Effect.gen(function* () {
     progress(`pulling ${base}`)
     // Of a name alone the engine would pull every tag.
     const wanted = base.includes("@") ? base : splitTag(base).join(":")
-    const complaint = yield* transfer((abortSignal) => engine.pull(wanted, { abortSignal })).pipe(
-      Effect.catch(({ message }) => Effect.succeed(message))
-    )
+    const complaint = yield* transfer((abortSignal) =>
+      engine.pull(wanted, { abortSignal, authconfig: credentialsFor(base) })
+    ).pipe(Effect.catch(({ message }) => Effect.succeed(message)))
     const pulled = complaint === undefined ? yield* find(base) : undefined
     if (pulled !== undefined) return pulled.Id
     const why = complaint ?? "the engine does not have it afterwards"
@@ -133,8 +154,7 @@ const make = Effect.gen(function* () {
       const [name, tag] = splitTag(reference)
       progress(`pushing ${reference}`)
       const complaint = yield* transfer((abortSignal) =>
-        // Without any credentials the engine asks for some; empty ones are those of a registry that wants none.
-        engine.getImage(name).push({ tag, abortSignal, authconfig: { username: "", password: "", serveraddress: "" } })
+        engine.getImage(name).push({ tag, abortSignal, authconfig: credentialsFor(reference) })
       )
       if (complaint !== undefined) return yield* Effect.fail({ message: complaint })
     },
@@ -145,9 +165,12 @@ const make = Effect.gen(function* () {
   return { build, push }
 })
 
-/** Fails when no engine answers. `told` is how a reader knows the engine: `unix:///var/run/docker.sock`. */
-export const layer = (told: string): Layer.Layer<ImageBuilder, ImageEngineUnreachable, DockerApi> =>
+/** Fails when no engine answers. */
+export const layer = (options: Options): Layer.Layer<ImageBuilder, ImageEngineUnreachable, DockerApi> =>
   Layer.effect(
     ImageBuilder,
-    Effect.mapError(make, ({ message }) => new ImageEngineUnreachable({ engine: told, detail: message }))
+    Effect.mapError(
+      make(options),
+      ({ message }) => new ImageEngineUnreachable({ engine: options.engine, detail: message })
+    )
   )

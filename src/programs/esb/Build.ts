@@ -51,12 +51,19 @@ const namingOf = ({ brandSlug, environment, projectName, registry, tag }: ImageS
     Effect.map((identity): FunctionImage.ImageNaming => ({ identity, registry, tag }))
   )
 
-const engineAt = (dockerHost: string) => {
-  const address = EngineAddress.parse(dockerHost)
-  return address === undefined
-    ? Effect.fail(new WrongUsage({ message: `DOCKER_HOST is ${dockerHost}: expected unix:///path or tcp://host:port` }))
-    : Effect.succeed(DockerImageBuilder.layer(dockerHost).pipe(Layer.provide(DockerApi.layer(address))))
-}
+const loginOf = ({ registry, registryPassword: password, registryUser: username }: ImageSettings) =>
+  registry === undefined || username === undefined || password === undefined
+    ? undefined
+    : { registry: FunctionImage.host(registry), username, password }
+
+const engineOf = Effect.fnUntraced(function* (settings: ImageSettings) {
+  const { dockerHost: engine } = settings
+  const address = EngineAddress.parse(engine)
+  if (address === undefined) {
+    return yield* new WrongUsage({ message: `DOCKER_HOST is ${engine}: expected unix:///path or tcp://host:port` })
+  }
+  return DockerImageBuilder.layer({ engine, login: loginOf(settings) }).pipe(Layer.provide(DockerApi.layer(address)))
+})
 
 /** Two functions must not have one image: the later would take the place of the earlier. */
 const refuseCollisions = (naming: FunctionImage.ImageNaming, { functions }: Stack) => {
@@ -100,7 +107,7 @@ export const build = Effect.fn("esb.build")(function* (flags: BuildFlags, settin
   const template = yield* TemplatePath.find(flags.template)
   const home = yield* Home.forTemplate(template)
   const naming = yield* namingOf(settings)
-  const engine = yield* engineAt(settings.dockerHost)
+  const engine = yield* engineOf(settings)
   yield* Home.make(home)
 
   const kept = yield* KeptParameters.read(home)

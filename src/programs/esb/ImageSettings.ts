@@ -1,5 +1,8 @@
 /** What images of functions are made of, and how they are called. */
 import * as Setting from "../Setting.ts"
+import { registry } from "./RegistrySettings.ts"
+
+const { registryPassword, registryUser } = registry
 
 export const images = {
   ...Setting.group("Names of images", {
@@ -17,6 +20,8 @@ export const images = {
     projectName: Setting.optional(Setting.Text)("PROJECT_NAME", "Project of the stack", "none"),
     environment: Setting.Text("ENV", "Name of the environment, in labels", "default")
   }),
+  registryUser,
+  registryPassword,
   ...Setting.group("Making images", {
     cache: Setting.Flag("ESB_BUILD_CACHE", "Leave out images and steps that are made already", true),
     dockerHost: Setting.Text(
