@@ -19,9 +19,7 @@ interface Served {
 /** A long call that its worker works on. */
 const begun = Effect.fnUntraced(function* (stack: Stack.Stack) {
   const call = yield* Effect.forkChild(Stack.invoke(stack, "slow", { ms: 8_000 }))
-  yield* eventually("it is busy", Stack.pool(stack, "slow"), ({ busy }) => busy === 1)
-  // The worker is lent a moment before it gets the event.
-  yield* Effect.sleep("100 millis")
+  yield* eventually("it is in a call", Stack.phases(stack, "slow"), (phases) => phases.includes("busy"))
   return call
 })
 

@@ -22,7 +22,7 @@ const served = Effect.fnUntraced(function* (functionName: string, ms = 0) {
 })
 
 const isBusy = (stack: Stack.Stack, functionName: string) =>
-  eventually(`${functionName} is busy`, Stack.pool(stack, functionName), ({ busy }) => busy === 1)
+  eventually(`${functionName} is in a call`, Stack.phases(stack, functionName), (phases) => phases.includes("busy"))
 
 const isDead = (pid: number) =>
   eventually(
