@@ -35,6 +35,7 @@ import * as ContainerStart from "./ContainerStart.ts"
 import { DockerApi, type EngineFailure, hasStatus } from "./DockerApi.ts"
 import { defaults, type DockerOptions, type DockerPlaces, type DockerSettings } from "./DockerSettings.ts"
 import type { Container, DockerWorker } from "./DockerWorker.ts"
+import * as LeftoverContainers from "./LeftoverContainers.ts"
 import { WorkersNetwork } from "./WorkersNetwork.ts"
 
 const bytesPerMiB = 1_048_576
@@ -55,7 +56,8 @@ const statusOf = ({ container, isPaused }: DockerWorker): ContainerStatus => {
 }
 
 const make = Effect.fnUntraced(function* (settings: DockerSettings) {
-  const { call, engine, isReachable } = yield* DockerApi
+  const docker = yield* DockerApi
+  const { call, engine, isReachable } = docker
   const api = yield* RuntimeApi
   const protocols = yield* WorkerProtocols
   const images = yield* ContainerImages.make(settings)
@@ -236,18 +238,10 @@ const make = Effect.fnUntraced(function* (settings: DockerSettings) {
     }
   })
 
-  /** Containers of this stack that nobody here knows: an earlier run's, or of a start whose end could not be undone. */
-  const removeOrphans = Effect.gen(function* () {
-    const knownBefore = new Set(names)
-    const found = yield* call((abortSignal) =>
-      engine.listContainers({ all: true, filters: { label: labels }, abortSignal })
-    )
-    const orphans = found
-      .flatMap(({ Names: [name] }) => (name === undefined ? [] : [name.replace(/^\//, "")]))
-      .filter((name) => !knownBefore.has(name) && !names.has(name))
-    yield* Effect.forEach(orphans, starts.remove, { concurrency: parallelRemovals, discard: true })
-    return orphans.length
-  })
+  const removeLeftovers = LeftoverContainers.removeAll(labels, names, starts.remove).pipe(
+    Effect.provideService(DockerApi, docker),
+    Effect.mapError(unavailable)
+  )
 
   const fork = yield* FiberSet.makeRuntime<never>()
   const onEnd = (name: string): void => {
@@ -260,12 +254,8 @@ const make = Effect.fnUntraced(function* (settings: DockerSettings) {
   const lookAtAll = Effect.suspend(() =>
     Effect.forEach([...containers.values()], ends.look, { concurrency: parallelRemovals, discard: true })
   )
-  yield* removeOrphans.pipe(
-    Effect.flatMap((count) =>
-      count === 0 ? Effect.void : Effect.logInfo(`${count} containers of an earlier run were removed`)
-    ),
-    Effect.mapError(unavailable)
-  )
+  const leftovers = yield* removeLeftovers
+  if (leftovers > 0) yield* Effect.logInfo(`${leftovers} containers of an earlier run were removed`)
   yield* ContainerEvents.listen({
     labels,
     reconnectEveryMs: settings.reconnectEveryMs,
@@ -309,7 +299,7 @@ const make = Effect.fnUntraced(function* (settings: DockerSettings) {
           (held) => held.container.exit !== undefined || (isGone(held.worker.owner) && phaseOf(held) !== "busy")
         )
         return Effect.forEach(useless, remove, { concurrency: parallelRemovals, discard: true }).pipe(
-          Effect.andThen(Effect.mapError(removeOrphans, unavailable)),
+          Effect.andThen(removeLeftovers),
           Effect.map((count) => count + useless.length)
         )
       })
