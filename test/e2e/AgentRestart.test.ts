@@ -168,8 +168,9 @@ describe("Behind an Agent", Processes.needsProc, () => {
           const { pid } = yield* gateway.work("work")
           const before = AgentStack.workersIn(agent.home)
 
-          const inFlight = yield* Effect.forkChild(gateway.work("work", { id: "in flight", ms: 1_500 }))
-          yield* isBusy(gateway, "work")
+          const file = stack.fresh("begun")
+          const inFlight = yield* Effect.forkChild(gateway.work("work", { id: "in flight", file, ms: 1_500 }))
+          yield* hasBegun(file)
           const askedAt = performance.now()
           const stopping = yield* Effect.forkChild(agent.stop)
           yield* eventually(
@@ -207,8 +208,9 @@ describe("Behind an Agent", Processes.needsProc, () => {
           yield* eventually("two are ready", gateway.pool("ready"), ({ idle }) => idle === 2)
           const before = AgentStack.workersIn(agent.home)
 
-          const inFlight = yield* Effect.forkChild(gateway.call("work", { ms: 8_000 }))
-          yield* isBusy(gateway, "work")
+          const file = stack.fresh("begun")
+          const inFlight = yield* Effect.forkChild(gateway.call("work", { file, ms: 8_000 }))
+          yield* hasBegun(file)
           const killedAt = performance.now()
           yield* agent.kill
           assert.strictEqual(HonestError.nameOf(yield* Fiber.join(inFlight)), "Sandbox.Failure")
