@@ -17,8 +17,8 @@ const isGone = (what: string, pid: number, withinMs?: number) =>
     withinMs
   )
 
-const isBusy = (gateway: AgentStack.Gateway, functionName: string, count = 1) =>
-  eventually(`${functionName} is busy`, gateway.pool(functionName), ({ busy }) => busy === count)
+const isBusy = (gateway: AgentStack.Gateway, functionName: string) =>
+  eventually(`${functionName} is busy`, gateway.pool(functionName), ({ busy }) => busy === 1)
 
 /** How many of these were under way at once, at most: lines of the Agent's log tell when each ended and how long it took. */
 const mostAtOnce = (log: string, method: string): number => {
