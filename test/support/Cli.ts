@@ -39,7 +39,8 @@ const environmentOf = ({ environment }: Surroundings) => {
 
 const start = (program: string, args: ReadonlyArray<string>, surroundings: Surroundings): ChildProcess =>
   spawn(surroundings.node ?? process.execPath, [programAt(program), ...args], {
-    cwd: surroundings.cwd ?? tmpdir(),
+    // A directory of its own: a program may leave its state where it runs, and others look for theirs upwards.
+    cwd: surroundings.cwd ?? mkdtempSync(join(tmpdir(), "esb-cwd-")),
     env: environmentOf(surroundings),
     stdio: ["pipe", surroundings.stdout?.startsWith("/") ? openSync(surroundings.stdout, "w") : "pipe", "pipe"]
   })

@@ -1,6 +1,6 @@
 /** The Agent: which layers it is made of, and which of them its settings choose. */
 import { resolve } from "node:path"
-import { ByteSize, Duration, Effect, FileSystem, Layer } from "effect"
+import { ByteSize, Duration, Effect, Layer } from "effect"
 import * as StackIdentity from "#domain/StackIdentity"
 import * as AgentServer from "#layers/grpc/server/AgentServer"
 import * as DataDoor from "#layers/grpc/door/DataDoor"
@@ -91,8 +91,6 @@ const main = Effect.fnUntraced(function* (values: AgentSettings) {
     )
   )
   const home = resolve(values.home)
-  const files = yield* FileSystem.FileSystem
-  yield* files.makeDirectory(home, { recursive: true, mode: 0o700 })
   return yield* Effect.raceFirst(Layer.launch(agent(values, home, identity)), Ready.listenerGone(values.readyFd))
 })
 
