@@ -82,6 +82,9 @@ const textIn = (headers: ReceivedHeaders, name: string): string | undefined => {
 const decodeText = (value: string): string | undefined =>
   Result.getOrUndefined(Result.map(Base64.decode(value), (bytes) => decoder.decode(bytes)))
 
+/** Whether an answer was told by an Agent of ours: it always says how long the call took. */
+export const isOurs = (headers: ReceivedHeaders): boolean => names.durationMs in headers
+
 /** Figures that are missing or no numbers are `undefined`: they are told, never acted on. */
 const numberIn = (headers: ReceivedHeaders, name: string): number | undefined => {
   const text = first(headers, name)

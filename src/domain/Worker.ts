@@ -35,6 +35,10 @@ export interface WorkerSpec {
   readonly specHash: string
 }
 
+/** What `specHash` is a digest of, where nothing else is agreed on: the same for the same worker, in whatever order it is told. */
+export const specText = ({ environment, functionName, image }: Omit<WorkerSpec, "specHash">): string =>
+  JSON.stringify([functionName, image, Object.entries(environment).toSorted()])
+
 /** A started worker. */
 export interface Worker {
   readonly id: ContainerId

@@ -4,7 +4,8 @@
  */
 import { Effect, Exit, Layer, Result } from "effect"
 import { randomBytes } from "node:crypto"
-import { ContainerNotFound, NotOwner, RuntimeUnavailable } from "#domain/Failure"
+import { RuntimeUnavailable } from "#domain/Failure"
+import * as Ownership from "#domain/Ownership"
 import { emulatorPort } from "#domain/ProtocolChoice"
 import {
   ContainerId,
@@ -129,11 +130,7 @@ const make = (name: Emulators.EmulatorName, workers: Map<ContainerId, Held>) =>
       )
     }, Effect.scoped)
 
-    const find = (id: ContainerId, owner: OwnerId): Effect.Effect<Held, ContainerNotFound | NotOwner> => {
-      const held = workers.get(id)
-      if (held === undefined) return Effect.fail(new ContainerNotFound({ containerId: id }))
-      return held.worker.owner === owner ? Effect.succeed(held) : Effect.fail(new NotOwner({ containerId: id }))
-    }
+    const find = (id: ContainerId, owner: OwnerId) => Effect.fromResult(Ownership.find(workers, id, owner))
 
     const pause = (isPaused: boolean) =>
       Effect.fnUntraced(function* (id: ContainerId, owner: OwnerId) {

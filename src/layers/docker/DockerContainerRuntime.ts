@@ -5,13 +5,8 @@
  */
 import { Clock, Effect, Exit, FiberSet, Layer, Result, Scope, Semaphore } from "effect"
 import { randomBytes } from "node:crypto"
-import {
-  type ArtifactNotFound,
-  ContainerNotFound,
-  NotOwner,
-  RuntimeUnavailable,
-  RuntimeUnsupported
-} from "#domain/Failure"
+import { type ArtifactNotFound, RuntimeUnavailable, RuntimeUnsupported } from "#domain/Failure"
+import * as Ownership from "#domain/Ownership"
 import { emulatorPort } from "#domain/ProtocolChoice"
 import { selectorLabels } from "#domain/StackIdentity"
 import {
@@ -171,11 +166,7 @@ const make = Effect.fnUntraced(function* (settings: DockerSettings) {
     )
   })
 
-  const find = (id: ContainerId, owner: OwnerId): Effect.Effect<DockerWorker, ContainerNotFound | NotOwner> => {
-    const held = workers.get(id)
-    if (held === undefined) return Effect.fail(new ContainerNotFound({ containerId: id }))
-    return held.worker.owner === owner ? Effect.succeed(held) : Effect.fail(new NotOwner({ containerId: id }))
-  }
+  const find = (id: ContainerId, owner: OwnerId) => Effect.fromResult(Ownership.find(workers, id, owner))
 
   /** Extensions that listen for it are told, and get their time; where none listens, nobody waits. */
   const sayGoodbye = Effect.fnUntraced(function* ({ container, worker }: DockerWorker) {

@@ -1,7 +1,8 @@
 /** Workers that are values of this process: starts, ownership and states as an engine has them, without an engine. */
 import { Clock, Deferred, Effect, Exit, Latch, Layer, Result, Scope } from "effect"
-import { ArtifactNotFound, ContainerNotFound, InitFailed, NotOwner, RuntimeUnavailable } from "#domain/Failure"
+import { ArtifactNotFound, InitFailed, RuntimeUnavailable } from "#domain/Failure"
 import { errorPayload } from "#domain/Invocation"
+import * as Ownership from "#domain/Ownership"
 import type { StackIdentity } from "#domain/StackIdentity"
 import { ContainerId, type ContainerState, type OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
 import type { ExitStatus } from "#domain/WorkerExit"
@@ -48,11 +49,7 @@ export const layer = (identity: StackIdentity = tests): Layer.Layer<ContainerRun
       const home = yield* Effect.scope
       let serial = 0
 
-      const find = (id: ContainerId, owner: OwnerId): Effect.Effect<MemoryWorker, ContainerNotFound | NotOwner> => {
-        const found = workers.get(id)
-        if (found === undefined) return Effect.fail(new ContainerNotFound({ containerId: id }))
-        return found.worker.owner === owner ? Effect.succeed(found) : Effect.fail(new NotOwner({ containerId: id }))
-      }
+      const find = (id: ContainerId, owner: OwnerId) => Effect.fromResult(Ownership.find(workers, id, owner))
 
       const ensure = Effect.fnUntraced(function* (spec: WorkerSpec, owner: OwnerId) {
         const code = functions[spec.functionName]

@@ -10,7 +10,7 @@ import { BreakerOpen, WorkerExited } from "#domain/Failure"
 import type { FunctionName } from "#domain/FunctionName"
 import type { FunctionSpec } from "#domain/FunctionSpec"
 import type { PoolLimits } from "#domain/Pool"
-import type { OwnerId, Worker, WorkerSpec } from "#domain/Worker"
+import { type OwnerId, specText, type Worker, type WorkerSpec } from "#domain/Worker"
 import { compose, type Surroundings } from "#domain/WorkerEnvironment"
 import { isLost } from "#domain/WorkerExit"
 import { ContainerRuntime } from "#services/ContainerRuntime"
@@ -86,15 +86,13 @@ export const layer = (options: Options) =>
         if (known !== undefined) {
           return known
         }
-        const environment = compose(spec, options.surroundings)
-        const fresh: WorkerSpec = {
+        const wanted = {
           functionName: spec.name,
           image: spec.image,
-          environment,
-          specHash: createHash("sha256")
-            .update(JSON.stringify([spec.name, spec.image, Object.entries(environment).toSorted()]))
-            .digest("hex")
+          environment: compose(spec, options.surroundings)
         }
+        const specHash = createHash("sha256").update(specText(wanted)).digest("hex")
+        const fresh: WorkerSpec = { ...wanted, specHash }
         prepared.set(spec, fresh)
         return fresh
       }

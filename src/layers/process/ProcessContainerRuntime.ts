@@ -6,7 +6,8 @@
 import { Clock, Config, Effect, Exit, Layer, Redacted, Scope, Semaphore } from "effect"
 import { randomBytes } from "node:crypto"
 import { constants } from "node:os"
-import { ContainerNotFound, NotOwner, RuntimeUnavailable } from "#domain/Failure"
+import { RuntimeUnavailable } from "#domain/Failure"
+import * as Ownership from "#domain/Ownership"
 import { ContainerId, type ContainerState, type OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
 import * as WorkerName from "#domain/WorkerName"
 import { ArtifactStore } from "#services/ArtifactStore"
@@ -154,11 +155,7 @@ const make = Effect.fnUntraced(function* (settings: ProcessSettings) {
     )
   })
 
-  const find = (id: ContainerId, owner: OwnerId): Effect.Effect<ProcessWorker, ContainerNotFound | NotOwner> => {
-    const held = workers.get(id)
-    if (held === undefined) return Effect.fail(new ContainerNotFound({ containerId: id }))
-    return held.worker.owner === owner ? Effect.succeed(held) : Effect.fail(new NotOwner({ containerId: id }))
-  }
+  const find = (id: ContainerId, owner: OwnerId) => Effect.fromResult(Ownership.find(workers, id, owner))
 
   /** Extensions that listen for it are told, and get their time; where none listens, nobody waits. */
   const sayGoodbye = (held: ProcessWorker): Effect.Effect<void> =>

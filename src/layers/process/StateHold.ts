@@ -2,7 +2,7 @@
 import { Effect, Schema } from "effect"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
-import { DatabaseSync } from "node:sqlite"
+import * as FileLock from "./FileLock.ts"
 
 export class StateInUse extends Schema.TaggedError<StateInUse>()("StateInUse", {
   directory: Schema.String,
@@ -13,17 +13,12 @@ export class StateInUse extends Schema.TaggedError<StateInUse>()("StateInUse", {
   }
 }
 
-/** Until the scope ends. The lock is SQLite's own: the system lets go of it when the process ends, however it ends. */
-export const hold = (directory: string) =>
-  Effect.acquireRelease(
-    Effect.try({
-      try: () => {
-        mkdirSync(directory, { recursive: true, mode: 0o700 })
-        const lock = new DatabaseSync(join(directory, "workers.lock"), { timeout: 0 })
-        lock.exec("BEGIN EXCLUSIVE")
-        return lock
-      },
-      catch: (cause) => new StateInUse({ directory, detail: cause instanceof Error ? cause.message : String(cause) })
-    }),
-    (lock) => Effect.sync(() => lock.close())
-  )
+/** Until the scope ends. */
+export const hold = Effect.fnUntraced(function* (directory: string) {
+  const inUse = ({ message }: { readonly message: string }) => new StateInUse({ directory, detail: message })
+  yield* Effect.try({
+    try: () => mkdirSync(directory, { recursive: true, mode: 0o700 }),
+    catch: (cause) => inUse(cause as NodeJS.ErrnoException)
+  })
+  yield* Effect.mapError(FileLock.hold(join(directory, "workers.lock")), inUse)
+})

@@ -10,8 +10,7 @@ import * as OwnerLeases from "#layers/grpc/OwnerLeases"
 import * as Logs from "#layers/telemetry/Logs"
 import * as Metrics from "#layers/telemetry/Metrics"
 import * as WorkerFigures from "#layers/telemetry/WorkerFigures"
-import * as FileCertificates from "#layers/x509/FileCertificates"
-import * as NoCertificates from "#layers/x509/NoCertificates"
+import * as PeerCertificates from "../PeerCertificates.ts"
 import { launch } from "../Program.ts"
 import * as Ready from "../Ready.ts"
 import * as Handlers from "./Handlers.ts"
@@ -21,16 +20,14 @@ import * as Workers from "./Workers.ts"
 
 const bytes = (size: ByteSize.ByteSize): number => Number(ByteSize.toBigInt(size))
 
-const isSecure = ({ tls, tlsDisabled }: AgentSettings): boolean => tls && !tlsDisabled
+const tlsOf = ({ tls, tlsDisabled }: AgentSettings) => ({ enabled: tls, disabled: tlsDisabled })
 
 const certificates = (values: AgentSettings) =>
-  isSecure(values)
-    ? FileCertificates.layer({
-        certificatePath: values.certPath,
-        keyPath: values.keyPath,
-        authorityPath: values.caCertPath
-      })
-    : NoCertificates.layer
+  PeerCertificates.layer(tlsOf(values), {
+    certificatePath: values.certPath,
+    keyPath: values.keyPath,
+    authorityPath: values.caCertPath
+  })
 
 const server = (values: AgentSettings) =>
   Layer.unwrap(
@@ -53,7 +50,7 @@ const ready = (values: AgentSettings) =>
   Layer.unwrap(
     Effect.map(AgentServer.AgentServer, ({ port }) =>
       Ready.layer({
-        url: Ready.urlOf(isSecure(values) ? "https" : "http", values.host, port),
+        url: Ready.urlOf(PeerCertificates.isSecure(tlsOf(values)) ? "https" : "http", values.host, port),
         fileDescriptor: values.readyFd
       })
     )

@@ -1,22 +1,17 @@
 /** What the requests of `proto/agent.proto` ask for, checked. The order of the checks is a part of the contract. */
 import { Effect } from "effect"
-import { createHash, randomUUID } from "node:crypto"
+import { createHash } from "node:crypto"
 import { InvalidParameter, PayloadTooLarge } from "#domain/Failure"
-import * as FunctionArn from "#domain/FunctionArn"
 import * as FunctionName from "#domain/FunctionName"
-import { type Invocation, limits } from "#domain/Invocation"
-import * as InvocationHeaders from "#domain/InvocationHeaders"
-import { ContainerId, OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
+import { limits } from "#domain/Invocation"
+import type * as InvocationHeaders from "#domain/InvocationHeaders"
+import * as RieCall from "#domain/RieCall"
+import { ContainerId, OwnerId, specText, type Worker, type WorkerSpec } from "#domain/Worker"
 import type { EnsureContainerRequest, InvokeWorkerRequest } from "#layers/grpc/generated/agent_pb"
+import * as ReceivedCall from "#layers/grpc/ReceivedCall"
 
 /** How long a call may take whose caller does not say. */
 const defaultTimeoutMs = 30_000
-
-/** The one path of an emulator, and of a caller who names none. */
-const invocationsPath = "/2015-03-31/functions/function/invocations"
-
-/** Region in the ARN of a call whose caller tells none. */
-const unnamedRegion = "us-east-1"
 
 const required = (name: string): InvalidParameter => new InvalidParameter({ name, message: `${name} is required` })
 
@@ -48,12 +43,6 @@ export const named = Effect.fnUntraced(function* (request: Named) {
 const isVariable = ([name, value]: readonly [string, string]): boolean =>
   /^[^=\0]+$/.test(name) && !value.includes("\0")
 
-/** As a Gateway of ours computes it. */
-const digest = (name: string, image: string, environment: Readonly<Record<string, string>>): string =>
-  createHash("sha256")
-    .update(JSON.stringify([name, image, Object.entries(environment).toSorted()]))
-    .digest("hex")
-
 export const start = Effect.fnUntraced(function* (request: EnsureContainerRequest) {
   const { env: environment, functionName, specHash } = request
   if (functionName === "") return yield* required("function_name")
@@ -66,11 +55,10 @@ export const start = Effect.fnUntraced(function* (request: EnsureContainerReques
   if (!Object.entries(environment).every(isVariable)) {
     return yield* wrong("env", "must have names without = and NUL, and values without NUL")
   }
+  const wanted = { functionName, image, environment }
   const spec: WorkerSpec = {
-    functionName,
-    image,
-    environment,
-    specHash: specHash === "" ? digest(functionName, image, environment) : specHash
+    ...wanted,
+    specHash: specHash === "" ? createHash("sha256").update(specText(wanted)).digest("hex") : specHash
   }
   return { spec, owner: by }
 })
@@ -81,18 +69,13 @@ const headersOf = (given: Readonly<Record<string, string>>): InvocationHeaders.H
     Object.entries(given).flatMap(([name, value]) => (name === "" ? [] : [[name.toLowerCase(), value]]))
   )
 
-const pathIsKnown = (path: string): boolean => ["", invocationsPath, invocationsPath.slice(1)].includes(path)
+const pathIsKnown = (path: string): boolean => ["", RieCall.path, RieCall.path.slice(1)].includes(path)
 
 /** The call of a worker, and how long it may take. */
 export const call = Effect.fnUntraced(function* (request: InvokeWorkerRequest, worker: Worker) {
   const { headers, path, payload, timeoutMs } = request
-  if (!pathIsKnown(path)) return yield* wrong("path", `must be ${invocationsPath}, or empty`)
+  if (!pathIsKnown(path)) return yield* wrong("path", `must be ${RieCall.path}, or empty`)
   if (payload.length > limits.requestBytes) return yield* new PayloadTooLarge({ limitBytes: limits.requestBytes })
-  const head = InvocationHeaders.toCall(headersOf(headers), {
-    requestId: randomUUID(),
-    arn: FunctionArn.of(unnamedRegion, worker.functionName)
-  })
-  if (!InvocationHeaders.isRequestId(head.requestId)) return yield* wrong("headers", InvocationHeaders.requestIdRule)
-  const invocation: Invocation = { ...head, functionName: worker.functionName, payload }
+  const invocation = yield* ReceivedCall.read(worker, headersOf(headers), payload)
   return { invocation, limitMs: timeoutMs > 0 ? timeoutMs : defaultTimeoutMs }
 })

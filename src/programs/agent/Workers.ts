@@ -1,10 +1,6 @@
 /** What starts the workers of this host, and how the Agent itself speaks to them. */
-import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { Duration, Effect, Layer, Schema } from "effect"
 import type { StackIdentity } from "#domain/StackIdentity"
-import * as FileArtifactStore from "#layers/files/FileArtifactStore"
-import * as ProcessContainerRuntime from "#layers/process/ProcessContainerRuntime"
 import * as ProtocolWorkerClient from "#layers/protocol/ProtocolWorkerClient"
 import * as RieWorkerClient from "#layers/rie/RieWorkerClient"
 import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
@@ -12,6 +8,7 @@ import * as LocalWorkerClient from "#layers/runtime-api/LocalWorkerClient"
 import type { ContainerRuntime } from "#services/ContainerRuntime"
 import type { LogSink } from "#services/LogSink"
 import type { WorkerClient } from "#services/WorkerClient"
+import * as ChildWorkers from "../ChildWorkers.ts"
 import { BadSettings } from "../Program.ts"
 import type { AgentSettings } from "./Settings.ts"
 
@@ -34,18 +31,6 @@ class ProtocolNotOffered extends Schema.TaggedError<ProtocolNotOffered>()("Proto
   }
 }
 
-/** `clients` lies beside the bundle that this file becomes. */
-const clientsDirectory = fileURLToPath(new URL("./clients", import.meta.url))
-
-const childProcesses = (values: AgentSettings, home: string, identity: StackIdentity) =>
-  ProcessContainerRuntime.layer({
-    stateDirectory: home,
-    clientsDirectory,
-    identity,
-    strict: values.strictRuntimes,
-    sdk: { node: join(home, "sdk/node/node_modules"), python: join(home, "sdk/python") }
-  }).pipe(Layer.provide(FileArtifactStore.layer(join(home, "artifacts"))))
-
 const runtimeApi = (values: AgentSettings) =>
   LambdaRuntimeApi.layer({
     bindHost: values.runtimeApiBind ?? "127.0.0.1",
@@ -59,7 +44,7 @@ const ofProcesses = (values: AgentSettings, home: string, identity: StackIdentit
     Effect.gen(function* () {
       if (values.workerProtocol === "rie") return yield* new ProtocolNotOffered()
       return Layer.mergeAll(
-        childProcesses(values, home, identity),
+        ChildWorkers.layer(home, identity, values.strictRuntimes),
         ProtocolWorkerClient.layer({ "runtime-api": LocalWorkerClient.layer, rie: RieWorkerClient.layer() })
       ).pipe(Layer.provide(runtimeApi(values)))
     })

@@ -3,6 +3,7 @@ import { Config, Effect, Option, Schema } from "effect"
 import { existsSync } from "node:fs"
 import { chmod, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
+import * as FileLock from "#layers/process/FileLock"
 import { HomeDirectory } from "./Globals.ts"
 import { CommandFailed, HomeInUse } from "./Refusal.ts"
 import * as RunFile from "./RunFile.ts"
@@ -96,24 +97,13 @@ const holderOf = (home: string) =>
     Effect.orElseSucceed(() => undefined)
   )
 
-/**
- * Holds the home until the scope ends. The lock is SQLite's own, on a file: the system lets go of it when the process ends,
- * however it ends, so that a `kill -9` leaves nothing stale.
- */
+/** Holds the home until the scope ends. */
 export const hold = Effect.fnUntraced(function* (home: string) {
-  const { DatabaseSync } = yield* Effect.promise(() => import("node:sqlite"))
   const run = yield* RunFile.read(home)
   const holder = yield* holderOf(home)
-  yield* Effect.acquireRelease(
-    Effect.try({
-      try: () => {
-        const lock = new DatabaseSync(join(home, "lock"), { timeout: 0 })
-        lock.exec("BEGIN EXCLUSIVE")
-        return lock
-      },
-      catch: () => new HomeInUse({ home, pid: run?.supervisor.pid ?? holder, url: run?.gateway })
-    }),
-    (lock) => Effect.sync(() => lock.close())
+  yield* Effect.mapError(
+    FileLock.hold(join(home, "lock")),
+    () => new HomeInUse({ home, pid: run?.supervisor.pid ?? holder, url: run?.gateway })
   )
   yield* attempt(`The state directory ${home} cannot be used`, () =>
     replaceFile(join(home, "holder.json"), JSON.stringify({ pid: process.pid }), 0o600)

@@ -9,18 +9,18 @@ import * as HttpWorkerClient from "#layers/grpc/door/HttpWorkerClient"
 import * as LogSubscription from "#layers/grpc/log/LogSubscription"
 import * as ProtocolWorkerClient from "#layers/protocol/ProtocolWorkerClient"
 import * as RieWorkerClient from "#layers/rie/RieWorkerClient"
-import * as FileCertificates from "#layers/x509/FileCertificates"
-import * as NoCertificates from "#layers/x509/NoCertificates"
+import * as PeerCertificates from "../PeerCertificates.ts"
 import type { GatewaySettings } from "./Settings.ts"
 
 const certificates = (values: GatewaySettings) =>
-  values.agentTls && !values.agentTlsDisabled
-    ? FileCertificates.layer({
-        certificatePath: values.agentCertPath,
-        keyPath: values.agentKeyPath,
-        authorityPath: values.agentCaCertPath
-      })
-    : NoCertificates.layer
+  PeerCertificates.layer(
+    { enabled: values.agentTls, disabled: values.agentTlsDisabled },
+    {
+      certificatePath: values.agentCertPath,
+      keyPath: values.agentKeyPath,
+      authorityPath: values.agentCaCertPath
+    }
+  )
 
 export const layer = (values: GatewaySettings, owner: OwnerId, addresses: ReadonlyArray<string>) =>
   Layer.mergeAll(

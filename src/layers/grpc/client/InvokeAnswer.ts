@@ -5,9 +5,6 @@ import * as InvocationHeaders from "#domain/InvocationHeaders"
 import * as RieAnswer from "#domain/RieAnswer"
 import type { InvokeWorkerResponse } from "../generated/agent_pb.ts"
 
-/** An Agent of ours always tells it. */
-const ourHeader = "esb-duration-ms"
-
 /** Another Agent hands on what the emulator in the worker's image has answered, which says nothing of what the call took. */
 const ofEmulator = (
   { body, headers, statusCode: status }: InvokeWorkerResponse,
@@ -23,6 +20,6 @@ export const read = (
   response: InvokeWorkerResponse,
   call: RieAnswer.EmulatedCall
 ): Result.Result<InvocationResult, RieAnswer.CallFailure> =>
-  ourHeader in response.headers
+  InvocationHeaders.isOurs(response.headers)
     ? Result.succeed({ ...InvocationHeaders.toResult(response.headers), payload: response.body })
     : ofEmulator(response, call)

@@ -3,17 +3,16 @@
  * whatever becomes of the connection.
  */
 import { Cause, Duration, Effect, Exit, type Fiber, FiberSet, Latch } from "effect"
-import { randomUUID } from "node:crypto"
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { type Failure, InvalidParameter, WorkerUnreachable } from "#domain/Failure"
-import * as FunctionArn from "#domain/FunctionArn"
+import { type Failure, WorkerUnreachable } from "#domain/Failure"
 import type { AnswerStream, InvocationResult } from "#domain/Invocation"
-import * as InvocationHeaders from "#domain/InvocationHeaders"
+import type * as InvocationHeaders from "#domain/InvocationHeaders"
 import type { ContainerId, OwnerId } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import * as DoorAnswer from "./DoorAnswer.ts"
 import { KnownWorkers } from "../KnownWorkers.ts"
+import * as ReceivedCall from "../ReceivedCall.ts"
 import * as TouchRate from "./TouchRate.ts"
 
 /** Which worker, and who asks for it. */
@@ -21,9 +20,6 @@ export interface Wanted {
   readonly id: ContainerId
   readonly owner: OwnerId
 }
-
-/** In the ARN of a function whose caller does not say by which it was called. */
-const region = "us-east-1"
 
 /**
  * A Gateway may be sending a call on a kept connection at the very moment at which it is closed, and could not tell what became
@@ -85,13 +81,7 @@ export const make = Effect.gen(function* () {
     const worker = yield* known.find(id, owner)
     // In the background, and without a word when it fails: a call that meets no worker tells that itself.
     if (isWorthTelling(id, performance.now())) fork(Effect.ignore(runtime.touch(id, owner)))
-    const arn = FunctionArn.of(region, worker.functionName)
-    const head = InvocationHeaders.toCall(headers, { requestId: randomUUID(), arn })
-    if (!InvocationHeaders.isRequestId(head.requestId)) {
-      const message = `headers ${InvocationHeaders.requestIdRule}`
-      return yield* new InvalidParameter({ name: "headers", message })
-    }
-    return yield* client.send(worker, { ...head, functionName: worker.functionName, payload }, stream)
+    return yield* client.send(worker, yield* ReceivedCall.read(worker, headers, payload), stream)
   })
 
   /** A call that ends in no way it may end has its connection cut: its caller must not take it for one that has not begun. */
