@@ -10,6 +10,8 @@ const servers = {
   gateway: "src/programs/gateway/main.ts",
   agent: "src/programs/agent/main.ts",
   provisioner: "src/programs/provisioner/main.ts",
+  fence: "src/programs/fence/main.ts",
+  health: "src/programs/health/main.ts",
   "sqlite-thread": "src/layers/sqlite/SqliteThread.ts"
 }
 
