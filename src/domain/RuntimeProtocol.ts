@@ -187,6 +187,9 @@ export const extensionRegisters = (
   return Result.succeed({ ...state, awaited, extensions: [...state.extensions, registered] })
 }
 
+/** AWS's name for an extension that has not registered. */
+export const unknownExtension = "Extension.UnknownExtensionIdentifier"
+
 const extensionTo = (
   state: DoorState,
   id: string,
@@ -194,7 +197,7 @@ const extensionTo = (
   allowed: (extension: Extension) => boolean
 ): Step => {
   const extension = state.extensions.find((other) => other.id === id)
-  if (extension === undefined) return refuse(403, "Extension.UnknownExtensionIdentifier", `Unknown extension ${id}`)
+  if (extension === undefined) return refuse(403, unknownExtension, `Unknown extension ${id}`)
   if (!allowed(extension)) {
     return refuse(
       403,

@@ -27,6 +27,13 @@ export interface DoorSpec {
   readonly extensionNames: ReadonlyArray<string>
 }
 
+/** What a worker goes by that was started before this process: its door has to be where it was. */
+export interface FormerDoor {
+  /** `host:port`, as its `AWS_LAMBDA_RUNTIME_API` says it. */
+  readonly endpoint: string
+  readonly token: Redacted.Redacted
+}
+
 /** Why a worker is shut down, as its extensions are told. */
 export type ShutdownReason = "spindown" | "timeout" | "failure"
 
@@ -62,8 +69,12 @@ export interface Door {
 export class RuntimeApi extends Context.Service<
   RuntimeApi,
   {
-    /** Bound when this returns; closed, with every connection, when the scope ends. */
-    readonly open: (spec: DoorSpec) => Effect.Effect<Door, RuntimeUnavailable, Scope.Scope>
+    /**
+     * Bound when this returns; closed, with every connection, when the scope ends. With a `former` door it is bound exactly
+     * there, or `RuntimeUnavailable` where that cannot be: the worker has started long ago, and is ready when it has polled
+     * again. One that does not within the init limit was lost, and has not failed to start.
+     */
+    readonly open: (spec: DoorSpec, former?: FormerDoor) => Effect.Effect<Door, RuntimeUnavailable, Scope.Scope>
     /**
      * Succeeds at the worker's first poll for a call. Fails with {@link InitFailed} when its runtime reports an init
      * error, ends, or does not poll within the init limit (10 s).

@@ -39,7 +39,7 @@ const wrongToken = {
   errorMessage: "This door belongs to another worker"
 }
 
-const bind = (server: Server, host: string, port: number): Effect.Effect<void, NodeJS.ErrnoException> =>
+const bindTo = (server: Server, host: string, port: number): Effect.Effect<void, NodeJS.ErrnoException> =>
   Effect.callback((resume) => {
     const onError = (error: NodeJS.ErrnoException): void => resume(Effect.fail(error))
     server.once("error", onError)
@@ -49,23 +49,35 @@ const bind = (server: Server, host: string, port: number): Effect.Effect<void, N
     })
   })
 
+/** Makes a server listen, and tells its port. */
+type Bind = (server: Server) => Effect.Effect<number, RuntimeUnavailable>
+
+const cannotListen = (host: string, port: number) => (cause: NodeJS.ErrnoException) =>
+  new RuntimeUnavailable({ detail: `cannot listen on ${host}:${port}: ${cause.message}`, cause })
+
+/** Binds this port, or none. */
+export const only =
+  ({ bindHost }: DoorSettings, port: number): Bind =>
+  (server) =>
+    bindTo(server, bindHost, port).pipe(Effect.as(port), Effect.mapError(cannotListen(bindHost, port)))
+
 /** Binds the first free port that `nextPort` names; every other failure to bind ends the search. */
-const bindAny = Effect.fnUntraced(function* (server: Server, settings: DoorSettings, nextPort: () => number) {
-  const { bindHost, ports } = settings
-  for (let tried = ports.first; tried <= ports.last; tried++) {
-    const port = nextPort()
-    const taken = yield* bind(server, bindHost, port).pipe(
-      Effect.as(false),
-      Effect.catchIf(
-        (error) => error.code === "EADDRINUSE",
-        () => Effect.succeed(true)
-      ),
-      Effect.mapError((cause) => new RuntimeUnavailable({ detail: `cannot listen on ${bindHost}:${port}`, cause }))
-    )
-    if (!taken) return port
-  }
-  return yield* new RuntimeUnavailable({ detail: `no port from ${ports.first} to ${ports.last} is free` })
-})
+export const anyOf = ({ bindHost, ports }: DoorSettings, nextPort: () => number): Bind =>
+  Effect.fnUntraced(function* (server: Server) {
+    for (let tried = ports.first; tried <= ports.last; tried++) {
+      const port = nextPort()
+      const taken = yield* bindTo(server, bindHost, port).pipe(
+        Effect.as(false),
+        Effect.catchIf(
+          (error) => error.code === "EADDRINUSE",
+          () => Effect.succeed(true)
+        ),
+        Effect.mapError(cannotListen(bindHost, port))
+      )
+      if (!taken) return port
+    }
+    return yield* new RuntimeUnavailable({ detail: `no port from ${ports.first} to ${ports.last} is free` })
+  })
 
 const close = (server: Server): Effect.Effect<void> =>
   Effect.callback((resume) => {
@@ -77,7 +89,7 @@ const close = (server: Server): Effect.Effect<void> =>
 /** Bound when this returns; closed, with every connection, when the scope ends. */
 export const listen = Effect.fnUntraced(function* (
   settings: DoorSettings,
-  nextPort: () => number,
+  bind: Bind,
   token: string,
   serve: Serve
 ): Effect.fn.Return<DoorListener, RuntimeUnavailable, Scope.Scope> {
@@ -110,7 +122,7 @@ export const listen = Effect.fnUntraced(function* (
     else if (parked.length >= settings.parkedRequests) request.socket.destroy()
     else parked.push(() => answer(request, response))
   })
-  const port = yield* bindAny(server, settings, nextPort)
+  const port = yield* bind(server)
 
   return {
     port,

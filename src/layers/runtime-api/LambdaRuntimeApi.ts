@@ -1,10 +1,10 @@
 /** The Lambda Runtime API for every worker of this process: a door each, and the way from a container id to its door. */
 import { Deferred, Effect, Layer, Redacted } from "effect"
 import { randomBytes, randomInt } from "node:crypto"
-import { WorkerUnreachable } from "#domain/Failure"
+import { RuntimeUnavailable, WorkerUnreachable } from "#domain/Failure"
 import type { ContainerId } from "#domain/Worker"
 import { LogSink } from "#services/LogSink"
-import { type Door, type DoorSpec, RuntimeApi } from "#services/RuntimeApi"
+import { type Door, type DoorSpec, type FormerDoor, RuntimeApi } from "#services/RuntimeApi"
 import * as DoorListener from "./DoorListener.ts"
 import * as DoorRoutes from "./DoorRoutes.ts"
 import { defaults, type DoorSettings } from "./DoorSettings.ts"
@@ -25,6 +25,19 @@ const portsOf = ({ ports: { first, last } }: DoorSettings): (() => number) => {
   }
 }
 
+/** The port of a door of an earlier run, which its worker must still find in the same place. */
+const formerPort = ({ endpoint }: FormerDoor, { advertisedHost, ports }: DoorSettings) => {
+  const colon = endpoint.lastIndexOf(":")
+  const port = Number(endpoint.slice(colon + 1))
+  return endpoint.slice(0, colon) === advertisedHost && port >= ports.first && port <= ports.last
+    ? Effect.succeed(port)
+    : Effect.fail(
+        new RuntimeUnavailable({
+          detail: `no door can be at ${endpoint}: doors are at ${advertisedHost}, from ${ports.first} to ${ports.last}`
+        })
+      )
+}
+
 export const layer = (given: Partial<DoorSettings> = {}): Layer.Layer<RuntimeApi, never, LogSink> =>
   Layer.effect(
     RuntimeApi,
@@ -34,11 +47,15 @@ export const layer = (given: Partial<DoorSettings> = {}): Layer.Layer<RuntimeApi
       const nextPort = portsOf(settings)
       const doors = new Map<ContainerId, WorkerDoor>()
 
-      const open = Effect.fn("RuntimeApi.open")(function* (spec: DoorSpec) {
-        const token = randomBytes(tokenBytes).toString("hex")
+      const open = Effect.fn("RuntimeApi.open")(function* (spec: DoorSpec, former?: FormerDoor) {
+        const token = former === undefined ? randomBytes(tokenBytes).toString("hex") : Redacted.value(former.token)
+        const bind =
+          former === undefined
+            ? DoorListener.anyOf(settings, nextPort)
+            : DoorListener.only(settings, yield* formerPort(former, settings))
         const door = yield* Effect.acquireRelease(
           Effect.sync(() => {
-            const made = new WorkerDoor(spec, settings, sink)
+            const made = new WorkerDoor(spec, settings, sink, former !== undefined)
             doors.set(spec.containerId, made)
             return made
           }),
@@ -49,7 +66,7 @@ export const layer = (given: Partial<DoorSettings> = {}): Layer.Layer<RuntimeApi
             })
         )
         const contact = yield* Deferred.make<void>()
-        const listener = yield* DoorListener.listen(settings, nextPort, token, (request, response) => {
+        const listener = yield* DoorListener.listen(settings, bind, token, (request, response) => {
           Deferred.doneUnsafe(contact, Effect.void)
           DoorRoutes.serve(door, request, response)
         })

@@ -43,12 +43,13 @@ export class WorkerDoor implements Conversation {
   #earlyTimer: NodeJS.Timeout | undefined
   #call: OpenCall.OpenCall | undefined
 
-  constructor(spec: DoorSpec, settings: DoorSettings, sink: LogSink["Service"]) {
+  /** `isReturn`: the worker has had this door before, in an earlier run. */
+  constructor(spec: DoorSpec, settings: DoorSettings, sink: LogSink["Service"], isReturn: boolean) {
     this.spec = spec
     this.settings = settings
     this.state = RuntimeProtocol.opened(spec.extensionNames)
     this.#log = new CallLog(spec, settings, sink)
-    this.#start = new WorkerStart(spec)
+    this.#start = new WorkerStart(spec, isReturn)
     this.output = OutputCapture.make(settings, (line) => this.#log.line(line))
     this.extensions = new ExtensionDesk(this)
   }
@@ -117,6 +118,10 @@ export class WorkerDoor implements Conversation {
       return true
     }
     Answers.refusal(response, step.failure)
+    // An extension registers once, and one that is not known here misses every call.
+    if (this.#start.isReturn && step.failure.errorType === RuntimeProtocol.unknownExtension) {
+      this.spoil("its extensions registered in an earlier run")
+    }
     if (step.failure.fault) this.#fault("Runtime.Unknown", step.failure.errorMessage)
     return false
   }
@@ -164,6 +169,8 @@ export class WorkerDoor implements Conversation {
   /** The start is over, and failed. Whatever came first is what everybody is told. */
   failStart(error: FunctionAnswer.StartError, status: "timeout" | "error"): void {
     if (this.#start.isOver) return
+    // It had started well, so its log has nothing to tell of a start.
+    if (this.#start.isReturn) return this.spoil("it did not come back")
     this.output.flush()
     if (error.message !== undefined) this.#log.remark(`${error.message}\n${error.errorType}`)
     const ending = status === "timeout" ? status : { errorType: error.errorType }

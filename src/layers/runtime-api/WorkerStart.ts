@@ -1,4 +1,4 @@
-/** The start of a worker: its limit, who waits for its end, and what that was. */
+/** The start of a worker, or its return to a door it had before: the limit, who waits for the end, and what that was. */
 import { Effect } from "effect"
 import { randomUUID } from "node:crypto"
 import { InitFailed, WorkerUnreachable } from "#domain/Failure"
@@ -11,21 +11,26 @@ export type Starting = (outcome: Effect.Effect<void, InitFailed | WorkerUnreacha
 export class WorkerStart {
   /** Names the start where AWS has a request id. */
   readonly id = randomUUID()
-  /** Once it has succeeded. */
+  /** Once it has succeeded, where it was seen from the beginning. */
   durationMs: number | undefined
   failure: InitFailed | undefined
 
+  /** It started before this door was opened, and nobody here knows how long that took. */
+  readonly isReturn: boolean
+
   readonly #spec: DoorSpec
+  #hasSucceeded = false
   #beganAtMs = performance.now()
   #limit: NodeJS.Timeout | undefined
   #waiting: Array<Starting> = []
 
-  constructor(spec: DoorSpec) {
+  constructor(spec: DoorSpec, isReturn: boolean) {
     this.#spec = spec
+    this.isReturn = isReturn
   }
 
   get isOver(): boolean {
-    return this.durationMs !== undefined || this.failure !== undefined
+    return this.#hasSucceeded || this.failure !== undefined
   }
 
   get elapsedMs(): number {
@@ -48,7 +53,8 @@ export class WorkerStart {
   }
 
   succeed(): void {
-    this.durationMs = this.elapsedMs
+    this.#hasSucceeded = true
+    if (!this.isReturn) this.durationMs = this.elapsedMs
     this.#end(Effect.void)
   }
 

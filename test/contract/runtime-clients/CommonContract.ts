@@ -69,7 +69,8 @@ export const suite = (name: string, makeStart: () => Promise<StartClient>) =>
           appTitle: "app",
           identityId: "id",
           trace: "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1",
-          token: null
+          token: null,
+          patience: null
         })
       })
     )
@@ -211,6 +212,18 @@ export const suite = (name: string, makeStart: () => Promise<StartClient>) =>
         assert.deepStrictEqual(yield* worker.exit, { kind: "exit", code: 0, signal: null })
         const lastedMs = performance.now() - goneAt
         assert.isTrue(lastedMs > 1900 && lastedMs < 4000, `it lasted ${lastedMs} ms`)
+      })
+    )
+
+    promises("waits longer where it is told to, and tells the function nothing of it", (start) =>
+      Effect.gen(function* () {
+        const environment = { ESB_LISTENER_PATIENCE_SECONDS: "60" }
+        const worker = yield* start("common.context", { environment })
+        yield* Effect.promise(() => worker.peer.polled)
+        yield* Effect.promise(() => worker.peer.stop())
+        yield* Effect.sleep("2800 millis")
+        yield* Effect.promise(() => worker.peer.listen())
+        assert.deepInclude(resultOf(yield* worker.invoke({})), { patience: null })
       })
     )
 

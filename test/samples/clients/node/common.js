@@ -17,7 +17,8 @@ exports.context = async (_event, context) => ({
   appTitle: context.clientContext?.client?.app_title ?? null,
   identityId: context.identity?.cognitoIdentityId ?? null,
   trace: process.env._X_AMZN_TRACE_ID ?? null,
-  token: process.env.ESB_WORKER_TOKEN ?? null
+  token: process.env.ESB_WORKER_TOKEN ?? null,
+  patience: process.env.ESB_LISTENER_PATIENCE_SECONDS ?? null
 })
 
 exports.throws = async (event) => {

@@ -29,6 +29,7 @@ def context(event, context):
         "identityId": context.identity.cognito_identity_id,
         "trace": os.environ.get("_X_AMZN_TRACE_ID"),
         "token": os.environ.get("ESB_WORKER_TOKEN"),
+        "patience": os.environ.get("ESB_LISTENER_PATIENCE_SECONDS"),
     }
 
 

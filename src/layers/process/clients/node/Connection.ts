@@ -5,11 +5,11 @@
 import { connect, type Socket } from "node:net"
 import { AnswerReader, type HttpAnswer } from "./HttpAnswer.ts"
 
-/** A listener that was restarted is back within this time; after it the worker is an orphan. */
-const GONE_AFTER_MS = 2000
 const RETRY_EVERY_MS = 100
+/** A listener is near: what takes longer is nobody's address for the moment, and tried again. */
+const CONNECT_WITHIN_MS = 1000
 
-/** Nobody listened for {@link GONE_AFTER_MS}. */
+/** Nobody has listened for longer than the worker was to wait. */
 export class RuntimeApiGone extends Error {
   override readonly name = "RuntimeApiGone"
 }
@@ -39,13 +39,18 @@ export interface OpenRequest {
 export class Connection {
   readonly #host: string
   readonly #port: number
+  readonly #goneAfterMs: number
   #socket: Socket | undefined
   #waiting: Waiting | undefined
   /** How long the connection that broke last had stood; 0 when it never did. */
   #stoodMs = 0
 
-  /** @param endpoint `host:port` */
-  constructor(endpoint: string) {
+  /**
+   * @param endpoint `host:port`
+   * @param goneAfterMs a listener that was restarted is back within this time; after it the worker is an orphan
+   */
+  constructor(endpoint: string, goneAfterMs: number) {
+    this.#goneAfterMs = goneAfterMs
     const colon = endpoint.lastIndexOf(":")
     this.#host = endpoint.slice(0, colon)
     this.#port = Number(endpoint.slice(colon + 1))
@@ -60,8 +65,8 @@ export class Connection {
         return await this.#send(request)
       } catch (cause) {
         const now = performance.now()
-        if (failingSince === undefined || this.#stoodMs >= GONE_AFTER_MS) failingSince = now
-        if (now - failingSince >= GONE_AFTER_MS)
+        if (failingSince === undefined || this.#stoodMs >= this.#goneAfterMs) failingSince = now
+        if (now - failingSince >= this.#goneAfterMs)
           throw new RuntimeApiGone("nobody listens at the Runtime API", { cause })
         // An idle connection may be closed by the other side at any time; only a fresh one proves trouble.
         if (!reused) await pause(RETRY_EVERY_MS)
@@ -114,7 +119,9 @@ export class Connection {
     const socket = connect({ host: this.#host, port: this.#port, noDelay: true })
     let connectedAt: number | undefined
     let cause: Error | undefined
+    socket.setTimeout(CONNECT_WITHIN_MS, () => socket.destroy(new Error("no connection in time")))
     socket.on("connect", () => {
+      socket.setTimeout(0)
       connectedAt = performance.now()
     })
     socket.on("data", (piece) => this.#receive(socket, piece))

@@ -22,10 +22,11 @@ export class RuntimeApi {
   /**
    * @param endpoint `host:port`
    * @param token proves to our own Runtime API which worker is calling; other ones have none
+   * @param goneAfterMs how long nobody may listen before this worker takes itself for an orphan
    */
-  constructor(endpoint: string, token: string | undefined) {
+  constructor(endpoint: string, token: string | undefined, goneAfterMs: number) {
     const owner = token ? `Esb-Worker-Token: ${headerValue(token)}\r\n` : ""
-    this.#connection = new Connection(endpoint)
+    this.#connection = new Connection(endpoint, goneAfterMs)
     this.#everyRequest = `Host: ${endpoint}\r\nUser-Agent: esb-node-client/${process.versions.node}\r\n${owner}`
     this.#next = `GET ${VERSION}/invocation/next HTTP/1.1\r\n${this.#everyRequest}\r\n`
   }

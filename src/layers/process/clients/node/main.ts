@@ -16,18 +16,23 @@ import { HttpResponseStream } from "./ResponseStream.ts"
 import { RuntimeApi } from "./RuntimeApi.ts"
 import { watchStandardStreams } from "./StandardStreams.ts"
 
+/** Of a worker that nobody can take over from whoever started it. */
+const PATIENCE_SECONDS = 2
+
 const setUp = (environment: NodeJS.ProcessEnv): Worker => {
   const endpoint = environment["AWS_LAMBDA_RUNTIME_API"]
   if (!endpoint) throw new Error("AWS_LAMBDA_RUNTIME_API says where to poll for calls, and it is not set")
   const token = environment["ESB_WORKER_TOKEN"]
-  // The token is ours, not the function's.
+  const patience = Number(environment["ESB_LISTENER_PATIENCE_SECONDS"] ?? PATIENCE_SECONDS) * 1000
+  // These two are ours, not the function's.
   delete environment["ESB_WORKER_TOKEN"]
+  delete environment["ESB_LISTENER_PATIENCE_SECONDS"]
 
   const declared = /^AWS_Lambda_nodejs(\d+)/.exec(environment["AWS_EXECUTION_ENV"] ?? "")?.[1]
   const since24 = Number(declared ?? process.versions.node.split(".")[0]) >= 24
 
-  const api = new RuntimeApi(endpoint, token)
-  const lastWords = new RuntimeApi(endpoint, token)
+  const api = new RuntimeApi(endpoint, token, patience)
+  const lastWords = new RuntimeApi(endpoint, token, patience)
   const log = patchConsole(environment, since24 ? "-" : undefined)
   const crash = { send: (thrown: unknown) => lastWords.failInit(thrown), ending: false }
   reportCrashes(log, crash)

@@ -6,9 +6,9 @@
 import _socket
 import time
 
-# A listener that was restarted is back within this time; after it the worker is an orphan.
-GONE_AFTER_SECONDS = 2.0
 RETRY_EVERY_SECONDS = 0.1
+# A listener is near: what takes longer is nobody's address for the moment, and tried again.
+CONNECT_WITHIN_SECONDS = 1.0
 
 # A client context may be several KiB; whoever sends more than this is not a Runtime API.
 MAX_HEAD_BYTES = 1024 * 1024
@@ -16,7 +16,7 @@ READ_BYTES = 64 * 1024
 
 
 class RuntimeApiGone(Exception):
-    """Nobody listened for GONE_AFTER_SECONDS."""
+    """Nobody has listened for longer than the worker was to wait."""
 
 
 class NotAnswered(Exception):
@@ -43,7 +43,9 @@ class Answer:
 
 
 class Connection:
-    def __init__(self, endpoint):
+    def __init__(self, endpoint, gone_after_seconds):
+        """A listener that was restarted is back within `gone_after_seconds`; after them the worker is an orphan."""
+        self._gone_after_seconds = gone_after_seconds
         host, _, port = endpoint.rpartition(":")
         self._address = (host, int(port))
         self._socket = None
@@ -59,9 +61,9 @@ class Connection:
                 return self._exchange(request)
             except Broken as cause:
                 now = time.monotonic()
-                if failing_since is None or cause.stood >= GONE_AFTER_SECONDS:
+                if failing_since is None or cause.stood >= self._gone_after_seconds:
                     failing_since = now
-                if now - failing_since >= GONE_AFTER_SECONDS:
+                if now - failing_since >= self._gone_after_seconds:
                     raise RuntimeApiGone("nobody listens at the Runtime API") from cause
                 # An idle connection may be closed by the other side at any time; only a fresh one proves trouble.
                 if not reused:
@@ -99,10 +101,11 @@ class Connection:
     def _connect(self):
         connection = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
         try:
-            # User code may have set a default timeout, which a poll must outlive.
-            connection.settimeout(None)
+            connection.settimeout(CONNECT_WITHIN_SECONDS)
             connection.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
             connection.connect(self._address)
+            # User code may have set a default timeout, which a poll must outlive.
+            connection.settimeout(None)
         except BaseException:
             connection.close()
             raise

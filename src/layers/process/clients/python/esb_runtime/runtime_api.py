@@ -21,9 +21,9 @@ def header_value(text):
 
 
 class RuntimeApi:
-    def __init__(self, endpoint, token, encoder):
+    def __init__(self, endpoint, token, gone_after_seconds, encoder):
         """`token` proves to our own Runtime API which worker is calling; other ones have none."""
-        self._connection = Connection(endpoint)
+        self._connection = Connection(endpoint, gone_after_seconds)
         self._encoder = encoder
         self._headers = "Host: %s\r\nUser-Agent: esb-python-client/%d.%d.%d\r\n" % ((endpoint,) + sys.version_info[:3])
         if token:

@@ -13,15 +13,20 @@ from .payload import Encoder, decode_event
 from .runtime_api import Dismissed, RuntimeApi
 
 
+# Of a worker that nobody can take over from whoever started it.
+PATIENCE_SECONDS = 2.0
+
+
 class Worker:
     def __init__(self, environment):
         self._as_json = environment.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
         self._level = environment.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
         self._request_id = ""
         self._encoder = Encoder(environment.get("AWS_EXECUTION_ENV"))
-        # The token is ours, not the function's.
+        # These two are ours, not the function's.
         token = environment.pop("ESB_WORKER_TOKEN", None)
-        self._api = RuntimeApi(environment["AWS_LAMBDA_RUNTIME_API"], token, self._encoder)
+        patience = float(environment.pop("ESB_LISTENER_PATIENCE_SECONDS", PATIENCE_SECONDS))
+        self._api = RuntimeApi(environment["AWS_LAMBDA_RUNTIME_API"], token, patience, self._encoder)
 
     def load(self, handler):
         """The user's function, or the end of this process once the reason is told."""
