@@ -43,6 +43,15 @@ const answering = (name: string, ...args: ReadonlyArray<string>): Engine => {
   return status === 0 ? client : missing((error?.message ?? stderr).trim().split("\n").at(-1) ?? "no answer")
 }
 
+/** Either Compose will do; it needs an engine. */
+const composing = (): Engine => {
+  const engine = answering("docker", "version", "--format", "{{.Server.Version}}")
+  if (!engine.present) return engine
+  const plugin = answering("docker", "compose", "version")
+  const program = answering("docker-compose", "version")
+  return plugin.present || program.present ? engine : missing("no Compose; apt-get install docker-compose")
+}
+
 /** A command that a variable names, or that is on the PATH. */
 const commandNamed = (variable: string, name: string, advice: string): Engine =>
   process.env[variable] === undefined
@@ -58,6 +67,14 @@ const tracing = (): Engine => {
 }
 
 const besideTheCheckout = fileURLToPath(new URL("../../../shared/golden", import.meta.url))
+
+/** Filters of both kinds in network namespaces of their own: rights of root that some containers withhold. */
+const filtering = (): Engine => {
+  const legacy = command("iptables-legacy", "apt-get install iptables")
+  if (!legacy.present) return legacy
+  const { error, status, stderr } = spawnSync("unshare", ["--net", "iptables-nft", "-S"], { encoding: "utf8" })
+  return status === 0 ? legacy : missing(`no network namespaces here: ${(error?.message ?? stderr).trim()}`)
+}
 
 /** The first `node` on the PATH that is older than the project's. */
 const oldNode = (): Engine => {
@@ -85,6 +102,19 @@ const probes = {
   /** AWS's Runtime Interface Emulator, unmodified; `path` is the program. */
   rie: () =>
     named("ESB_RIE", undefined, "name AWS's emulator, such as aws-lambda-rie-x86_64 in the wheel of aws-sam-cli"),
+  /** AWS's own runtime client for Java, unmodified; `path` is the directory that holds it and all it needs. */
+  "ric-java": () =>
+    named(
+      "ESB_RIC_JAVA",
+      undefined,
+      "name a directory with the jars of com.amazonaws:aws-lambda-java-runtime-interface-client:2.9.0 and its dependencies"
+    ),
+  /** A Java Development Kit, which makes small runtimes and classes; `path` is its `jlink`. */
+  java: () => command("jlink", "apt-get install openjdk-17-jdk-headless"),
+  /** The Lambda Web Adapter, unmodified; `path` is the program. */
+  lwa: () => commandNamed("ESB_LWA", "lambda-adapter", "cargo install lambda_web_adapter --version 0.9.1 --locked"),
+  /** The right to change packet filters, and their commands; `path` is the old filter's. */
+  "packet-filter": filtering,
   /** A Node that the project does not run on, as many machines have one; `path` is the interpreter. */
   "old-node": oldNode,
   /** Asks gRPC servers what they are, by reflection; `path` is the command. */
@@ -95,6 +125,8 @@ const probes = {
     commandNamed("ESB_MINIO", "minio", "go install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"),
   /** A Docker daemon; `path` is the client. */
   docker: () => answering("docker", "version", "--format", "{{.Server.Version}}"),
+  /** Compose, as the docker client's plugin or as a program of its own, and an engine for it; `path` is the docker client. */
+  compose: composing,
   /** A registry of images, as Debian packages the reference one; `path` is the program. */
   registry: () => command("docker-registry", "apt-get install docker-registry"),
   /** A containerd daemon; `path` is the client. */
