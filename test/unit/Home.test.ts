@@ -34,6 +34,7 @@ const living = Effect.acquireRelease(
 
 const run = (supervisor: ProcessIdentity.ProcessIdentity): RunFile.Run => ({
   version: 1,
+  mode: "embedded",
   ...ProcessIdentity.of(process.pid),
   supervisor,
   gateway: "http://127.0.0.1:1",

@@ -1,5 +1,6 @@
 /** Speaks to the Gateway of the stack that runs in this home, with the token of its `run.json`. */
 import { Effect, Schema } from "effect"
+import { readFile } from "node:fs/promises"
 import { type IncomingHttpHeaders, request as httpRequest } from "node:http"
 import { request as httpsRequest } from "node:https"
 import * as Home from "./Home.ts"
@@ -23,8 +24,14 @@ export interface Question {
   readonly body?: Uint8Array
 }
 
+interface Peer {
+  readonly run: RunFile.Run
+  /** Certificate of the authority to believe, of a Gateway that speaks HTTPS. */
+  readonly authority: string | undefined
+}
+
 /** One exchange, however long it takes: how long a function may run is the function's own matter. */
-const exchange = (run: RunFile.Run, question: Question): Effect.Effect<Answer, CommandFailed> =>
+const exchange = ({ authority, run }: Peer, question: Question): Effect.Effect<Answer, CommandFailed> =>
   Effect.callback<Answer, CommandFailed>((resume) => {
     const failed = (cause: Error) =>
       resume(
@@ -33,7 +40,7 @@ const exchange = (run: RunFile.Run, question: Question): Effect.Effect<Answer, C
     const url = new URL(question.path, run.gateway)
     const send = url.protocol === "https:" ? httpsRequest : httpRequest
     const headers = { ...question.headers, authorization: `Bearer ${run.token}` }
-    const sent = send(url, { method: question.method, headers, agent: false }, (response) => {
+    const sent = send(url, { method: question.method, headers, agent: false, ca: authority }, (response) => {
       const chunks: Array<Buffer> = []
       let size = 0
       response.on("data", (chunk: Buffer) => {
@@ -85,16 +92,16 @@ const parsed = <A>(path: string, text: string, schema: Schema.Codec<A, unknown>)
     )
   )
 
-const make = (home: string, run: RunFile.Run): GatewayClient => {
+const make = (home: string, peer: Peer): GatewayClient => {
   const text = Effect.fnUntraced(function* (path: string) {
-    const answer = yield* exchange(run, { method: "GET", path })
+    const answer = yield* exchange(peer, { method: "GET", path })
     if (answer.status >= 300) return yield* new CommandFailed({ message: `${path}: ${complaintOf(answer)}` })
     return answer.body.toString("utf8")
   })
   return {
-    run,
+    run: peer.run,
     home,
-    exchange: (question) => exchange(run, question),
+    exchange: (question) => exchange(peer, question),
     page: (path, schema) => Effect.flatMap(text(path), (body) => parsed(path, body, schema)),
     lines: (path, schema) =>
       Effect.flatMap(text(path), (body) =>
@@ -106,10 +113,15 @@ const make = (home: string, run: RunFile.Run): GatewayClient => {
   }
 }
 
+const authorityIn = (path: string) =>
+  Home.attempt("The authority of the stack cannot be read", () => readFile(path, "utf8"))
+
 /** The stack of a home; fails when none runs there. */
 export const at = Effect.fnUntraced(function* (home: string | undefined) {
   const run = home === undefined ? undefined : yield* RunFile.read(home)
-  return home === undefined || run === undefined ? yield* new StackNotRunning({ home }) : make(home, run)
+  if (home === undefined || run === undefined) return yield* new StackNotRunning({ home })
+  const authority = run.mode === "docker" ? yield* authorityIn(run.authority) : undefined
+  return make(home, { run, authority })
 })
 
 /** The stack that commands of this directory talk about. */

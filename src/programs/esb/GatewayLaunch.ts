@@ -63,7 +63,7 @@ export const explain = (failure: CommandFailed, { host, port }: UpSettings): Com
 /** Ends a Gateway whose `esb up` was killed. */
 export const endLeftover = Effect.fnUntraced(function* (home: string) {
   const run = yield* RunFile.leftover(home)
-  if (run === undefined) return
+  if (run?.mode !== "embedded") return
   yield* Leftover.end(run)
   yield* RunFile.remove(home)
 })

@@ -1,7 +1,7 @@
 /** The directory that holds a stack's state: found, made, and held by one `esb up` at a time. */
 import { Config, Effect, Option, Schema } from "effect"
 import { existsSync } from "node:fs"
-import { chmod, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises"
+import { chmod, chown, mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
 import * as FileLock from "#layers/process/FileLock"
 import { HomeDirectory } from "./Globals.ts"
@@ -40,10 +40,18 @@ export const attempt = <A>(doing: string, work: () => Promise<A>): Effect.Effect
       new CommandFailed({ message: `${doing}: ${cause instanceof Error ? cause.message : String(cause)}` })
   })
 
-/** Replaces a file in one step: a reader sees the old content or the new one. */
+/** What root writes into a directory of the containers' user is for that user. */
+export const belongsWith = async (path: string): Promise<void> => {
+  if (process.getuid?.() !== 0) return
+  const { gid, uid } = await stat(dirname(path))
+  await chown(path, uid, gid)
+}
+
+/** Replaces a file in one step: a reader sees the old content or the new one. It belongs to whom its directory belongs. */
 export const replaceFile = async (path: string, content: string, mode: number): Promise<void> => {
   const fresh = `${path}.${process.pid}`
   await writeFile(fresh, content, { mode })
+  await belongsWith(fresh)
   await rename(fresh, path)
 }
 
@@ -59,6 +67,8 @@ const beginnings = new Set([
   "sdk",
   "lock",
   "workers",
+  "secrets",
+  "compose.env",
   "workers.lock"
 ])
 
@@ -103,7 +113,7 @@ export const hold = Effect.fnUntraced(function* (home: string) {
   const holder = yield* holderOf(home)
   yield* Effect.mapError(
     FileLock.hold(join(home, "lock")),
-    () => new HomeInUse({ home, pid: run?.supervisor.pid ?? holder, url: run?.gateway })
+    () => new HomeInUse({ home, pid: run?.mode === "embedded" ? run.supervisor.pid : holder, url: run?.gateway })
   )
   yield* attempt(`The state directory ${home} cannot be used`, () =>
     replaceFile(join(home, "holder.json"), JSON.stringify({ pid: process.pid }), 0o600)

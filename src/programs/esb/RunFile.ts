@@ -1,16 +1,12 @@
-/** `run.json`: where the stack of a home answers, for as long as it runs. Only its owner may read it. */
+/** `run.json`: where the stack of a home answers, and what runs it, for as long as it runs. Only its owner may read it. */
 import { Effect, Schema } from "effect"
 import { readFile, rename, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import * as ProcessIdentity from "./ProcessIdentity.ts"
 
-const Run = Schema.Struct({
+/** What commands need to speak to it, whatever runs it. */
+const reach = {
   version: Schema.Literal(1),
-  /** The Gateway that runs now, and when it started. */
-  pid: Schema.Int,
-  startedAt: Schema.String,
-  /** The `esb up` that keeps it running. */
-  supervisor: ProcessIdentity.ProcessIdentity,
   /** Where it answers: `http://127.0.0.1:8080`. This and the next three are what an SDK needs. */
   gateway: Schema.String,
   region: Schema.String,
@@ -20,7 +16,41 @@ const Run = Schema.Struct({
   token: Schema.String,
   /** Absolute. */
   template: Schema.String
+}
+
+/** A stack of child processes, for as long as the `esb up` that started them lives. */
+const EmbeddedRun = Schema.Struct({
+  mode: Schema.Literal("embedded"),
+  ...reach,
+  /** The Gateway that runs now, and when it started. */
+  pid: Schema.Int,
+  startedAt: Schema.String,
+  /** The `esb up` that keeps it running. */
+  supervisor: ProcessIdentity.ProcessIdentity
 })
+export type EmbeddedRun = typeof EmbeddedRun.Type
+
+/** A stack of containers, which an engine keeps running until `esb down`. */
+const DockerRun = Schema.Struct({
+  mode: Schema.Literal("docker"),
+  ...reach,
+  /** PEM file of the authority that the Gateway is certified by. */
+  authority: Schema.String,
+  /** The project of Compose, with which the names of all containers, networks and volumes begin. */
+  project: Schema.String,
+  /** Together they are the identity of the stack, by which its workers are labelled. */
+  brand: Schema.String,
+  environment: Schema.String,
+  /** The registry of the stack as its engine and this machine reach it: `127.0.0.1:5010`. */
+  registry: Schema.String,
+  /** The engine: `unix:///var/run/docker.sock`. */
+  engine: Schema.String,
+  composeFiles: Schema.Array(Schema.String),
+  environmentFile: Schema.String
+})
+export type DockerRun = typeof DockerRun.Type
+
+const Run = Schema.Union([EmbeddedRun, DockerRun])
 export type Run = typeof Run.Type
 
 const RunText = Schema.fromJsonString(Run)
@@ -34,9 +64,14 @@ export const leftover = (home: string): Effect.Effect<Run | undefined> =>
     Effect.orElseSucceed(() => undefined)
   )
 
-/** The stack that runs in this home now. */
+/**
+ * The stack that runs in this home now. Of one in containers the file says only that nobody has taken it down: whether it
+ * answers is asked of its Gateway, and whether it runs of its engine.
+ */
 export const read = (home: string): Effect.Effect<Run | undefined> =>
-  Effect.map(leftover(home), (run) => (run !== undefined && ProcessIdentity.isAlive(run.supervisor) ? run : undefined))
+  Effect.map(leftover(home), (run) =>
+    run?.mode === "embedded" && !ProcessIdentity.isAlive(run.supervisor) ? undefined : run
+  )
 
 export const write = (home: string, run: Run) =>
   Effect.promise(async () => {

@@ -12,7 +12,7 @@ import * as KeptParameters from "./KeptParameters.ts"
 import * as LogView from "./LogView.ts"
 import * as ProcessIdentity from "./ProcessIdentity.ts"
 import * as ReadyNote from "./ReadyNote.ts"
-import { WrongUsage } from "./Refusal.ts"
+import { CommandFailed, WrongUsage } from "./Refusal.ts"
 import * as RunFile from "./RunFile.ts"
 import type { UpSettings } from "./Settings.ts"
 import * as SourceFollower from "./SourceFollower.ts"
@@ -43,6 +43,7 @@ export const up = Effect.fn("esb.up")(function* (flags: UpFlags, settings: UpSet
   const home = yield* Home.forTemplate(templatePath)
   yield* Home.make(home)
   yield* Home.hold(home)
+  yield* refuseDocker(home)
   yield* GatewayLaunch.endLeftover(home)
   yield* AgentLaunch.endLeftover(home)
   const access = yield* Access.make(home, settings)
@@ -98,9 +99,19 @@ const refuseOpenDoor = ({ host, open, routeAuth }: UpSettings) =>
           "or let everybody call them with --open"
       })
 
+/** Both would go by the configuration of this home. */
+const refuseDocker = Effect.fnUntraced(function* (home: string) {
+  const run = yield* RunFile.read(home)
+  if (run?.mode !== "docker") return
+  return yield* new CommandFailed({
+    message: `A stack runs in Docker in ${home}: take it down with esb down, or choose another home with --home`
+  })
+})
+
 const record = ({ access, home, settings, templatePath }: Undertaking, pid: number, url: string) =>
   RunFile.write(home, {
     version: 1,
+    mode: "embedded",
     ...ProcessIdentity.of(pid),
     supervisor: ProcessIdentity.of(process.pid),
     gateway: url,
