@@ -18,6 +18,11 @@ export class WorkerProtocols extends Context.Service<
   WorkerProtocols,
   {
     /**
+     * Whether a worker is told where its door is. Not where every worker is to be reached through the emulator of its image:
+     * AWS's images start theirs only where nobody says to be the Runtime API.
+     */
+    readonly namesDoor: boolean
+    /**
      * Returns at once for every image that names no emulator or is known already, else when the worker has shown what it
      * is, and at the latest when its init limit is over.
      */

@@ -11,6 +11,7 @@ import * as Network from "#layers/docker/WorkersNetwork"
 import * as ProtocolWorkerClient from "#layers/protocol/ProtocolWorkerClient"
 import * as ProbedWorkerProtocols from "#layers/rie/ProbedWorkerProtocols"
 import * as RieWorkerClient from "#layers/rie/RieWorkerClient"
+import type { DoorSettings } from "#layers/runtime-api/DoorSettings"
 import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
 import * as LocalWorkerClient from "#layers/runtime-api/LocalWorkerClient"
 import * as FunctionImage from "./FunctionImage.ts"
@@ -29,6 +30,8 @@ export interface Options {
   /** Names a stack; without one it is a new one. */
   readonly stack?: string
   readonly docker?: Partial<DockerOptions>
+  readonly protocols?: Partial<ProbedWorkerProtocols.ProtocolSettings>
+  readonly door?: Partial<DoorSettings>
   readonly log?: RecordedLog.RecordedLog
 }
 
@@ -56,7 +59,9 @@ const functions = Layer.effect(
 export const layer = (options: Options = {}) => {
   const stack = options.stack ?? freshStack()
   const doors = Layer.unwrap(
-    Effect.map(WorkersNetwork, ({ gateway }) => LambdaRuntimeApi.layer({ bindHost: gateway, advertisedHost: gateway }))
+    Effect.map(WorkersNetwork, ({ gateway }) =>
+      LambdaRuntimeApi.layer({ bindHost: gateway, advertisedHost: gateway, ...options.door })
+    )
   )
   return Layer.mergeAll(
     DockerContainerRuntime.layer({ identity: { brand: "esb", environment: stack }, ...options.docker }),
@@ -64,7 +69,7 @@ export const layer = (options: Options = {}) => {
     faults,
     functions
   ).pipe(
-    Layer.provide(ProbedWorkerProtocols.layer()),
+    Layer.provide(ProbedWorkerProtocols.layer(options.protocols)),
     Layer.provide(doors),
     Layer.provideMerge(Network.layer(`esb-${stack}`)),
     Layer.provideMerge(options.socketPath === undefined ? engine : Docker.layer({ socketPath: options.socketPath })),

@@ -14,7 +14,8 @@ export interface ContainerPlan {
   readonly logStream: string
   /** Name of its network. */
   readonly network: string
-  readonly door: { readonly endpoint: string; readonly token: string }
+  /** `undefined`: the worker is told of none. */
+  readonly door: { readonly endpoint: string; readonly token: string } | undefined
 }
 
 const bytesPerMiB = 1_048_576
@@ -53,8 +54,7 @@ const environmentOf = ({ door, logStream, spec }: ContainerPlan): ReadonlyArray<
     ...spec.environment,
     AWS_LAMBDA_LOG_GROUP_NAME: `/aws/lambda/${spec.functionName}`,
     AWS_LAMBDA_LOG_STREAM_NAME: logStream,
-    AWS_LAMBDA_RUNTIME_API: door.endpoint,
-    ESB_WORKER_TOKEN: door.token
+    ...(door === undefined ? {} : { AWS_LAMBDA_RUNTIME_API: door.endpoint, ESB_WORKER_TOKEN: door.token })
   }).map(([name, value]) => `${name}=${value}`)
 
 export const make = (plan: ContainerPlan) => {
@@ -68,7 +68,7 @@ export const make = (plan: ContainerPlan) => {
     ...(user === undefined ? {} : { User: `${user.uid}:${user.gid}` }),
     Labels: {
       ...workerLabels(identity, { functionName: spec.functionName, owner, specHash: spec.specHash }),
-      [`com.${identity.brand}.listener`]: door.endpoint
+      ...(door === undefined ? {} : { [`com.${identity.brand}.listener`]: door.endpoint })
     },
     HostConfig: {
       NetworkMode: network,

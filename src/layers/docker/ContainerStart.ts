@@ -6,9 +6,11 @@ import * as LogStreamName from "#domain/LogStreamName"
 import type { OwnerId, WorkerSpec } from "#domain/Worker"
 import type { WorkerSettings } from "#domain/WorkerSettings"
 import type { Door } from "#services/RuntimeApi"
+import { WorkerProtocols } from "#services/WorkerProtocols"
 import * as CgroupFiles from "./CgroupFiles.ts"
 import type * as ContainerEnds from "./ContainerEnds.ts"
 import type { ContainerImage } from "./ContainerImages.ts"
+import type { ContainerRecord } from "./ContainerRecord.ts"
 import * as ContainerOptions from "./ContainerOptions.ts"
 import * as ContainerOutput from "./ContainerOutput.ts"
 import { DockerApi, type EngineFailure, hasStatus } from "./DockerApi.ts"
@@ -25,6 +27,18 @@ export interface Start {
   readonly door: Door
 }
 
+const containerOf = (name: string, door: Door, engineId: string | undefined) =>
+  Effect.map(Deferred.make<void>(), (outputEnded): Container => ({
+    name,
+    door,
+    engineId,
+    cgroup: undefined,
+    outputEnded,
+    exit: undefined,
+    isRemoved: false,
+    stays: false
+  }))
+
 /** Another request removes it already. */
 const isBeingRemoved = hasStatus(409)
 const removalEveryMs = 50
@@ -36,7 +50,10 @@ export const make = Effect.fnUntraced(function* (
 ) {
   const { call, engine } = yield* DockerApi
   const network = yield* WorkersNetwork
+  const { namesDoor } = yield* WorkerProtocols
   const output = yield* ContainerOutput.make(settings)
+  /** For our own runtime clients. */
+  const patience = { ESB_LISTENER_PATIENCE_SECONDS: String(settings.listenerPatienceMs / 1_000) }
   const starting = Semaphore.makeUnsafe(settings.parallelStarts)
   const removing = Semaphore.makeUnsafe(settings.parallelRemovals)
 
@@ -71,11 +88,12 @@ export const make = Effect.fnUntraced(function* (
     const { door, name, settings: worker } = start
     const options = ContainerOptions.make({
       ...start,
+      spec: { ...start.spec, environment: { ...start.spec.environment, ...patience } },
       identity: settings.identity,
       memoryMiB: worker.memoryMiB,
       logStream: LogStreamName.make(new Date(), randomBytes(LogStreamName.randomBytes)),
       network: network.name,
-      door: { endpoint: door.endpoint, token: Redacted.value(door.token) }
+      door: namesDoor ? { endpoint: door.endpoint, token: Redacted.value(door.token) } : undefined
     })
     return Effect.acquireRelease(
       call((abortSignal) => engine.createContainer({ ...options, abortSignal }), { repeatable: false }).pipe(
@@ -85,7 +103,7 @@ export const make = Effect.fnUntraced(function* (
         })
       ),
       // What cannot be removed now is collected later.
-      () => Effect.ignore(removeOnce(container), { log: "Warn" })
+      () => (container.stays ? Effect.void : Effect.ignore(removeOnce(container), { log: "Warn" }))
     )
   }
 
@@ -115,15 +133,7 @@ export const make = Effect.fnUntraced(function* (
 
   /** Runs when this returns, or has ended; its address is the one that its door admits. */
   const bringUp = Effect.fnUntraced(function* (start: Start, register: (container: Container) => void) {
-    const container: Container = {
-      name: start.name,
-      door: start.door,
-      engineId: undefined,
-      cgroup: undefined,
-      outputEnded: yield* Deferred.make<void>(),
-      exit: undefined,
-      isRemoved: false
-    }
+    const container = yield* containerOf(start.name, start.door, undefined)
     yield* create(start, container)
     register(container)
     yield* output.capture(container)
@@ -134,5 +144,16 @@ export const make = Effect.fnUntraced(function* (
     return { container, address }
   })
 
-  return { bringUp, remove, removeOnce }
+  /** What has been written before is with the engine's own log, and perhaps in ours already. */
+  const takeOver = Effect.fnUntraced(function* ({ engineId, isPaused, name, pid }: ContainerRecord, door: Door) {
+    const container = yield* containerOf(name, door, engineId)
+    // The engine attaches to nothing that is frozen, and its runtime client has to find out that its poll is lost.
+    if (isPaused) yield* call((abortSignal) => engine.getContainer(name).unpause({ abortSignal }))
+    yield* output.capture(container)
+    container.cgroup = Option.getOrUndefined(yield* CgroupFiles.find(pid, engineId))
+    container.stays = true
+    return container
+  })
+
+  return { bringUp, takeOver, remove, removeOnce }
 })

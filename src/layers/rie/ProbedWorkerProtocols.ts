@@ -53,6 +53,7 @@ export const layer = (given: Partial<ProtocolSettings> = {}): Layer.Layer<Worker
     }
 
     return {
+      namesDoor: settings.setting !== "rie",
       settle: Effect.fn("WorkerProtocols.settle")(function* (worker) {
         const { entrypoint, imageDigest } = worker
         const clear = ProtocolChoice.beforeStart(settings.setting, entrypoint, verdicts.get(imageDigest))
