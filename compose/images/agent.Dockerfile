@@ -10,7 +10,7 @@ RUN sh /collect.sh iptables iptables-restore
 FROM scratch
 COPY --from=node /root-of-image/ /
 COPY --from=node --chown=10001:10001 /volumes/state/ /var/lib/
-COPY dist/server-*.js dist/health.js dist/agent.js /app/dist/
+COPY dist/server-*.js dist/health.js dist/fence.js dist/agent.js /app/dist/
 ENV ESB_HOME=/var/lib/esb IMAGE_RUNTIME=docker PATH=/usr/sbin:/usr/bin
 LABEL org.opencontainers.image.title="esb agent" \
       org.opencontainers.image.description="Starts, freezes, measures and destroys workers by a Docker Engine" \
