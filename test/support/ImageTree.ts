@@ -21,12 +21,16 @@ import {
 import { dirname, join } from "node:path"
 import { temporaryDirectory } from "./ProcessWorkers.ts"
 
-/** A file as one of this machine is, a file with a text, a link, or a directory with nothing in it. */
+/**
+ * A file as one of this machine is, a file with a text, a link, a directory with nothing in it, or one that a tool makes in
+ * its place, told apart by a key.
+ */
 type Entry =
   | { readonly from: string }
   | { readonly text: string; readonly mode?: number }
   | { readonly link: string }
   | { readonly empty: true }
+  | { readonly make: (place: string) => void; readonly key: string }
 
 /** By its path in the image, without a slash at the beginning. */
 export type Tree = Readonly<Record<string, Entry>>
@@ -85,6 +89,7 @@ const layOut = (root: string, tree: Tree): void => {
     mkdirSync("empty" in entry ? place : dirname(place), { recursive: true })
     if ("from" in entry) copyFileSync(entry.from, place)
     else if ("link" in entry) symlinkSync(entry.link, place)
+    else if ("make" in entry) entry.make(place)
     else if ("text" in entry) {
       writeFileSync(place, entry.text)
       chmodSync(place, entry.mode ?? 0o644)

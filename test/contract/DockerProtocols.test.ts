@@ -1,0 +1,185 @@
+/** How functions in images of AWS's layout are spoken to: by the runtime clients and the emulator that live in those. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { randomUUID } from "node:crypto"
+import { fileURLToPath } from "node:url"
+import type { Invocation } from "#domain/Invocation"
+import { OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
+import { ContainerRuntime } from "#services/ContainerRuntime"
+import { WorkerClient } from "#services/WorkerClient"
+import * as BaseImages from "#test/support/BaseImages"
+import * as DockerWorkers from "#test/support/DockerWorkers"
+import { needs } from "#test/support/Engines"
+import { type Asked, specOf } from "#test/support/WorkerFunctions"
+import { call } from "./ContainerRuntimeContract.ts"
+
+const mine = OwnerId.make("gateway-mine")
+const traceId = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+const client = { custom: { tenant: "a" } }
+/** The user of functions on AWS. */
+const functionUser = 993
+const timeoutMs = 8_000
+
+const runtimes = { node: "nodejs24.x", python: "python3.11" }
+type Language = keyof typeof runtimes
+
+/** A function of `test/samples/images` on a base. */
+const functionOn = (
+  base: BaseImages.BaseName,
+  language: Language,
+  handler = "app.handler",
+  asked: Asked = {},
+  settings: ReadonlyArray<string> = []
+) => {
+  const task = fileURLToPath(new URL(`../samples/images/${language}`, import.meta.url))
+  return Effect.map(
+    Effect.promise(() => BaseImages.image(base, { task, handler, settings })),
+    (image) => specOf(image, handler, { runtime: runtimes[language], timeoutMs, ...asked })
+  )
+}
+
+const bodyOf = (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()) as Readonly<Record<string, unknown>>
+
+const started = Effect.fnUntraced(function* (spec: WorkerSpec) {
+  const runtime = yield* ContainerRuntime
+  return yield* Effect.acquireRelease(runtime.ensure(spec, mine), ({ id }) => Effect.orDie(runtime.destroy(id, mine)))
+})
+
+const send = Effect.fnUntraced(function* (worker: Worker, event: unknown, changed: Partial<Invocation> = {}) {
+  const workers = yield* WorkerClient
+  return yield* workers.send(worker, { ...call(worker, event), ...changed })
+})
+
+/** What a function is told of its call, and what it cannot be told of. */
+const told = Effect.fnUntraced(function* (worker: Worker) {
+  const requestId = randomUUID()
+  const { payload } = yield* send(worker, { do: "tell" }, { requestId, traceId, clientContext: JSON.stringify(client) })
+  return { requestId, seen: bodyOf(payload) }
+})
+
+const speaks = (base: BaseImages.BaseName, language: Language) => {
+  const container = DockerWorkers.layer()
+
+  describe(`${base} in an image of AWS's layout`, { ...needs(...BaseImages.peers[base]), timeout: 60_000 }, () => {
+    it.live("connects to the Runtime API, and hears everything of its call", () =>
+      Effect.gen(function* () {
+        const workers = yield* WorkerClient
+        const worker = yield* started(yield* functionOn(base, language))
+        assert.strictEqual(worker.protocol, "runtime-api")
+        yield* workers.ready(worker)
+        const { requestId, seen } = yield* told(worker)
+        const { remainingMs, runtimeApi, ...rest } = seen
+        assert.deepStrictEqual(rest, { requestId, trace: traceId, client, user: functionUser })
+        assert.strictEqual(runtimeApi, `${worker.address.host}:${worker.address.port}`)
+        assert.isAtMost(Number(remainingMs), timeoutMs)
+        assert.isAbove(Number(remainingMs), timeoutMs - 2_000)
+      }).pipe(Effect.scoped, Effect.provide(container))
+    )
+
+    it.live("answers call after call, errors of the function with their type among them", () =>
+      Effect.gen(function* () {
+        const worker = yield* started(yield* functionOn(base, language))
+        for (const n of [1, 2]) {
+          assert.deepStrictEqual(bodyOf((yield* send(worker, { do: "echo", event: { n } })).payload), { n })
+          const failed = yield* send(worker, { do: "fail" })
+          assert.strictEqual(failed.errorType, "TypeError")
+          assert.deepInclude(bodyOf(failed.payload), { errorType: "TypeError", errorMessage: "boom" })
+        }
+      }).pipe(Effect.scoped, Effect.provide(container))
+    )
+
+    it.live("tells why a function cannot be loaded", () =>
+      Effect.gen(function* () {
+        const workers = yield* WorkerClient
+        const worker = yield* started(yield* functionOn(base, language, "unloadable.handler"))
+        const failure = yield* Effect.flip(workers.ready(worker))
+        if (failure._tag !== "InitFailed") return assert.fail(failure.message)
+        const { errorMessage, errorType } = bodyOf(failure.payload)
+        assert.strictEqual(errorMessage, "not today")
+        assert.strictEqual(errorType, language === "node" ? "RangeError" : "LookupError")
+      }).pipe(Effect.scoped, Effect.provide(container))
+    )
+
+    it.live("is stopped when it takes longer than it may, and its end is told when it exits", () =>
+      Effect.gen(function* () {
+        const slow = yield* started(yield* functionOn(base, language, "app.handler", { timeoutMs: 1_000 }))
+        const late = yield* Effect.flip(send(slow, { do: "hang" }))
+        if (late._tag !== "InvocationTimedOut") return assert.fail(late.message)
+        assert.include(bodyOf(late.payload), { errorType: "Sandbox.Timedout" })
+
+        const leaving = yield* started(yield* functionOn(base, language))
+        const gone = yield* Effect.flip(send(leaving, { do: "exit", code: 3 }))
+        if (gone._tag !== "WorkerExited") return assert.fail(gone.message)
+        assert.include(bodyOf(gone.payload), { errorType: "Runtime.ExitError" })
+        assert.include(String(bodyOf(gone.payload)["errorMessage"]), "exit status 3")
+      }).pipe(Effect.scoped, Effect.provide(container))
+    )
+
+    if (language === "node") {
+      it.live("streams its answers", () =>
+        Effect.gen(function* () {
+          const worker = yield* started(yield* functionOn(base, language, "app.stream"))
+          const { contentType, errorType, payload } = yield* send(worker, {})
+          assert.deepStrictEqual({ contentType, errorType }, { contentType: "text/plain", errorType: undefined })
+          assert.strictEqual(Buffer.from(payload).toString(), "one two")
+        }).pipe(Effect.scoped, Effect.provide(container))
+      )
+    }
+  })
+}
+
+speaks("node", "node")
+speaks("our node", "node")
+speaks("python", "python")
+speaks("our python", "python")
+
+const throughEmulator = (base: BaseImages.BaseName, language: Language) =>
+  describe(`${base} behind AWS's emulator`, { ...needs(...BaseImages.peers[base], "rie"), timeout: 60_000 }, () => {
+    it.live("is started by it where the setting says so, because the image is told of no door", () =>
+      Effect.gen(function* () {
+        const workers = yield* WorkerClient
+        const worker = yield* started(yield* functionOn(base, language))
+        assert.strictEqual(worker.protocol, "rie")
+        assert.strictEqual(worker.address.port, 8_080)
+        yield* workers.ready(worker)
+        const { requestId, seen } = yield* told(worker)
+        // Its own Runtime API, not ours; ids travel in the context of the client.
+        assert.match(String(seen["runtimeApi"]), /^127\.0\.0\.1:\d+$/)
+        assert.deepStrictEqual(seen["client"], {
+          custom: { ...client.custom, aws_request_id: requestId, trace_id: traceId }
+        })
+        const failed = yield* send(worker, { do: "fail" })
+        assert.strictEqual(failed.errorType, "TypeError")
+        assert.deepInclude(bodyOf(failed.payload), { errorType: "TypeError", errorMessage: "boom" })
+      }).pipe(Effect.scoped, Effect.provide(DockerWorkers.layer({ protocols: { setting: "rie" } })))
+    )
+  })
+
+throughEmulator("node", "node")
+throughEmulator("python", "python")
+
+describe(
+  "an image that starts with AWS's emulator",
+  { ...needs(...BaseImages.peers.node, "rie"), timeout: 60_000 },
+  () => {
+    it.live("is found out although it is told of a door, and at once the second time", () =>
+      Effect.gen(function* () {
+        const spec = yield* functionOn("node", "node", "app.handler", {}, [
+          'ENTRYPOINT ["/usr/local/bin/aws-lambda-rie", "/lambda-entrypoint.sh"]'
+        ])
+        const graceMs = 1_000
+        const tookMs = []
+        for (const n of [1, 2]) {
+          const from = performance.now()
+          const worker = yield* started(spec)
+          tookMs.push(performance.now() - from)
+          assert.strictEqual(worker.protocol, "rie")
+          assert.deepStrictEqual(bodyOf((yield* send(worker, { do: "echo", event: { n } })).payload), { n })
+        }
+        const [first = 0, second = 0] = tookMs
+        assert.isAtLeast(first, graceMs)
+        assert.isBelow(second, first)
+      }).pipe(Effect.scoped, Effect.provide(DockerWorkers.layer()))
+    )
+  }
+)

@@ -1,0 +1,2 @@
+/** Cannot be loaded. */
+throw new RangeError("not today")
