@@ -123,6 +123,13 @@ const probes = {
   /** A server of the S3 API that is nobody's here, lifecycle rules included; `path` is the command. */
   minio: () =>
     commandNamed("ESB_MINIO", "minio", "go install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"),
+  /** VictoriaLogs itself; `path` is the program. */
+  victorialogs: () =>
+    commandNamed(
+      "ESB_VICTORIALOGS",
+      "victoria-logs",
+      "build app/victoria-logs of github.com/VictoriaMetrics/VictoriaMetrics"
+    ),
   /** A Docker daemon; `path` is the client. */
   docker: () => answering("docker", "version", "--format", "{{.Server.Version}}"),
   /** Compose, as the docker client's plugin or as a program of its own, and an engine for it; `path` is the docker client. */
