@@ -41,6 +41,15 @@ const splitHost = (name: string): readonly [host: string, repository: string] =>
   return [first === "index.docker.io" ? defaultHost : first, name.slice(slash + 1)]
 }
 
+/** Whether a name says which registry it is of; others are Docker's, or an engine's own. */
+export const namesRegistry = (text: string): boolean => {
+  const slash = text.indexOf("/")
+  return slash !== -1 && looksLikeHost(text.slice(0, slash))
+}
+
+/** Whether a host is this machine, where nobody is in between. */
+export const isLoopback = (host: string): boolean => /^(?:127(?:\.\d{1,3}){3}|localhost|\[::1\])(?::\d+)?$/i.test(host)
+
 /** A colon behind the last slash begins a tag; one before it belongs to a port. */
 const splitTag = (text: string): readonly [name: string, tag: string | undefined] => {
   const colon = text.lastIndexOf(":")

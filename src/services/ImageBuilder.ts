@@ -65,6 +65,10 @@ export class ImageBuilder extends Context.Service<
   {
     /** The engine has the image under its name when this returns. Interrupting ends the build in the engine, too. */
     readonly build: (request: ImageRequest) => Effect.Effect<BuiltImage, ImageBuildFailed>
+    /** The id of the image that the engine has under this name, if it has one. */
+    readonly find: (reference: string) => Effect.Effect<string | undefined, ImagePushFailed>
+    /** Gives an image of the engine one more name. */
+    readonly tag: (image: string, reference: string) => Effect.Effect<void, ImagePushFailed>
     /** Hands an image of the engine to the registry that its name begins with. What is there already is not sent again. */
     readonly push: (reference: string, progress: Progress) => Effect.Effect<void, ImagePushFailed>
   }

@@ -12,7 +12,7 @@ import * as DockerRegistry from "#test/support/DockerRegistry"
 import { needs } from "#test/support/Engines"
 
 const builderAt = (socketPath: string, login?: DockerImageBuilder.RegistryLogin) =>
-  DockerImageBuilder.layer({ engine: `unix://${socketPath}`, login }).pipe(
+  DockerImageBuilder.layer({ engine: `unix://${socketPath}`, logins: login === undefined ? [] : [login] }).pipe(
     Layer.provide(DockerApi.layer({ socketPath }))
   )
 

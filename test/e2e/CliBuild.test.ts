@@ -7,7 +7,7 @@ import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import { call } from "#test/contract/ContainerRuntimeContract"
 import * as Cli from "#test/support/Cli"
-import { inside, inspected, names, smallBase } from "#test/support/DockerImages"
+import { docker, inside, inspected, names, smallBase } from "#test/support/DockerImages"
 import * as DockerRegistry from "#test/support/DockerRegistry"
 import * as DockerWorkers from "#test/support/DockerWorkers"
 import { needs } from "#test/support/Engines"
@@ -111,7 +111,7 @@ describe("esb build", needs("docker"), () => {
       Effect.gen(function* () {
         const { outcomes, prefix } = yield* project()
         const { host } = yield* DockerRegistry.make()
-        const tagged = ["--registry", host, "--tag", "v1"]
+        const tagged = ["--registry", host, "--tag", "v1", "--image-prewarm", "off"]
         const tags = Effect.promise(async () => {
           const answer = await fetch(`http://${host}/v2/${prefix}say_hello/tags/list`)
           return (await answer.json()) as unknown
@@ -119,6 +119,31 @@ describe("esb build", needs("docker"), () => {
         assert.deepStrictEqual(yield* outcomes(tagged), ["built", "built", "given"])
         assert.deepStrictEqual(yield* tags, { name: `${prefix}say_hello`, tags: ["v1"] })
         assert.deepStrictEqual(yield* outcomes(tagged), ["unchanged", "unchanged", "given"])
+      }).pipe(Effect.scoped),
+    needs("registry")
+  )
+
+  it.live(
+    "copies the images that the template names, and names all of them by digest",
+    () =>
+      Effect.gen(function* () {
+        const there = yield* DockerRegistry.make()
+        const here = yield* DockerRegistry.make()
+        const given = `${there.host}/given:7`
+        const { base, build } = yield* project({
+          ...sources,
+          "template.yaml": template.replace("registry.example/given:7", given)
+        })
+        yield* docker("tag", base, given)
+        yield* docker("push", "--quiet", given)
+        yield* docker("rmi", given)
+        const { code, stderr, stdout } = yield* build(["--json", "--registry", here.host])
+        assert.strictEqual(code, 0, stderr)
+        const { images } = JSON.parse(stdout)
+        for (const { image } of images) assert.match(image, /^127\.0\.0\.1:\d+\/[^:]+@sha256:[0-9a-f]{64}$/)
+        assert.deepInclude(images[2], { name: "given", outcome: "copied" })
+        yield* docker("pull", "--quiet", images[2].image)
+        yield* docker("rmi", images[2].image)
       }).pipe(Effect.scoped),
     needs("registry")
   )

@@ -3,6 +3,7 @@ import { Effect, Redacted } from "effect"
 import * as Cli from "#test/support/Cli"
 import * as DockerRegistry from "#test/support/DockerRegistry"
 import { needs } from "#test/support/Engines"
+import * as ForwardProxy from "#test/support/ForwardProxy"
 
 interface Finding {
   readonly mode: string
@@ -32,16 +33,40 @@ describe("esb doctor and the registry of images", () => {
   )
 
   it.live(
-    "finds one that answers in plain HTTP only where that is wanted, and warns of it",
+    "speaks plain HTTP to one on this machine, unless it is told otherwise",
     () =>
       Effect.gen(function* () {
         const { host } = yield* DockerRegistry.make()
-        const plain = yield* registryFound({ CONTAINER_REGISTRY: host, CONTAINER_REGISTRY_INSECURE: "1" })
+        const plain = yield* registryFound({ CONTAINER_REGISTRY: host })
         assert.deepInclude(plain.found, { state: "ok", detail: `${host}, in plain HTTP`, remedy: "" })
-        assert.include(plain.stderr, "plain HTTP")
-        const { found } = yield* registryFound({ CONTAINER_REGISTRY: host })
+        assert.notInclude(plain.stderr, "plain HTTP")
+        const { found } = yield* registryFound({ CONTAINER_REGISTRY: host, CONTAINER_REGISTRY_INSECURE: "0" })
         assert.strictEqual(found?.state, "missing")
         assert.include(found?.remedy, "CONTAINER_REGISTRY_INSECURE=1")
+      }).pipe(Effect.scoped),
+    needs("registry")
+  )
+
+  it.live(
+    "speaks plain HTTP to one elsewhere only where that is wanted, warns of it, and goes by way of the proxy",
+    () =>
+      Effect.gen(function* () {
+        const { host } = yield* DockerRegistry.make()
+        const proxy = yield* ForwardProxy.make(host)
+        const environment = { CONTAINER_REGISTRY: "registry.test:5000", HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url }
+        const plain = yield* registryFound({ ...environment, CONTAINER_REGISTRY_INSECURE: "1" })
+        assert.deepInclude(plain.found, { state: "ok", detail: "registry.test:5000, in plain HTTP" })
+        assert.include(plain.stderr, "plain HTTP: whoever is in between can change images")
+        assert.include(proxy.asked, "registry.test:5000")
+        const asked = proxy.asked.length
+        const { found } = yield* registryFound(environment)
+        assert.strictEqual(found?.state, "missing")
+        assert.isAbove(proxy.asked.length, asked)
+
+        const before = proxy.asked.length
+        assert.strictEqual((yield* registryFound({ ...environment, CONTAINER_REGISTRY: host })).found?.state, "ok")
+        yield* registryFound({ ...environment, NO_PROXY: "other.test,registry.test" })
+        assert.strictEqual(proxy.asked.length, before)
       }).pipe(Effect.scoped),
     needs("registry")
   )

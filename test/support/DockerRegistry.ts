@@ -1,6 +1,6 @@
 /** A real registry on loopback, with its files in a directory of its own; both go with the scope. */
 import { Effect, Redacted } from "effect"
-import { spawn } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { connect, createServer, type AddressInfo } from "node:net"
@@ -32,6 +32,8 @@ export interface DockerRegistry {
   /** PEM file of the authority that certified it. */
   readonly authorityPath: string
   readonly log: () => string
+  /** It answers no more when this returns. */
+  readonly stop: Effect.Effect<void>
 }
 
 const readyLimitMs = 10_000
@@ -102,7 +104,14 @@ export const make = Effect.fnUntraced(function* (wish: Wish = {}) {
   // JSON is YAML.
   writeFileSync(join(directory, "config.yml"), JSON.stringify(configurationOf(directory, port, wish)))
   let said = ""
-  yield* Effect.acquireRelease(
+  const stop = (child: ChildProcess) =>
+    Effect.promise(async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const gone = once(child, "exit")
+      child.kill("SIGKILL")
+      await gone
+    })
+  const running = yield* Effect.acquireRelease(
     Effect.sync(() => {
       const child = spawn(pathOf("registry"), ["serve", join(directory, "config.yml")], {
         stdio: ["ignore", "pipe", "pipe"],
@@ -113,13 +122,7 @@ export const make = Effect.fnUntraced(function* (wish: Wish = {}) {
       }
       return child
     }),
-    (child) =>
-      Effect.promise(async () => {
-        if (child.exitCode !== null) return
-        const gone = once(child, "exit")
-        child.kill("SIGKILL")
-        await gone
-      })
+    stop
   )
   yield* Effect.promise(async () => {
     const deadline = performance.now() + readyLimitMs
@@ -131,6 +134,7 @@ export const make = Effect.fnUntraced(function* (wish: Wish = {}) {
   return {
     host: `127.0.0.1:${port}`,
     authorityPath: join(directory, "ca.pem"),
-    log: () => said
+    log: () => said,
+    stop: stop(running)
   } satisfies DockerRegistry
 })

@@ -2,8 +2,9 @@
  * Images made by a Docker Engine, with the builder that every engine has. A build ends with the request that asked for it, so
  * that one that is interrupted, or takes too long, leaves no container behind.
  */
-import { Effect, Layer, Redacted } from "effect"
+import { Effect, Layer, Redacted, Result } from "effect"
 import { createHash } from "node:crypto"
+import { parse } from "#domain/ImageReference"
 import {
   type BuiltImage,
   ImageBuilder,
@@ -18,9 +19,9 @@ import * as BuildLog from "./BuildLog.ts"
 import { DockerApi, hasStatus } from "./DockerApi.ts"
 import * as EngineMessages from "./EngineMessages.ts"
 
-/** Who the engine says it is at the registry of these images. */
+/** Who the engine says it is at a registry. */
 export interface RegistryLogin {
-  /** `127.0.0.1:5010` */
+  /** Host and port, as references name it: `127.0.0.1:5010`. */
   readonly registry: string
   readonly username: string
   readonly password: Redacted.Redacted
@@ -29,8 +30,8 @@ export interface RegistryLogin {
 export interface Options {
   /** How a reader knows the engine: `unix:///var/run/docker.sock`. */
   readonly engine: string
-  /** Other registries are told nothing of it. */
-  readonly login: RegistryLogin | undefined
+  /** Each is told to its registry alone. */
+  readonly logins?: ReadonlyArray<RegistryLogin>
 }
 
 const longestBuildMs = 1_800_000
@@ -51,14 +52,20 @@ const splitTag = (reference: string): readonly [name: string, tag: string] => {
     : [reference, "latest"]
 }
 
-const make = Effect.fnUntraced(function* ({ login }: Options) {
+/** `undefined` of what is no reference, which the engine says better. */
+const hostOf = (reference: string): string | undefined => Result.getOrUndefined(parse(reference))?.host
+
+const make = Effect.fnUntraced(function* ({ logins = [] }: Options) {
   const { call, engine } = yield* DockerApi
 
   /** Without any credentials the engine asks for some; empty ones are those of a registry that wants none. */
-  const credentialsFor = (reference: string) =>
-    login !== undefined && reference.startsWith(`${login.registry}/`)
-      ? { username: login.username, password: Redacted.value(login.password), serveraddress: login.registry }
-      : { username: "", password: "", serveraddress: "" }
+  const credentialsFor = (reference: string) => {
+    const host = hostOf(reference)
+    const login = logins.find(({ registry }) => registry === host)
+    return login === undefined
+      ? { username: "", password: "", serveraddress: "" }
+      : { username: login.username, password: Redacted.value(login.password), serveraddress: login.registry }
+  }
 
   const find = (reference: string) =>
     call(() => engine.getImage(reference).inspect()).pipe(Effect.catchIf(hasStatus(404), () => Effect.undefined))
@@ -161,8 +168,26 @@ const make = Effect.fnUntraced(function* ({ login }: Options) {
     (effect, reference) => Effect.mapError(effect, ({ message }) => new ImagePushFailed({ reference, detail: message }))
   )
 
+  const refused = (reference: string) => (failure: { readonly message: string }) =>
+    new ImagePushFailed({ reference, detail: failure.message })
+
   yield* call(() => engine.ping())
-  return { build, push }
+  return {
+    build,
+    push,
+    find: (reference: string) =>
+      find(reference).pipe(
+        Effect.map((image) => image?.Id),
+        Effect.mapError(refused(reference))
+      ),
+    tag: (image: string, reference: string) => {
+      const [repo, tag] = splitTag(reference)
+      return call(() => engine.getImage(image).tag({ repo, tag })).pipe(
+        Effect.asVoid,
+        Effect.mapError(refused(reference))
+      )
+    }
+  }
 })
 
 /** Fails when no engine answers. */

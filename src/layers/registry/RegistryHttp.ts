@@ -6,7 +6,8 @@ import { Data, Effect, type Scope } from "effect"
 import { readFile } from "node:fs/promises"
 import type { Readable } from "node:stream"
 import { getCACertificates } from "node:tls"
-import { Agent } from "undici"
+import { Agent, type Dispatcher, EnvHttpProxyAgent } from "undici"
+import { isLoopback } from "#domain/ImageReference"
 import { AuthorityUnreadable } from "./AuthorityUnreadable.ts"
 import type { RegistrySettings } from "./RegistrySettings.ts"
 
@@ -69,20 +70,30 @@ const authoritiesOf = ({ authorityPath }: RegistrySettings) =>
         catch: (cause) => new AuthorityUnreadable({ path: authorityPath, detail: (cause as Error).message })
       })
 
+/** Connections, directly to this machine, and by way of the proxies, if there are any, to others. */
+const connections = Effect.fnUntraced(function* (settings: RegistrySettings, ca: ReadonlyArray<string> | undefined) {
+  const trust = ca === undefined ? {} : { ca: [...ca] }
+  const options = {
+    connections: settings.connectionsPerHost,
+    connect: { timeout: settings.connectLimitMs, ...trust },
+    headersTimeout: settings.answerLimitMs,
+    bodyTimeout: settings.silenceLimitMs
+  }
+  const open = <A extends Dispatcher>(make: () => A) =>
+    Effect.acquireRelease(Effect.sync(make), (opened) => Effect.promise(() => opened.destroy()))
+  const direct = yield* open(() => new Agent(options))
+  const { http, https, none } = settings.proxies
+  if (http === undefined && https === undefined) return () => direct
+  // What is absent is given as empty: the library would look into the environment for it.
+  const places = { httpProxy: http ?? "", httpsProxy: https ?? "", noProxy: none }
+  const tunnel = { connectTimeout: settings.connectLimitMs, requestTls: trust }
+  const proxied = yield* open(() => new EnvHttpProxyAgent({ ...options, ...places, ...tunnel }))
+  return ({ host }: URL): Dispatcher => (isLoopback(host) ? direct : proxied)
+})
+
 export const make = Effect.fnUntraced(function* (settings: RegistrySettings) {
   const ca = yield* authoritiesOf(settings)
-  const agent = yield* Effect.acquireRelease(
-    Effect.sync(
-      () =>
-        new Agent({
-          connections: settings.connectionsPerHost,
-          connect: { timeout: settings.connectLimitMs, ...(ca === undefined ? {} : { ca }) },
-          headersTimeout: settings.answerLimitMs,
-          bodyTimeout: settings.silenceLimitMs
-        })
-    ),
-    (open) => Effect.promise(() => open.destroy())
-  )
+  const connectionTo = yield* connections(settings, ca)
   const warned = new Set<string>()
   // As addresses have them: in lower case, and without a port that goes without saying.
   const insecureHosts = new Set([...settings.insecureHosts].map((host) => URL.parse(`http://${host}`)?.host ?? host))
@@ -98,6 +109,7 @@ export const make = Effect.fnUntraced(function* (settings: RegistrySettings) {
     }
     if (warned.has(host)) return
     warned.add(host)
+    if (isLoopback(host)) return
     yield* Effect.logWarning(`Registry ${host} is spoken to in plain HTTP: whoever is in between can change images`)
   })
 
@@ -105,7 +117,7 @@ export const make = Effect.fnUntraced(function* (settings: RegistrySettings) {
     Effect.acquireRelease(
       Effect.tryPromise({
         try: async (signal): Promise<Answer> => {
-          const answer = await agent.request({
+          const answer = await connectionTo(url).request({
             origin: url.origin,
             path: `${url.pathname}${url.search}`,
             method,

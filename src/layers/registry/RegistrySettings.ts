@@ -6,6 +6,14 @@ export interface RegistryCredentials {
   readonly password: Redacted.Redacted
 }
 
+/** The way out to other machines, as the variables `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` name it. */
+export interface Proxies {
+  readonly http: string | undefined
+  readonly https: string | undefined
+  /** Hosts that are spoken to directly, separated by commas. This machine always is. */
+  readonly none: string
+}
+
 export interface RegistrySettings {
   /** By host and port, as references name it. */
   readonly credentials: ReadonlyMap<string, RegistryCredentials>
@@ -13,6 +21,7 @@ export interface RegistrySettings {
   readonly insecureHosts: ReadonlySet<string>
   /** PEM file of authorities that are believed besides the public ones. */
   readonly authorityPath: string | undefined
+  readonly proxies: Proxies
   readonly connectionsPerHost: number
   readonly connectLimitMs: number
   /** Until an answer begins. */
@@ -61,6 +70,7 @@ export const defaults: RegistrySettings = {
   credentials: new Map(),
   insecureHosts: new Set(),
   authorityPath: undefined,
+  proxies: { http: undefined, https: undefined, none: "" },
   connectionsPerHost: 8,
   connectLimitMs: 10 * second,
   answerLimitMs: 30 * second,

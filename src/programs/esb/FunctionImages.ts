@@ -10,6 +10,7 @@ import type { StackFunction } from "#domain/Stack"
 import { type Artifact, ArtifactStore } from "#services/ArtifactStore"
 import { ImageBuilder, ImageBuildFailed, type Progress } from "#services/ImageBuilder"
 import type { CodeRequest } from "./FunctionCode.ts"
+import * as ImagePublishing from "./ImagePublishing.ts"
 
 export interface ImageOptions {
   readonly naming: FunctionImage.ImageNaming
@@ -45,12 +46,16 @@ const warningsOf = Effect.fnUntraced(function* ({ optDirectory, taskDirectory }:
 export const make = Effect.fnUntraced(function* ({ baseFor, isFresh, naming }: ImageOptions) {
   const store = yield* ArtifactStore
   const builder = yield* ImageBuilder
+  const publish = yield* ImagePublishing.make
   const { identity, registry } = naming
 
-  /** Builds the image where it is not there yet, and sees to it that the registry has it. Tells what will not work in it. */
-  return Effect.fnUntraced(function* ({ artifact: image, code, name, progress }: FunctionImageRequest) {
+  /**
+   * Builds the image where it is not there yet, and sees to it that the registry has it. Answers how workers name it: by digest,
+   * or by tag where it stays in the engine; and tells what will not work in it.
+   */
+  return Effect.fnUntraced(function* ({ artifact: digest, code, name, progress }: FunctionImageRequest) {
     const { handler, runtime } = code
-    const artifact = yield* store.find(image)
+    const artifact = yield* store.find(digest)
     const { optDirectory, taskDirectory } = artifact
     const base = baseFor(runtime) ?? Dockerfile.publicBase(runtime) ?? ""
     const hasLayers = optDirectory !== undefined
@@ -58,19 +63,21 @@ export const make = Effect.fnUntraced(function* ({ baseFor, isFresh, naming }: I
     const dockerfile = yield* Effect.fromResult(
       Dockerfile.make({ runtime, handler, base, hasLayers, bootstrap: bootstrapOf(artifact) })
     ).pipe(Effect.mapError(({ message }) => new ImageBuildFailed({ reference, detail: message })))
-    const { outcome } = yield* builder.build({
+    const { imageId, outcome } = yield* builder.build({
       reference,
       base,
       baseAdvice: `name an image of your own with ${Dockerfile.baseVariable(runtime)}`,
       dockerfile,
       context: { task: taskDirectory, ...(hasLayers ? { opt: optDirectory } : {}) },
-      contextDigest: image,
+      contextDigest: digest,
       labels: FunctionImage.labels(identity),
       fingerprintLabel: FunctionImage.fingerprintLabel(identity),
       isFresh,
       progress
     })
-    if (registry !== undefined) yield* builder.push(reference, progress)
-    return { outcome, warnings: yield* warningsOf(artifact, runtime) }
+    const warnings = yield* warningsOf(artifact, runtime)
+    if (registry === undefined) return { image: reference, outcome, warnings }
+    const { image } = yield* publish({ reference, imageId, progress })
+    return { image, outcome, warnings }
   })
 })

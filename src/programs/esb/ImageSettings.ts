@@ -1,10 +1,10 @@
 /** What images of functions are made of, and how they are called. */
+import { prewarms } from "#domain/MirroredImage"
 import * as Setting from "../Setting.ts"
 import { registry } from "./RegistrySettings.ts"
 
-const { registryPassword, registryUser } = registry
-
 export const images = {
+  ...registry,
   ...Setting.group("Names of images", {
     registry: Setting.optional(Setting.Text)(
       "CONTAINER_REGISTRY",
@@ -20,8 +20,23 @@ export const images = {
     projectName: Setting.optional(Setting.Text)("PROJECT_NAME", "Project of the stack", "none"),
     environment: Setting.Text("ENV", "Name of the environment, in labels", "default")
   }),
-  registryUser,
-  registryPassword,
+  ...Setting.group("Images that templates name", {
+    imagePrewarm: Setting.OneOf(prewarms)(
+      "ESB_IMAGE_PREWARM",
+      "Which are copied into the registry: all again, those that are missing there, or none (off)",
+      "missing"
+    ),
+    insecureRegistries: Setting.List(
+      "ESB_INSECURE_REGISTRIES",
+      "Registries that are spoken to in plain HTTP, as host:port; those of this machine are",
+      []
+    ),
+    dockerConfig: Setting.optional(Setting.Text)(
+      "DOCKER_CONFIG",
+      "Directory of the config.json with Docker's logins",
+      "~/.docker"
+    )
+  }),
   ...Setting.group("Making images", {
     cache: Setting.Flag("ESB_BUILD_CACHE", "Leave out images and steps that are made already", true),
     dockerHost: Setting.Text(

@@ -4,6 +4,7 @@ import { parse } from "#domain/ImageReference"
 import * as OciRegistry from "#layers/registry/OciRegistry"
 import { Registry } from "#services/Registry"
 import type { Finding } from "./Finding.ts"
+import * as RegistryAccess from "./RegistryAccess.ts"
 import type { RegistrySettings } from "./RegistrySettings.ts"
 
 /** How long the registry may take to answer. */
@@ -21,18 +22,16 @@ const remedies = {
   TimeoutError: "start it, or name another"
 }
 
-const layerOf = (host: string, { registryCa, registryInsecure, registryPassword, registryUser }: RegistrySettings) =>
-  OciRegistry.layer({
-    insecureHosts: new Set(registryInsecure ? [host] : []),
-    authorityPath: registryCa,
-    credentials: new Map(
-      registryUser === undefined || registryPassword === undefined
-        ? []
-        : [[host, { username: registryUser, password: registryPassword }]]
-    ),
+const layerOf = (host: string, settings: RegistrySettings) => {
+  const login = RegistryAccess.ownLogin(settings)
+  return OciRegistry.layer({
+    ...RegistryAccess.common(settings),
+    insecureHosts: new Set(RegistryAccess.isPlain(host, settings) ? [host] : []),
+    credentials: new Map(login === undefined ? [] : [[host, login]]),
     // A look, not a pull: who looks again is the reader.
     retryLimit: 0
   })
+}
 
 /** The whole of the text is a host when it is the host of an image there. */
 const hostIn = (text: string) =>
@@ -48,7 +47,7 @@ const hostIn = (text: string) =>
 export const findings = Effect.fnUntraced(function* (
   settings: RegistrySettings
 ): Effect.fn.Return<ReadonlyArray<Finding>> {
-  const { registry: named, registryInsecure } = settings
+  const { registry: named } = settings
   if (named === undefined) return []
   const looked = yield* hostIn(named).pipe(
     Effect.tap((host) =>
@@ -58,7 +57,7 @@ export const findings = Effect.fnUntraced(function* (
     Effect.match({
       onSuccess: (host) => ({
         state: "ok" as const,
-        detail: registryInsecure ? `${host}, in plain HTTP` : host,
+        detail: RegistryAccess.isPlain(host, settings) ? `${host}, in plain HTTP` : host,
         remedy: ""
       }),
       onFailure: ({ _tag, message }) => ({ state: "missing" as const, detail: message, remedy: remedies[_tag] })
