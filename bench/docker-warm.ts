@@ -34,7 +34,6 @@ const main = Effect.gen(function* () {
   tell(whole)
   const [p50, p99] = [whole.p50 - floor.p50, whole.p99 - floor.p99]
   tellNumber("added by the Gateway and one HTTP hop", `p50 ${p50.toFixed(3)} ms, p99 ${p99.toFixed(3)} ms`)
-  tellNumber("CPU of the Gateway", perCall(gatewaySeconds, through.length))
 })
 
 await DockerStack.ask("warm call of a Node function in a container of a Docker Engine, 1 KiB, 1 in flight", main)
