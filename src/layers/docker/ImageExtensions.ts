@@ -1,0 +1,121 @@
+/**
+ * Which external extensions an image brings: on AWS the platform starts every program in `/opt/extensions` beside the runtime.
+ * Nobody but the engine can look into an image, and it looks into containers only, so that one is made for it, once.
+ */
+import * as NodeStream from "@effect/platform-node/NodeStream"
+import { Effect, Semaphore, Stream } from "effect"
+import { Tar } from "effect/encoding"
+import { selectorLabels } from "#domain/StackIdentity"
+import type { ContainerImage } from "./ContainerImages.ts"
+import { DockerApi, EngineFailure, hasStatus } from "./DockerApi.ts"
+import type { DockerSettings } from "./DockerSettings.ts"
+
+export const directory = "/opt/extensions"
+
+/** The engine reads the directory for us whole: what it may hold, and for how long it may be read. */
+const readLimitBytes = 512 * 1_048_576
+const readLimitMs = 60_000
+
+/** Images of which it is remembered; the one that was looked into first is forgotten first. */
+const rememberedImages = 1_000
+
+const executable = 0o111
+
+/** As the engine lists it, beside `./`; what lies deeper is a program's own. */
+const programName = ({ mode, path, type }: Tar.Header): ReadonlyArray<string> => {
+  const name = path.replace(/^\.\//, "")
+  if (name === "" || name.includes("/")) return []
+  // Where a link leads to is not in the archive; one that leads to no program fails when it is started.
+  const isProgram = type === "Symlink" || (type === "File" && (mode & executable) !== 0)
+  return isProgram ? [name] : []
+}
+
+const unreadable = (cause: unknown): EngineFailure => {
+  const detail = cause instanceof Error ? cause.message : String(cause)
+  return new EngineFailure({ kind: "lost", message: `${directory} of an image cannot be read: ${detail}`, cause })
+}
+
+const tooLarge = `it holds more than ${readLimitBytes} bytes`
+
+const namesIn = (archive: NodeJS.ReadableStream): Effect.Effect<ReadonlyArray<string>, EngineFailure> => {
+  let size = 0
+  return NodeStream.fromReadable<Uint8Array, EngineFailure>({ evaluate: () => archive, onError: unreadable }).pipe(
+    Stream.tap((chunk) => {
+      size += chunk.length
+      return size > readLimitBytes ? Effect.fail(unreadable(new Error(tooLarge))) : Effect.void
+    }),
+    Stream.pipeThroughChannel(Tar.decode<EngineFailure>()),
+    Stream.runFold(
+      (): ReadonlyArray<string> => [],
+      (names, entry) => [...names, ...programName(entry.header)]
+    ),
+    Effect.timeoutOrElse({
+      duration: readLimitMs,
+      orElse: () => Effect.fail(unreadable(new Error(`not within ${readLimitMs} ms`)))
+    }),
+    Effect.catchTag("TarError", (error) => Effect.fail(unreadable(error))),
+    Effect.map((names) => names.toSorted())
+  )
+}
+
+export const make = Effect.fnUntraced(function* ({ identity }: Pick<DockerSettings, "identity">) {
+  const { call, engine } = yield* DockerApi
+  const known = new Map<string, ReadonlyArray<string>>()
+  const turn = Semaphore.makeUnsafe(1)
+
+  const remember = (digest: string, names: ReadonlyArray<string>): void => {
+    known.set(digest, names)
+    const [oldest] = known.keys()
+    if (known.size > rememberedImages && oldest !== undefined) known.delete(oldest)
+  }
+
+  /** Never started, so that its command is of no account; labelled so that it is collected where it cannot be removed. */
+  const container = (image: ContainerImage, name: string) =>
+    Effect.acquireRelease(
+      call(
+        (abortSignal) =>
+          engine.createContainer({
+            name,
+            Image: image.digest,
+            Cmd: ["none"],
+            Labels: { ...selectorLabels(identity) },
+            HostConfig: { NetworkMode: "none" },
+            abortSignal
+          }),
+        { repeatable: false }
+      ),
+      () =>
+        Effect.ignore(
+          call((abortSignal) => engine.getContainer(name).remove({ force: true, v: true, abortSignal })),
+          { log: "Warn" }
+        )
+    )
+
+  const look = Effect.fnUntraced(function* (image: ContainerImage, name: string) {
+    yield* container(image, name)
+    // With the dot, a directory that is a link is followed.
+    return yield* call((abortSignal) =>
+      engine.getContainer(name).getArchive({ path: `${directory}/.`, abortSignal })
+    ).pipe(
+      Effect.flatMap(namesIn),
+      // The container is there, so what is missing is the directory.
+      Effect.catchIf(hasStatus(404), () => Effect.succeed<ReadonlyArray<string>>([]))
+    )
+  }, Effect.scoped)
+
+  /**
+   * Sorted names of the programs in an image's `/opt/extensions`. `name` is of a container that is about to be made: the one
+   * that is looked into has it for a moment.
+   */
+  return Effect.fnUntraced(function* (image: ContainerImage, name: string) {
+    const remembered = known.get(image.digest)
+    if (remembered !== undefined) return remembered
+    return yield* turn.withPermit(
+      Effect.suspend(() => {
+        const found = known.get(image.digest)
+        if (found !== undefined) return Effect.succeed(found)
+        return Effect.tap(look(image, name), (names) => Effect.sync(() => remember(image.digest, names)))
+      })
+    )
+  })
+})
