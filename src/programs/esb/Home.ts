@@ -68,6 +68,7 @@ const beginnings = new Set([
   "lock",
   "workers",
   "secrets",
+  "staging",
   "compose.env",
   "workers.lock"
 ])
