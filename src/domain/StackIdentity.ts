@@ -3,8 +3,8 @@
  * with different identities never see each other's workers.
  */
 import { Result, Schema } from "effect"
-import type { FunctionName } from "./FunctionName.ts"
-import type { OwnerId } from "./Worker.ts"
+import * as FunctionName from "./FunctionName.ts"
+import { OwnerId } from "./Worker.ts"
 
 export interface StackIdentity {
   /** Lower case letters, digits and single dashes: `esb`, `acme-core`. */
@@ -75,13 +75,32 @@ export const selectorLabels = (identity: StackIdentity): Readonly<Record<string,
   [`com.${identity.brand}.kind`]: "function"
 })
 
+/** Where a worker's own listener is: `host:port`. */
+export const listenerLabel = (identity: StackIdentity): string => `com.${identity.brand}.listener`
+
+export interface LabelledWorker {
+  readonly functionName: FunctionName.FunctionName
+  readonly owner: OwnerId
+  readonly specHash: string
+}
+
 /** Everything a worker is labelled with, so that it can be told apart, found again and adopted. */
-export const workerLabels = (
-  identity: StackIdentity,
-  worker: { readonly functionName: FunctionName; readonly owner: OwnerId; readonly specHash: string }
-): Readonly<Record<string, string>> => ({
+export const workerLabels = (identity: StackIdentity, worker: LabelledWorker): Readonly<Record<string, string>> => ({
   ...selectorLabels(identity),
   [`${identity.brand}_function`]: worker.functionName,
   [`com.${identity.brand}.owner`]: worker.owner,
   [`com.${identity.brand}.spec`]: worker.specHash
 })
+
+/** Whose worker it is that has these labels; `undefined` where they do not tell. */
+export const labelledWorker = (
+  identity: StackIdentity,
+  labels: Readonly<Record<string, string>>
+): LabelledWorker | undefined => {
+  const functionName = labels[`${identity.brand}_function`] ?? ""
+  const owner = labels[`com.${identity.brand}.owner`] ?? ""
+  const specHash = labels[`com.${identity.brand}.spec`] ?? ""
+  return FunctionName.is(functionName) && owner !== "" && specHash !== ""
+    ? { functionName, owner: OwnerId.make(owner), specHash }
+    : undefined
+}

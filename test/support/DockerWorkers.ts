@@ -33,10 +33,40 @@ export interface Options {
   readonly protocols?: Partial<ProbedWorkerProtocols.ProtocolSettings>
   readonly door?: Partial<DoorSettings>
   readonly log?: RecordedLog.RecordedLog
+  /** Its workers stay when it ends, as an Agent's do; whoever says so sees to their end. */
+  readonly leavesWorkers?: boolean
 }
 
 /** A stack that no other run has. */
 export const freshStack = (): string => `test-${randomBytes(4).toString("hex")}`
+
+/** Every container and network of a stack, removed; the brand is what names and labels begin with. */
+export const removeAll = (stack: string, brand = "esb") =>
+  Effect.gen(function* () {
+    const { call, engine } = yield* DockerApi
+    const label = [`${brand}_env=${stack}`]
+    const containers = yield* call(() => engine.listContainers({ all: true, filters: { label } }))
+    yield* Effect.forEach(
+      containers,
+      // One that ends is removed by whoever notices, perhaps at this moment.
+      ({ Id }) => Effect.ignore(call(() => engine.getContainer(Id).remove({ force: true, v: true }))),
+      { concurrency: 4 }
+    )
+    const networks = yield* call(() => engine.listNetworks({ filters: { name: [`esb-${stack}`] } }))
+    yield* Effect.forEach(networks, ({ Id }) => Effect.ignore(call(() => engine.getNetwork(Id).remove())))
+  }).pipe(Effect.orDie)
+
+/** A stack that may run several times, one after the other: what the last run leaves goes with the scope. */
+export const lastingStack = (brand?: string) =>
+  Effect.acquireRelease(Effect.sync(freshStack), (stack) => removeAll(stack, brand).pipe(Effect.provide(engine)))
+
+/** Closes after the runtime, and before its network. */
+const clearedAtTheEnd = (stack: string) =>
+  Layer.effectDiscard(
+    Effect.flatMap(DockerApi, (api) =>
+      Effect.addFinalizer(() => Effect.provideService(removeAll(stack), DockerApi, api))
+    )
+  )
 
 const faults = Layer.effect(
   WorkerFaults,
@@ -71,6 +101,7 @@ export const layer = (options: Options = {}) => {
   ).pipe(
     Layer.provide(ProbedWorkerProtocols.layer(options.protocols)),
     Layer.provide(doors),
+    Layer.provide(options.leavesWorkers === true ? Layer.empty : clearedAtTheEnd(stack)),
     Layer.provideMerge(Network.layer(`esb-${stack}`)),
     Layer.provideMerge(options.socketPath === undefined ? engine : Docker.layer({ socketPath: options.socketPath })),
     Layer.provide((options.log ?? RecordedLog.make()).layer),

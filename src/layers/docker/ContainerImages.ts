@@ -22,6 +22,12 @@ const isMissing = ({ message, status }: EngineFailure): boolean => status === 40
 const words = (value: string | ReadonlyArray<string> | null | undefined): ReadonlyArray<string> =>
   typeof value === "string" ? [value] : (value ?? [])
 
+/** What is started, with its arguments, as an image or a container has it. */
+export const startOf = (config: {
+  readonly Entrypoint?: string | ReadonlyArray<string> | null | undefined
+  readonly Cmd?: ReadonlyArray<string> | null | undefined
+}): ReadonlyArray<string> => [...words(config.Entrypoint), ...words(config.Cmd)]
+
 export const make = Effect.fnUntraced(function* (settings: DockerSettings) {
   const { call, engine } = yield* DockerApi
   const pulls = Semaphore.makeUnsafe(settings.parallelPulls)
@@ -31,7 +37,7 @@ export const make = Effect.fnUntraced(function* (settings: DockerSettings) {
       Effect.map(({ Config, Id }) => ({
         reference,
         digest: Id,
-        entrypoint: [...words(Config?.Entrypoint), ...words(Config?.Cmd)],
+        entrypoint: startOf(Config ?? {}),
         user: Config?.User ?? ""
       })),
       Effect.catchIf(hasStatus(404), () => Effect.undefined)

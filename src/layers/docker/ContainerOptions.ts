@@ -1,6 +1,6 @@
 /** What the engine is told of a worker's container: nothing it does not need, and every limit it has. */
 import type { ContainerCreateOptions } from "dockerode"
-import { workerLabels, type StackIdentity } from "#domain/StackIdentity"
+import { listenerLabel, workerLabels, type StackIdentity } from "#domain/StackIdentity"
 import type { OwnerId, WorkerSpec } from "#domain/Worker"
 import type { ContainerImage } from "./ContainerImages.ts"
 
@@ -68,7 +68,7 @@ export const make = (plan: ContainerPlan) => {
     ...(user === undefined ? {} : { User: `${user.uid}:${user.gid}` }),
     Labels: {
       ...workerLabels(identity, { functionName: spec.functionName, owner, specHash: spec.specHash }),
-      ...(door === undefined ? {} : { [`com.${identity.brand}.listener`]: door.endpoint })
+      ...(door === undefined ? {} : { [listenerLabel(identity)]: door.endpoint })
     },
     HostConfig: {
       NetworkMode: network,

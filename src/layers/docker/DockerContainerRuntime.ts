@@ -1,43 +1,32 @@
 /**
  * Workers as containers of a Docker Engine, each with a door of its own that serves no address but the container's. A
  * container's name is its id here: the engine takes either, and a name is known before there is a container. Containers are
- * told apart by their labels; those of this stack that have no door are leftovers of an earlier run, and removed.
+ * told apart by their labels. They stay when this process ends, and the next one takes them over; those of this stack that
+ * nobody can take over are removed.
  */
-import { Clock, Effect, Exit, FiberSet, Layer, Result, Scope, Semaphore } from "effect"
-import { randomBytes } from "node:crypto"
-import { type ArtifactNotFound, RuntimeUnavailable, RuntimeUnsupported } from "#domain/Failure"
+import { Clock, Effect, Exit, FiberSet, Layer, Scope } from "effect"
+import { RuntimeUnavailable } from "#domain/Failure"
 import * as Ownership from "#domain/Ownership"
-import { emulatorPort } from "#domain/ProtocolChoice"
 import { selectorLabels } from "#domain/StackIdentity"
-import {
-  ContainerId,
-  type ContainerState,
-  type ContainerStatus,
-  type OwnerId,
-  type Worker,
-  type WorkerSpec
-} from "#domain/Worker"
-import * as WorkerName from "#domain/WorkerName"
-import * as WorkerSettings from "#domain/WorkerSettings"
+import type { ContainerId, ContainerState, ContainerStatus, OwnerId, WorkerSpec } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { RuntimeApi } from "#services/RuntimeApi"
-import { WorkerProtocols } from "#services/WorkerProtocols"
+import type { WorkerProtocols } from "#services/WorkerProtocols"
 import * as ContainerEnds from "./ContainerEnds.ts"
 import * as ContainerEvents from "./ContainerEvents.ts"
-import * as ContainerImages from "./ContainerImages.ts"
 import * as ContainerMeter from "./ContainerMeter.ts"
 import * as ContainerStart from "./ContainerStart.ts"
-import { DockerApi, type EngineFailure, hasStatus } from "./DockerApi.ts"
+import { DockerApi, type EngineFailure } from "./DockerApi.ts"
 import { defaults, type DockerOptions, type DockerPlaces, type DockerSettings } from "./DockerSettings.ts"
-import type { Container, DockerWorker } from "./DockerWorker.ts"
+import { type DockerWorker, phaseOf, used } from "./DockerWorker.ts"
+import * as FormerContainers from "./FormerContainers.ts"
+import { KnownContainers } from "./KnownContainers.ts"
 import * as LeftoverContainers from "./LeftoverContainers.ts"
-import { WorkersNetwork } from "./WorkersNetwork.ts"
+import * as WorkerBringUp from "./WorkerBringUp.ts"
+import * as WorkerFreeze from "./WorkerFreeze.ts"
+import type { WorkersNetwork } from "./WorkersNetwork.ts"
 
-const bytesPerMiB = 1_048_576
 const nowUnixSeconds = (): number => Math.floor(Date.now() / 1_000)
-
-/** Code in a bundle, which only child processes run. */
-const artifactPrefix = "artifact:"
 
 /** Containers that are removed at a time where there are many. */
 const parallelRemovals = 16
@@ -54,116 +43,26 @@ const make = Effect.fnUntraced(function* (settings: DockerSettings) {
   const docker = yield* DockerApi
   const { call, engine, isReachable } = docker
   const api = yield* RuntimeApi
-  const protocols = yield* WorkerProtocols
-  const images = yield* ContainerImages.make(settings)
   const ends = yield* ContainerEnds.make(settings)
   const starts = yield* ContainerStart.make(settings, ends)
   const meter = yield* ContainerMeter.make(settings)
   const scope = yield* Effect.scope
-  /** Of the workers: many of them end at once as fast as one. */
+  const freeze = yield* WorkerFreeze.make(ends)
+  /** Of the workers' doors and all else that ends with this process; many end at once as fast as one. */
   const home = yield* Effect.acquireRelease(Scope.make("parallel"), Scope.close)
   const labels = Object.entries(selectorLabels(settings.identity)).map(([name, value]) => `${name}=${value}`)
 
   const workers = new Map<ContainerId, DockerWorker>()
-  /** Of every container that is ours now, those that are still starting included. */
-  const containers = new Map<string, Container>()
-  const names = new Set<string>()
-
-  const phaseOf = ({ container, worker }: DockerWorker): ContainerState["phase"] => {
-    if (container.exit !== undefined) return "dirty"
-    // What an emulator does in a call nobody sees.
-    return worker.protocol === "rie" ? "idle" : (api.phase(worker.id) ?? "dirty")
-  }
-
-  const bringUp = Effect.fnUntraced(function* (
-    spec: WorkerSpec,
-    owner: OwnerId,
-    workerSettings: WorkerSettings.WorkerSettings,
-    scope: Scope.Closeable
-  ) {
-    const image = yield* images.get(spec.image)
-    const { functionName, specHash } = spec
-    const name = WorkerName.make(settings.identity, functionName, randomBytes(WorkerName.randomBytes))
-    const id = ContainerId.make(name)
-    names.add(name)
-    yield* Effect.addFinalizer(() =>
-      Effect.sync(() => {
-        names.delete(name)
-        containers.delete(name)
-      })
-    )
-    const doorScope = yield* Scope.fork(scope)
-    const { handler, memoryMiB, timeoutMs } = workerSettings
-    const about = { containerId: id, containerName: name, functionName, owner, handler, memoryMiB, timeoutMs }
-    const door = yield* api.open({ ...about, extensionNames: [] }).pipe(Scope.provide(doorScope))
-    const { address, container } = yield* starts.bringUp(
-      { name, spec, owner, image, settings: workerSettings, door },
-      (made) => containers.set(name, made)
-    )
-    const unsettled = {
-      imageDigest: image.digest,
-      entrypoint: image.entrypoint,
-      contacted: door.contacted,
-      host: address
-    }
-    const protocol = container.exit === undefined ? yield* protocols.settle(unsettled) : "runtime-api"
-    // An emulator does not knock, and nobody else in there has any business at the door.
-    if (protocol === "rie") yield* Scope.close(doorScope, Exit.void)
-    const createdAtUnixSeconds = nowUnixSeconds()
-    const worker: Worker = {
-      id,
-      name,
-      functionName,
-      owner,
-      specHash,
-      protocol,
-      address: protocol === "rie" ? { host: address, port: emulatorPort } : door.address,
-      createdAtUnixSeconds
-    }
-    return {
-      worker,
-      container,
-      memoryLimitBytes: memoryMiB * bytesPerMiB,
-      scope,
-      turn: Semaphore.makeUnsafe(1),
-      isPaused: false,
-      lastUsedAtUnixSeconds: createdAtUnixSeconds
-    } satisfies DockerWorker
-  })
-
-  const startFailure = (
-    spec: WorkerSpec,
-    failure: EngineFailure | RuntimeUnavailable | ArtifactNotFound
-  ): RuntimeUnavailable | ArtifactNotFound => {
-    if (failure._tag === "ArtifactNotFound") return failure
-    const { functionName } = spec
-    return failure._tag === "RuntimeUnavailable"
-      ? new RuntimeUnavailable({ functionName, detail: failure.detail, cause: failure.cause })
-      : new RuntimeUnavailable({ functionName, detail: failure.message, cause: failure })
-  }
+  const known = new KnownContainers()
+  const surroundings = { settings, starts, known, home }
+  const bringUp = yield* WorkerBringUp.make(surroundings)
+  const phase = (held: DockerWorker) => phaseOf(held, api.phase(held.worker.id))
 
   const ensure = Effect.fn("ContainerRuntime.ensure")(function* (spec: WorkerSpec, owner: OwnerId) {
-    if (spec.image.startsWith(artifactPrefix)) {
-      const detail = "the Docker Engine runs images; build one of the function, or run it as a child process"
-      return yield* new RuntimeUnsupported({ runtime: spec.image, detail })
-    }
-    const { functionName } = spec
-    const read = WorkerSettings.fromEnvironment(spec.environment)
-    if (Result.isFailure(read)) return yield* new RuntimeUnavailable({ functionName, detail: read.failure })
-    return yield* Effect.uninterruptibleMask(
-      Effect.fnUntraced(function* (restore) {
-        const workerScope = yield* Scope.fork(home)
-        const held = yield* restore(bringUp(spec, owner, read.success, workerScope)).pipe(
-          Scope.provide(workerScope),
-          Effect.mapError((failure) => startFailure(spec, failure)),
-          Effect.onError(() => Scope.close(workerScope, Exit.void))
-        )
-        workers.set(held.worker.id, held)
-        const firstLook = Effect.andThen(Effect.ignore(api.ready(held.worker.id)), meter.look(held))
-        yield* Effect.forkIn(firstLook, workerScope)
-        return held.worker
-      })
-    )
+    const held = yield* bringUp(spec, owner, (made) => void workers.set(made.worker.id, made))
+    const firstLook = Effect.andThen(Effect.ignore(api.ready(held.worker.id)), meter.look(held))
+    yield* Effect.forkIn(firstLook, held.scope)
+    return held.worker
   })
 
   const find = (id: ContainerId, owner: OwnerId) => Effect.fromResult(Ownership.find(workers, id, owner))
@@ -193,23 +92,22 @@ const make = Effect.fnUntraced(function* (settings: DockerSettings) {
 
   const setPaused = Effect.fnUntraced(function* (id: ContainerId, owner: OwnerId, isPaused: boolean) {
     const held = yield* find(id, owner)
-    const container = engine.getContainer(held.container.name)
-    if (held.isPaused !== isPaused && held.container.exit === undefined) {
-      yield* call((abortSignal) =>
-        isPaused ? container.pause({ abortSignal }) : container.unpause({ abortSignal })
-      ).pipe(
-        // It has ended, or is so already: whichever it is, a look tells.
-        Effect.catchIf(hasStatus(409), () => ends.look(held.container)),
-        Effect.catchIf(hasStatus(404), () => ends.look(held.container)),
-        Effect.mapError(unavailable)
-      )
-    }
-    if (held.container.exit !== undefined) {
-      return yield* new RuntimeUnavailable({ detail: `container ${held.worker.name} is not running` })
-    }
-    held.isPaused = isPaused
-    if (!isPaused) held.lastUsedAtUnixSeconds = nowUnixSeconds()
+    yield* freeze.set(held, isPaused)
+    if (!isPaused) used(held)
   })
+
+  /** Taken over from an earlier run: of use once it has asked for a call again, and frozen as it was. */
+  const watchReturn = (held: DockerWorker): Effect.Effect<void> =>
+    (held.worker.protocol === "rie" ? Effect.void : api.ready(held.worker.id)).pipe(
+      Effect.andThen(freeze.again(held)),
+      Effect.catch(({ message }) =>
+        Effect.logInfo(`Worker ${held.worker.name} of an earlier run is removed: ${message}`).pipe(
+          Effect.andThen(remove(held)),
+          // The collection finds it: it has ended, or its owner gives it up.
+          Effect.ignore({ log: "Warn" })
+        )
+      )
+    )
 
   const metrics = Effect.fnUntraced(function* (id: ContainerId, owner: OwnerId) {
     const held = yield* find(id, owner)
@@ -229,24 +127,24 @@ const make = Effect.fnUntraced(function* (settings: DockerSettings) {
     }
   })
 
-  const removeLeftovers = LeftoverContainers.removeAll(labels, names, starts.remove).pipe(
+  const removeLeftovers = LeftoverContainers.removeAll(labels, known.names, starts.remove).pipe(
     Effect.provideService(DockerApi, docker),
     Effect.mapError(unavailable)
   )
 
   const fork = yield* FiberSet.makeRuntime<never>()
   const onEnd = (name: string): void => {
-    const container = containers.get(name)
+    const container = known.find(name)
     if (container === undefined) return
     // Where the engine does not answer now, the next connection looks again.
     fork(Effect.ignore(ends.look(container), { log: "Debug" }))
   }
 
   const lookAtAll = Effect.suspend(() =>
-    Effect.forEach([...containers.values()], ends.look, { concurrency: parallelRemovals, discard: true })
+    Effect.forEach(known.all, ends.look, { concurrency: parallelRemovals, discard: true })
   )
-  const leftovers = yield* removeLeftovers
-  if (leftovers > 0) yield* Effect.logInfo(`${leftovers} containers of an earlier run were removed`)
+  const returned = yield* Effect.mapError(FormerContainers.takeOver(surroundings), unavailable)
+  for (const held of returned) workers.set(held.worker.id, held)
   yield* ContainerEvents.listen({
     labels,
     reconnectEveryMs: settings.reconnectEveryMs,
@@ -254,6 +152,7 @@ const make = Effect.fnUntraced(function* (settings: DockerSettings) {
     onEnd
   }).pipe(Effect.forkIn(scope))
   yield* Effect.forkIn(meter.watch(workers, api.phase), scope)
+  for (const held of returned) fork(watchReturn(held))
 
   return ContainerRuntime.of({
     ensure,
@@ -271,7 +170,7 @@ const make = Effect.fnUntraced(function* (settings: DockerSettings) {
           .map((held): ContainerState => ({
             ...held.worker,
             status: statusOf(held),
-            phase: phaseOf(held),
+            phase: phase(held),
             lastUsedAtUnixSeconds: Math.max(
               held.lastUsedAtUnixSeconds,
               Math.floor((held.container.door.lastCallAtUnixMs() ?? 0) / 1_000)
@@ -279,15 +178,12 @@ const make = Effect.fnUntraced(function* (settings: DockerSettings) {
           }))
       ),
     metrics,
-    touch: (id, owner) =>
-      Effect.map(find(id, owner), (held) => {
-        held.lastUsedAtUnixSeconds = nowUnixSeconds()
-      }),
+    touch: (id, owner) => Effect.map(find(id, owner), used),
     isReachable,
     gc: (isGone) =>
       Effect.suspend(() => {
         const useless = [...workers.values()].filter(
-          (held) => held.container.exit !== undefined || (isGone(held.worker.owner) && phaseOf(held) !== "busy")
+          (held) => held.container.exit !== undefined || (isGone(held.worker.owner) && phase(held) !== "busy")
         )
         return Effect.forEach(useless, remove, { concurrency: parallelRemovals, discard: true }).pipe(
           Effect.andThen(removeLeftovers),

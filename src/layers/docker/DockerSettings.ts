@@ -19,6 +19,13 @@ export interface DockerOptions {
   /** Containers that are started, and removed, at a time. On two processors the engine does eight of them slower than four. */
   readonly parallelStarts: number
   readonly parallelRemovals: number
+  /**
+   * How long the runtime client of a container waits for an Agent that is away before it takes itself for an orphan: longer than
+   * a restart takes, with everything that comes between.
+   */
+  readonly listenerPatienceMs: number
+  /** How long a worker of an earlier run may take to show how it is spoken to, where its image leaves that open. */
+  readonly returnLimitMs: number
   /** How often a container that has started is asked for its address, and how long between two questions. */
   readonly addressTries: number
   readonly addressEveryMs: number
@@ -40,6 +47,8 @@ export const defaults: DockerOptions = {
   pullLimitMs: 600_000,
   parallelStarts: 4,
   parallelRemovals: 4,
+  listenerPatienceMs: 60_000,
+  returnLimitMs: 3_000,
   addressTries: 5,
   addressEveryMs: 100,
   lastOutputMs: 200,

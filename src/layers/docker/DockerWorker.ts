@@ -1,10 +1,12 @@
 /** A container of ours, from the moment it is asked for, and the worker that it becomes. */
 import type { Deferred, Scope, Semaphore } from "effect"
 import { constants } from "node:os"
-import type { Worker } from "#domain/Worker"
+import type { Phase, Worker } from "#domain/Worker"
 import type { ExitStatus } from "#domain/WorkerExit"
 import type { Door } from "#services/RuntimeApi"
 import type { CgroupFiles } from "./CgroupFiles.ts"
+
+export const bytesPerMiB = 1_048_576
 
 export interface Container {
   readonly name: string
@@ -18,18 +20,42 @@ export interface Container {
   exit: { readonly status: ExitStatus; readonly code: number; readonly atUnixSeconds: number } | undefined
   /** It is not at the engine any more. */
   isRemoved: boolean
+  /** It is a worker, and outlives this process. Until then it goes with its start. */
+  stays: boolean
 }
 
 export interface DockerWorker {
   readonly worker: Worker
   readonly container: Container
   readonly memoryLimitBytes: number
+  /** How long one call may take. */
+  readonly timeoutMs: number
   /** Holds the container and the door. */
   readonly scope: Scope.Closeable
-  /** Held by whoever removes it. */
+  /** Held by whoever freezes, thaws or removes it. */
   readonly turn: Semaphore.Semaphore
+  /** As its owner wants it, and knows it. */
   isPaused: boolean
+  /** As the engine has it. */
+  isFrozen: boolean
+  /** Until then an emulator may have the call that its owner was last heard to be about to send. */
+  mayBeInCallUntilUnixMs: number
   lastUsedAtUnixSeconds: number
+}
+
+/** Its owner uses it, or is about to. */
+export const used = (held: DockerWorker): void => {
+  const now = Date.now()
+  held.lastUsedAtUnixSeconds = Math.floor(now / 1_000)
+  held.mayBeInCallUntilUnixMs = now + held.timeoutMs
+}
+
+/** `seen`: what its door knows. What an emulator does in a call nobody sees: it is believed to be in the longest there can be. */
+export const phaseOf = (held: DockerWorker, seen: Phase | undefined): Phase => {
+  const { container, isPaused, mayBeInCallUntilUnixMs, worker } = held
+  if (container.exit !== undefined) return "dirty"
+  if (worker.protocol !== "rie") return seen ?? "dirty"
+  return !isPaused && Date.now() < mayBeInCallUntilUnixMs ? "busy" : "idle"
 }
 
 /** Exit codes above it are signals, as shells count them. */

@@ -1,4 +1,4 @@
-/** Containers of a stack that nobody here knows: an earlier run's, or of a start whose end could not be undone. */
+/** Containers of a stack that nobody here knows: of a start whose end could not be undone, or another one's. */
 import { Effect } from "effect"
 import { DockerApi, type EngineFailure } from "./DockerApi.ts"
 

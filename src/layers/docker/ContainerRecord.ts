@@ -1,0 +1,66 @@
+/**
+ * What the engine keeps of a worker's container: all that is needed to take the worker over, whoever started it. Labels tell
+ * whose it is and where its door was, its environment the rest.
+ */
+import { Redacted, Result } from "effect"
+import type { ContainerInspectInfo } from "dockerode"
+import * as StackIdentity from "#domain/StackIdentity"
+import type { LabelledWorker } from "#domain/StackIdentity"
+import * as WorkerSettings from "#domain/WorkerSettings"
+import type { FormerDoor } from "#services/RuntimeApi"
+import * as ContainerImages from "./ContainerImages.ts"
+
+export interface ContainerRecord extends LabelledWorker {
+  readonly name: string
+  readonly engineId: string
+  readonly settings: WorkerSettings.WorkerSettings
+  /** `undefined`: it was told of none. */
+  readonly door: FormerDoor | undefined
+  readonly imageDigest: string
+  readonly entrypoint: ReadonlyArray<string>
+  /** In the workers' network. */
+  readonly address: string
+  readonly pid: number
+  readonly isPaused: boolean
+  readonly createdAtUnixSeconds: number
+}
+
+const variablesOf = (lines: ReadonlyArray<string>): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    lines.map((line) => {
+      const end = line.indexOf("=")
+      return [line.slice(0, end), line.slice(end + 1)]
+    })
+  )
+
+const doorOf = (endpoint: string | undefined, token: string | undefined): FormerDoor | undefined =>
+  endpoint === undefined || token === undefined ? undefined : { endpoint, token: Redacted.make(token) }
+
+/** Fails with the reason why nobody can take it over. */
+export const read = (
+  seen: ContainerInspectInfo,
+  identity: StackIdentity.StackIdentity,
+  network: string
+): Result.Result<ContainerRecord, string> => {
+  const { Config, Created, Id, Image, Name, NetworkSettings, State } = seen
+  // A frozen container runs, as the engine has it.
+  if (!State.Running) return Result.fail(`it is ${State.Status}`)
+  const worker = StackIdentity.labelledWorker(identity, Config.Labels)
+  const environment = variablesOf(Config.Env)
+  const address = NetworkSettings.Networks[network]?.IPAddress ?? ""
+  if (worker === undefined) return Result.fail("its labels do not tell whose it is")
+  if (address === "") return Result.fail(`it has no address in ${network}`)
+  return Result.map(WorkerSettings.fromEnvironment(environment), (settings) => ({
+    ...worker,
+    name: Name.replace(/^\//, ""),
+    engineId: Id,
+    settings,
+    door: doorOf(Config.Labels[StackIdentity.listenerLabel(identity)], environment["ESB_WORKER_TOKEN"]),
+    imageDigest: Image,
+    entrypoint: ContainerImages.startOf(Config),
+    address,
+    pid: State.Pid,
+    isPaused: State.Paused,
+    createdAtUnixSeconds: Math.floor(Date.parse(Created) / 1_000)
+  }))
+}
