@@ -54,7 +54,6 @@ const complain = (key: string, setting: Setting<unknown>, problem: string): Comp
 
 /** The text of a variable, or of the file that `<NAME>_FILE` names when the setting is a secret. */
 const fromEnvironment = Effect.fnUntraced(function* (setting: Setting<unknown>) {
-  const fileSystem = yield* FileSystem.FileSystem
   const lookUp = (variable: string) =>
     Config.option(Config.NonEmptyString(variable)).pipe(
       // An empty variable is an absent one: Compose passes every variable it knows, set or not.
@@ -62,21 +61,31 @@ const fromEnvironment = Effect.fnUntraced(function* (setting: Setting<unknown>) 
     )
   for (const variable of setting.env) {
     const value = yield* lookUp(variable)
-    if (Option.isSome(value)) return { variable, text: value }
-    if (!setting.kind.isSecret) continue
-    const path = yield* lookUp(`${variable}_FILE`)
-    if (Option.isNone(path)) continue
-    const text = yield* fileSystem
-      .readFileString(path.value)
-      .pipe(Effect.mapError((cause) => `cannot be read from ${variable}_FILE=${path.value}: ${cause.message}`))
-    return { variable, text: Option.some(text.replace(/\r?\n$/, "")) }
+    const path = setting.kind.isSecret ? yield* lookUp(`${variable}_FILE`) : Option.none()
+    if (Option.isSome(value) && Option.isSome(path)) {
+      return yield* Effect.fail(`is given twice, by itself and by ${variable}_FILE`)
+    }
+    if (Option.isSome(value)) return value
+    if (Option.isSome(path)) return Option.some(yield* secretIn(path.value, `${variable}_FILE`))
   }
-  return { variable: setting.env[0], text: Option.none<string>() }
+  return Option.none<string>()
+})
+
+/** An editor's line end is no part of a secret. */
+const secretIn = Effect.fnUntraced(function* (path: string, variable: string) {
+  const fileSystem = yield* FileSystem.FileSystem
+  const text = yield* fileSystem
+    .readFileString(path)
+    .pipe(Effect.mapError((cause) => `cannot be read from ${variable}=${path}: ${cause.message}`))
+  const secret = text.replace(/\r?\n$/, "")
+  return secret.trim() === ""
+    ? yield* Effect.fail(`cannot be read from ${variable}=${path}: the file is empty`)
+    : secret
 })
 
 const resolveOne = Effect.fnUntraced(function* (key: string, setting: Setting<unknown>, given: Option.Option<string>) {
-  const { text } = Option.isSome(given)
-    ? { text: given }
+  const text = Option.isSome(given)
+    ? given
     : yield* fromEnvironment(setting).pipe(Effect.mapError((problem) => complain(key, setting, problem)))
   if (Option.isNone(text)) {
     return yield* Result.match(setting.fallback, {

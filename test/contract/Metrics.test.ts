@@ -56,6 +56,23 @@ describe("Metrics", () => {
     )
   )
 
+  it.live("says on /health whether calls are taken, from when it knows whom to ask", () =>
+    alone(
+      Effect.gen(function* () {
+        const context = yield* Layer.build(Metrics.layer({ host, port: 0, figures: Effect.void }))
+        const { port, tellHealth } = Context.get(context, Metrics.Metrics)
+        const health = Effect.map(ask(`http://${host}:${port}/health`), ({ status, text }) => [status, text])
+        let isServing = true
+        assert.deepStrictEqual(yield* health, [503, "NOT_SERVING\n"])
+        tellHealth(Effect.sync(() => isServing))
+        assert.deepStrictEqual(yield* health, [200, "SERVING\n"])
+        isServing = false
+        assert.deepStrictEqual(yield* health, [503, "NOT_SERVING\n"])
+        parse((yield* ask(`http://${host}:${port}/healthy`)).text)
+      })
+    )
+  )
+
   it.live("tells what the process uses", () =>
     alone(
       Effect.gen(function* () {

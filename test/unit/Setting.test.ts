@@ -101,6 +101,12 @@ describe("Setting", () => {
       assert.notInclude(JSON.stringify({ key }), "sesame")
       const [complaint] = yield* complaints({ JWT_SECRET_KEY_FILE: `${path}.gone` })
       assert.include(complaint, "JWT_SECRET_KEY cannot be read from JWT_SECRET_KEY_FILE=")
+
+      const both = yield* complaints({ JWT_SECRET_KEY_FILE: path, JWT_SECRET_KEY: "hidden" })
+      assert.deepStrictEqual(both, ["JWT_SECRET_KEY is given twice, by itself and by JWT_SECRET_KEY_FILE"])
+      writeFileSync(path, "\n")
+      const [empty] = yield* complaints({ JWT_SECRET_KEY_FILE: path })
+      assert.include(empty, "the file is empty")
     })
   )
 

@@ -1,6 +1,7 @@
 /**
  * The figures of a program, in Prometheus's text format, on a port of their own: what the program has counted, what the process
- * uses, and what the program knows when it is asked. A port that cannot be had is told in the log, and the program runs on.
+ * uses, and what the program knows when it is asked; and on `/health`, whether it takes calls. A port that cannot be had is told
+ * in the log, and the program runs on.
  * @see https://prometheus.io/docs/instrumenting/exposition_formats/
  */
 import { Clock, Context, Effect, Fiber, FiberSet, Layer, Metric } from "effect"
@@ -14,6 +15,8 @@ export class Metrics extends Context.Service<
   {
     /** `undefined`: it could not be had. */
     readonly port: number | undefined
+    /** Whom `/health` asks from now on; before, it says that no calls are taken. */
+    readonly tellHealth: (isServing: Effect.Effect<boolean>) => void
   }
 >()("esb/layers/telemetry/Metrics") {}
 
@@ -75,11 +78,15 @@ export const layer = <E, R>(options: Options<E, R>): Layer.Layer<Metrics, never,
       const collect = Effect.provideContext(textOf(Effect.andThen(processFigures, asked)), yield* Effect.context<R>())
       const figures = shared(collect, yield* FiberSet.makeRuntime(), yield* Clock.Clock)
       const answer = Effect.zipWith(figures, PrometheusMetrics.format(), (set, counted) => counted + set)
-      const served = yield* Effect.result(ScrapeServer.serve({ ...options, contentType, answer }))
+      let isServing: Effect.Effect<boolean> = Effect.succeed(false)
+      const health = Effect.suspend(() => isServing)
+      const tellHealth = (told: Effect.Effect<boolean>): void => void (isServing = told)
+
+      const served = yield* Effect.result(ScrapeServer.serve({ ...options, contentType, answer, health }))
       if (served._tag === "Failure") {
         yield* Effect.logWarning(`metrics are not served on port ${options.port}: ${served.failure.message}`)
-        return { port: undefined }
+        return { port: undefined, tellHealth }
       }
-      return { port: served.success }
+      return { port: served.success, tellHealth }
     })
   )

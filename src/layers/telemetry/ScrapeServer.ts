@@ -1,4 +1,7 @@
-/** A small HTTP server for whoever collects figures: one answer, whatever the path and the method. */
+/**
+ * A small HTTP server for whoever collects figures: one answer, whatever the path and the method. `/health` alone is answered by
+ * whether calls are taken, with 200 or 503.
+ */
 import { createServer, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { Effect, FiberSet, Schema, type Scope } from "effect"
@@ -30,6 +33,11 @@ const mostConnections = 64
 
 /** How long answers that are under way may take when the server ends. */
 const partingLimit = "5 seconds"
+
+const healthPath = "/health"
+const plainText = "text/plain; charset=utf-8"
+
+type Reply = readonly [status: number, contentType: string, body: string]
 
 const make = (): Server => {
   const server = createServer({
@@ -72,19 +80,26 @@ export const serve = Effect.fnUntraced(function* (options: {
   readonly port: number
   readonly contentType: string
   readonly answer: Effect.Effect<string>
+  /** Whether calls are taken. */
+  readonly health: Effect.Effect<boolean>
 }): Effect.fn.Return<number, ScrapePortUnavailable, Scope.Scope> {
   // Made first, so that it ends last: answers that are under way are waited for.
   const fork = yield* FiberSet.makeRuntime()
   const server = yield* Effect.acquireRelease(Effect.sync(make), close)
+  const figures = Effect.map(options.answer, (body): Reply => [200, options.contentType, body])
+  const health = Effect.map(options.health, (isServing): Reply =>
+    isServing ? [200, plainText, "SERVING\n"] : [503, plainText, "NOT_SERVING\n"]
+  )
+  const replyTo = (target: string) => (target === healthPath || target.startsWith(`${healthPath}?`) ? health : figures)
   server.on("request", (request, response) => {
     // A body is nothing to us.
     request.resume()
     const fiber = fork(
-      options.answer.pipe(
-        Effect.map((body) => send(server, response, 200, options.contentType, body)),
+      replyTo(request.url ?? "").pipe(
+        Effect.map(([status, contentType, body]) => send(server, response, status, contentType, body)),
         Effect.catchDefect((defect) =>
           Effect.andThen(
-            Effect.sync(() => send(server, response, 500, "text/plain; charset=utf-8", "the log says why\n")),
+            Effect.sync(() => send(server, response, 500, plainText, "the log says why\n")),
             Effect.logError("figures could not be told", defect)
           )
         )

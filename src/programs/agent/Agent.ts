@@ -10,6 +10,7 @@ import * as OwnerLeases from "#layers/grpc/OwnerLeases"
 import * as Logs from "#layers/telemetry/Logs"
 import * as Metrics from "#layers/telemetry/Metrics"
 import * as WorkerFigures from "#layers/telemetry/WorkerFigures"
+import * as OwnImage from "../OwnImage.ts"
 import * as PeerCertificates from "../PeerCertificates.ts"
 import { launch } from "../Program.ts"
 import * as Ready from "../Ready.ts"
@@ -63,8 +64,17 @@ const metrics = (values: AgentSettings) =>
     figures: Effect.flatMap(WorkerFigures.WorkerFigures, ({ collect }) => collect)
   })
 
+/** The metrics' port outlives the server, and so can tell that it stops. */
+const health = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const { isServing } = yield* AgentServer.AgentServer
+    const { tellHealth } = yield* Metrics.Metrics
+    tellHealth(isServing)
+  })
+)
+
 const agent = (values: AgentSettings, home: string, identity: StackIdentity.StackIdentity) =>
-  ready(values).pipe(
+  Layer.merge(health, ready(values)).pipe(
     Layer.provide(server(values)),
     Layer.provide([
       DataDoor.layer({ host: values.host, port: values.dataPort, drainTimeout: values.drainTimeout }),
@@ -88,6 +98,7 @@ const main = Effect.fnUntraced(function* (values: AgentSettings) {
     )
   )
   const home = resolve(values.home)
+  yield* OwnImage.check("agent", { ...values, home })
   return yield* Effect.raceFirst(Layer.launch(agent(values, home, identity)), Ready.listenerGone(values.readyFd))
 })
 
@@ -98,7 +109,8 @@ launch({
     "What it offers":
       "gRPC on PORT: the service of proto/agent.proto, grpc.health.v1, and reflection where it is asked for.\n" +
       "HTTP on AGENT_DATA_PORT: the data door, by which Gateways call workers and read their log.\n" +
-      "HTTP on AGENT_METRICS_PORT: figures for Prometheus, to everybody who can reach the port.\n" +
+      "HTTP on AGENT_METRICS_PORT: figures for Prometheus, and on /health whether calls are taken (200 or 503), to everybody who " +
+      "can reach the port.\n" +
       "Workers reach the Runtime API on AGENT_RUNTIME_API_BIND, each at a port of its own.",
     "Who may use it":
       "Gateways that show a certificate of the same authority (esb certs makes all of them), each its own workers only. New " +

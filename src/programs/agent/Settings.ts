@@ -1,5 +1,6 @@
 /** Everything the Agent can be told. Names and defaults are part of its contract. */
 import { ByteSize, Duration } from "effect"
+import * as OwnImage from "../OwnImage.ts"
 import * as Setting from "../Setting.ts"
 
 export const settings = {
@@ -17,7 +18,8 @@ export const settings = {
       "taken from CONTAINERS_NETWORK"
     ),
     tag: Setting.Text("ESB_TAG", "Tag of image names that are made here", "latest"),
-    home: Setting.Text("ESB_HOME", "Directory of the Agent's state; artifacts lie below it", ".esb")
+    home: Setting.Text("ESB_HOME", "Directory of the Agent's state; artifacts lie below it", ".esb"),
+    ...OwnImage.settings
   }),
   ...Setting.group("Listening", {
     host: Setting.Text("AGENT_HOST", "Address to listen on", "0.0.0.0"),

@@ -1,10 +1,6 @@
 /** The Gateway: which layers it is made of, and which of them its settings choose. */
-import { createServer as createSecureServer } from "node:https"
-import { createServer } from "node:http"
-import { readFileSync } from "node:fs"
 import { totalmem } from "node:os"
 import { join, resolve } from "node:path"
-import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { ByteSize, Duration, Effect, FileSystem, Layer } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import type { NetAddress } from "effect/net"
@@ -16,45 +12,25 @@ import * as Sqlite from "#layers/sqlite/Sqlite"
 import * as SqliteEventQueue from "#layers/sqlite/SqliteEventQueue"
 import * as SqliteLogSink from "#layers/sqlite/SqliteLogSink"
 import * as Logs from "#layers/telemetry/Logs"
+import * as OwnImage from "../OwnImage.ts"
 import { launch } from "../Program.ts"
 import { version } from "../Version.ts"
 import * as Answer from "./Answer.ts"
-import * as Connections from "./Connections.ts"
 import * as Events from "./Events.ts"
 import * as Hosts from "./Hosts.ts"
 import * as Invoke from "./Invoke.ts"
 import * as Janitor from "./Janitor.ts"
+import * as Listener from "./Listener.ts"
 import * as Ready from "../Ready.ts"
 import * as Routes from "./Routes.ts"
 import * as Schedules from "./Schedules.ts"
 import { type GatewaySettings, settings } from "./Settings.ts"
 import { ownerOf } from "./Owner.ts"
+import * as Stores from "./Stores.ts"
 import * as Workers from "./Workers.ts"
 
-/** Longer than the 60 s after which load balancers part with an idle connection: they are to be the ones who part. */
-const keepAliveTimeout = 65_000
-
-/** Who offers another protocol, as Java's client does, is answered in this one. */
-const shouldUpgradeCallback = () => false
-
-const server = (values: GatewaySettings) =>
-  NodeHttpServer.layer(
-    () =>
-      Connections.tend(
-        values.sslCertPath === undefined || values.sslKeyPath === undefined
-          ? createServer({ keepAliveTimeout, shouldUpgradeCallback })
-          : createSecureServer({
-              keepAliveTimeout,
-              shouldUpgradeCallback,
-              cert: readFileSync(values.sslCertPath),
-              key: readFileSync(values.sslKeyPath)
-            })
-      ),
-    { host: values.host, port: values.port, gracefulShutdownTimeout: values.drainTimeout }
-  )
-
 const urlOf = (values: GatewaySettings, address: NetAddress.SocketAddress): string => {
-  const isSecure = values.sslCertPath !== undefined && values.sslKeyPath !== undefined
+  const isSecure = values.sslCertPath !== undefined
   return Ready.urlOf(isSecure ? "https" : "http", values.host, "port" in address ? address.port : 0)
 }
 
@@ -107,8 +83,8 @@ const pools = (values: GatewaySettings, owner: OwnerId, url: string) =>
       region: values.region,
       accessKeyId: values.accessKeyId,
       secretAccessKey: values.secretAccessKey,
-      gatewayUrl: url,
-      defaults: { LOG_LEVEL: values.logLevel }
+      gatewayUrl: values.internalUrl ?? url,
+      defaults: { LOG_LEVEL: values.logLevel, ...Stores.told(values) }
     },
     maxWaiting: values.poolMaxWaiting,
     freezeAfterMs: values.enableContainerPause ? Duration.toMillis(values.pauseIdleSeconds) : undefined,
@@ -172,12 +148,13 @@ const doors = (values: GatewaySettings, home: string, owner: OwnerId, url: strin
 
 const main = Effect.fnUntraced(function* (values: GatewaySettings) {
   const home = resolve(values.home)
+  yield* OwnImage.check("gateway", { ...values, runtime: values.agentRuntime, home })
   const files = yield* FileSystem.FileSystem
   yield* files.makeDirectory(stateDirectoryOf(home), { recursive: true, mode: 0o700 })
   const owner = yield* ownerOf(home, values.ownerId)
   const gateway = Layer.unwrap(
     Effect.map(HttpServer.HttpServer, ({ address }) => doors(values, home, owner, urlOf(values, address)))
-  ).pipe(Layer.provide(server(values)))
+  ).pipe(Layer.provide(Listener.layer(values)))
   return yield* Effect.raceFirst(Layer.launch(gateway), Ready.listenerGone(values.readyFd))
 })
 

@@ -1,5 +1,6 @@
 /** Everything the Gateway can be told. Names and defaults are part of its contract. */
 import { ByteSize, Duration } from "effect"
+import * as OwnImage from "../OwnImage.ts"
 import * as Setting from "../Setting.ts"
 
 export const settings = {
@@ -31,6 +32,7 @@ export const settings = {
   }),
   ...Setting.group("State and configuration", {
     home: Setting.Text("ESB_HOME", "Directory of the stack's state", ".esb"),
+    ...OwnImage.settings,
     functionsConfigPath: Setting.optional(Setting.Text)(
       "FUNCTIONS_CONFIG_PATH",
       "functions.yml",
@@ -173,6 +175,28 @@ export const settings = {
       "AGENT_INVOKE_PROXY",
       "Send calls by gRPC through the Agent, where its data door cannot be reached",
       false
+    )
+  }),
+  ...Setting.group("What functions are told", {
+    internalUrl: Setting.optional(Setting.HttpUrl)(
+      "GATEWAY_INTERNAL_URL",
+      "Where functions reach this Gateway, as GATEWAY_INTERNAL_URL and AWS_ENDPOINT_URL_LAMBDA tell them",
+      "the URL it answers at"
+    ),
+    s3Endpoint: Setting.optional(Setting.HttpUrl)(
+      "S3_ENDPOINT",
+      "Object store of functions, as AWS_ENDPOINT_URL_S3 tells them; by its address, SDKs put the bucket into the path",
+      "none"
+    ),
+    s3PresignEndpoint: Setting.optional(Setting.HttpUrl)(
+      "S3_PRESIGN_ENDPOINT",
+      "The same store as callers from outside reach it, for links that functions make: AWS_PRESIGN_ENDPOINT_URL_S3",
+      "none"
+    ),
+    dynamodbEndpoint: Setting.optional(Setting.HttpUrl)(
+      "DYNAMODB_ENDPOINT",
+      "Table store of functions, as AWS_ENDPOINT_URL_DYNAMODB tells them",
+      "none"
     )
   }),
   ...Setting.group("Events", {

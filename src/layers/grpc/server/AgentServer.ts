@@ -36,6 +36,8 @@ export class AgentServer extends Context.Service<
   {
     /** Where it listens. */
     readonly port: number
+    /** What its health says of the whole server: not from the moment on that it stops. */
+    readonly isServing: Effect.Effect<boolean>
   }
 >()("esb/layers/grpc/server/AgentServer") {}
 
@@ -49,7 +51,7 @@ export const layer = <R>(
     Effect.gen(function* () {
       const health = yield* ServerHealth.make([AgentService.typeName, formerName])
       const offers = [GrpcServer.offer(AgentService, yield* handlers), GrpcServer.offer(Health, health.handlers)]
-      return yield* GrpcServer.serve(
+      const { port } = yield* GrpcServer.serve(
         {
           host: options.host,
           port: options.port,
@@ -61,5 +63,6 @@ export const layer = <R>(
         [yield* CallRecord.interceptor],
         health.end
       )
+      return { port, isServing: health.isServing }
     })
   )

@@ -12,6 +12,7 @@ const { NOT_SERVING, SERVICE_UNKNOWN, SERVING } = HealthCheckResponse_ServingSta
 
 export interface ServerHealth {
   readonly handlers: CallHandlers<typeof Health>
+  readonly isServing: Effect.Effect<boolean>
   /** NOT_SERVING from now on: the last word of every watch. */
   readonly end: Effect.Effect<void>
 }
@@ -33,5 +34,6 @@ export const make = Effect.fnUntraced(function* (services: ReadonlyArray<string>
       )
     }
   }
-  return { handlers, end: SubscriptionRef.set(state, NOT_SERVING) } satisfies ServerHealth
+  const isServing = Effect.map(SubscriptionRef.get(state), (now) => now === SERVING)
+  return { handlers, isServing, end: SubscriptionRef.set(state, NOT_SERVING) } satisfies ServerHealth
 })
