@@ -11,6 +11,15 @@ export type Verdict =
   | "wait"
   | "destroy"
 
+/**
+ * What emulators do in a call no engine sees. An earlier Gateway may have called one just before it was found, so that it counts
+ * as busy until such a call must have ended. A frozen one is in none.
+ */
+export const afterFinding = (found: ContainerState, foundForMs: number, timeoutMs: number): ContainerState =>
+  found.protocol === "rie" && found.phase === "idle" && found.status === "RUNNING" && foundForMs < timeoutMs
+    ? { ...found, phase: "busy" }
+    : found
+
 /** `wantedHash`: the `specHash` that its function's workers have now; `undefined`: there is no such function. */
 export const verdict = (found: ContainerState, wantedHash: string | undefined): Verdict => {
   if (found.phase === "dirty" || found.status === "STOPPED" || found.status === "UNKNOWN") {

@@ -184,6 +184,31 @@ describe("WorkerPool, over an engine that outlives its Gateway", () => {
     )
   )
 
+  it.effect("waits as long as a call may take for a worker whose calls nobody sees, unless it is frozen", () => {
+    const spec: FunctionSpec = { ...orders, timeoutMs: 4 * lookMs }
+    const emulated = engine((runtime) => ({
+      list: (of) => Effect.map(runtime.list(of), (states) => states.map((state) => ({ ...state, protocol: "rie" })))
+    }))
+    return withEngine(
+      Effect.gen(function* () {
+        const [left] = yield* leave(spec)
+        const { pool, stop, within } = yield* gateway()
+        yield* pool.reconcile([spec])
+        yield* TestClock.adjust(3 * lookMs)
+        assert.deepInclude(yield* within(statusOf("orders")), { busy: 1, idle: 0 })
+        yield* TestClock.adjust(2 * lookMs)
+        assert.deepInclude(yield* within(statusOf("orders")), { busy: 0, idle: 1 })
+        yield* stop
+        const runtime = yield* ContainerRuntime
+        yield* runtime.suspend(left?.id ?? assert.fail("no worker"), owner)
+        const next = yield* gateway()
+        yield* next.pool.reconcile([spec])
+        assert.deepInclude(yield* next.within(statusOf("orders")), { busy: 0, idle: 1 })
+      }),
+      emulated
+    )
+  })
+
   it.effect("destroys what is spoilt or has ended", () =>
     withEngine(
       Effect.gen(function* () {

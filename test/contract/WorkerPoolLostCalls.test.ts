@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, type Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { RuntimeUnavailable, WorkerExited } from "#domain/Failure"
+import { RuntimeUnavailable, WorkerExited, WorkerUnreachable } from "#domain/Failure"
 import type { FunctionSpec } from "#domain/FunctionSpec"
 import type { Worker } from "#domain/Worker"
 import { lostError } from "#domain/WorkerExit"
@@ -142,6 +142,34 @@ describe("An engine that is away", () => {
       (runtime) => ({
         ensure: (spec, of) =>
           isAway ? Effect.fail(new RuntimeUnavailable({ detail: "nobody answers" })) : runtime.ensure(spec, of),
+        isReachable: () => !isAway
+      })
+    )
+  })
+
+  it.effect("costs no worker: whoever was called in vain is lent again when it is back", () => {
+    let isAway = false
+    return withEngine(
+      Effect.gen(function* () {
+        const { pool, within } = yield* gateway()
+        const meetNobody = Effect.gen(function* () {
+          const { id: containerId } = yield* pool.borrow(one)
+          isAway = true
+          return yield* new WorkerUnreachable({ containerId, detail: "nobody answers" })
+        })
+        const failure = yield* Effect.flip(Effect.scoped(meetNobody))
+        assert(failure._tag === "WorkerUnreachable")
+        yield* TestClock.adjust(3 * lookMs)
+        assert.deepInclude(yield* within(statusOf("orders")), { busy: 1, idle: 0, starting: 0 })
+        isAway = false
+        yield* TestClock.adjust(lookMs)
+        assert.deepInclude(yield* within(statusOf("orders")), { busy: 0, idle: 1, starting: 0 })
+        assert.strictEqual((yield* Effect.scoped(pool.borrow(one))).id, failure.containerId)
+      }),
+      (runtime) => ({
+        list: (of) => (isAway ? Effect.fail(new RuntimeUnavailable({ detail: "nobody answers" })) : runtime.list(of)),
+        destroy: (id, of) =>
+          isAway ? Effect.fail(new RuntimeUnavailable({ detail: "nobody answers" })) : runtime.destroy(id, of),
         isReachable: () => !isAway
       })
     )

@@ -53,7 +53,10 @@ export const make = Effect.fnUntraced(function* ({
   const runtime = yield* ContainerRuntime
   const client = yield* WorkerClient
   const oneSweep = yield* Semaphore.make(1)
+  const clock = yield* Clock.Clock
   const found = new Map<ContainerId, ContainerState>()
+  /** When each was found. */
+  const since = new Map<ContainerId, number>()
   let allFunctionsKnown = false
   let looking = false
 
@@ -65,8 +68,18 @@ export const make = Effect.fnUntraced(function* ({
     Effect.map((containers) => new Map(containers.map((container) => [container.id, container])))
   )
 
+  const find = (container: ContainerState): void => {
+    found.set(container.id, container)
+    if (!since.has(container.id)) since.set(container.id, clock.currentTimeMillisUnsafe())
+  }
+
+  const leave = (id: ContainerId): void => {
+    found.delete(id)
+    since.delete(id)
+  }
+
   const giveUp = (container: ContainerState, lane: Lane | undefined): void => {
-    found.delete(container.id)
+    leave(container.id)
     if (lane?.state.busy.has(container.id) === true) {
       lane.lose(container)
     } else {
@@ -75,7 +88,7 @@ export const make = Effect.fnUntraced(function* ({
   }
 
   const adopt = (container: ContainerState, lane: Lane): void => {
-    found.delete(container.id)
+    leave(container.id)
     keeper.adopt(container)
     lane.adopt({
       worker: container,
@@ -86,7 +99,7 @@ export const make = Effect.fnUntraced(function* ({
   }
 
   const lookAgain = (container: ContainerState): void => {
-    found.set(container.id, container)
+    find(container)
     if (!looking) {
       looking = true
       fork(look)
@@ -94,15 +107,18 @@ export const make = Effect.fnUntraced(function* ({
   }
 
   /** Nothing comes between the question whether a container is in a pool and its place in one: none gets two. */
-  const judge = (container: ContainerState): void => {
-    if (keeper.isKept(container.id)) {
-      found.delete(container.id)
+  const judge = (listed: ContainerState): void => {
+    if (keeper.isKept(listed.id)) {
+      leave(listed.id)
       return
     }
-    const lane = lanes.get(container.functionName)
+    const lane = lanes.get(listed.functionName)
     if (lane === undefined && !allFunctionsKnown) {
       return
     }
+    const now = clock.currentTimeMillisUnsafe()
+    const foundForMs = now - (since.get(listed.id) ?? now)
+    const container = Adoption.afterFinding(listed, foundForMs, lane?.spec.timeoutMs ?? 0)
     const verdict = client.isAlive(container) ? Adoption.verdict(container, lane?.wantedHash) : "destroy"
     if (verdict === "wait") {
       lane?.claim(container)
@@ -116,7 +132,7 @@ export const make = Effect.fnUntraced(function* ({
 
   /** Gone, or out of reach for a while: then a sweep will find it again. */
   const forget = ({ functionName, id }: ContainerState): void => {
-    found.delete(id)
+    leave(id)
     lanes.get(functionName)?.disclaim(id)
   }
 
@@ -167,7 +183,7 @@ export const make = Effect.fnUntraced(function* ({
       // Where there are too many, those used last are kept.
       const byUse = [...containers.values()].toSorted((a, b) => b.lastUsedAtUnixSeconds - a.lastUsedAtUnixSeconds)
       for (const container of byUse) {
-        found.set(container.id, container)
+        find(container)
       }
       return found.size === 0 ? Effect.void : Effect.logInfo(`${found.size} workers of an earlier run were found`)
     },

@@ -53,6 +53,10 @@ const failsWith = (exit: Exit.Exit<unknown, unknown>, isMeant: (failure: object)
 const isLostCall = (exit: Exit.Exit<unknown, unknown>): boolean =>
   failsWith(exit, (failure) => failure instanceof WorkerExited && isLost(failure))
 
+/** Nothing was handed over. */
+const metNobody = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  failsWith(exit, (failure) => "_tag" in failure && failure._tag === "WorkerUnreachable")
+
 const isPlatformFailure = (exit: Exit.Exit<unknown, unknown>): boolean =>
   failsWith(exit, (failure) => "_tag" in failure && platformFailures.has(String(failure._tag))) && !isLostCall(exit)
 
@@ -105,6 +109,10 @@ export const layer = (options: Options) =>
         freezeAfterMs: options.freezeAfterMs
       })
 
+      /** While its engine is away nobody can tell whether a worker is of use: it is looked after until that shows. */
+      const partWith = (lane: Lane, worker: Worker): void =>
+        runtime.isReachable() ? lane.lose(worker) : foundlings.lookAfter(worker)
+
       /** A worker of the minimum is what AWS calls provisioned. */
       const asProvisioned = (spec: WorkerSpec): WorkerSpec => ({
         ...spec,
@@ -127,7 +135,12 @@ export const layer = (options: Options) =>
         forget: (lane) => starts.forget(lane),
         destroy: (worker) => void fork(keeper.destroy(worker)),
         freeze: (lane, worker) =>
-          void fork(Effect.map(keeper.freeze(worker), (frozen) => (frozen ? undefined : lane.lose(worker))))
+          void fork(
+            Effect.map(keeper.freeze(worker), (frozen) =>
+              // While its engine is away nobody knows; whether it is or not, it is thawed before it is used.
+              frozen || !runtime.isReachable() ? undefined : lane.lose(worker)
+            )
+          )
       }
 
       const laneOf = (spec: FunctionSpec): Lane => {
@@ -183,7 +196,7 @@ export const layer = (options: Options) =>
           }
           ticket.worker = undefined
           if (worker !== undefined) {
-            lane.lose(worker)
+            partWith(lane, worker)
           }
         }
       })
@@ -200,6 +213,8 @@ export const layer = (options: Options) =>
               }
               if (ticket.worker !== undefined && isLostCall(exit)) {
                 foundlings.lookAfter(ticket.worker)
+              } else if (ticket.worker !== undefined && metNobody(exit)) {
+                partWith(lane, ticket.worker)
               } else {
                 lane.close(ticket, Exit.isSuccess(exit))
               }
