@@ -103,7 +103,9 @@ const java = (): ImageTree.Tree => {
       make: (place) => void execFileSync(jlink, [...options, "--output", place]),
       key: `${options.join(" ")} ${readFileSync(join(home, "release"), "utf8")}`
     },
-    ...ImageTree.librariesOf(...["bin/java", "lib/server/libjvm.so"].map((path) => join(home, path)))
+    ...ImageTree.librariesOf(...["bin/java", "lib/server/libjvm.so"].map((path) => join(home, path))),
+    // A part of AWS's client is written in C++, as Node is.
+    ...ImageTree.librariesOf(process.execPath)
   }
 }
 

@@ -35,15 +35,25 @@ type Entry =
 /** By its path in the image, without a slash at the beginning. */
 export type Tree = Readonly<Record<string, Entry>>
 
-/** Loaded by name when names are looked up, and so in no list of what a program needs. */
-const nameServices = ["libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2"]
+/**
+ * In no list of what a program needs: loaded by name when names are looked up, or by programs of others, which name parts of
+ * the C library that are one today.
+ */
+const besideC = [
+  "libnss_dns.so.2",
+  "libnss_files.so.2",
+  "libresolv.so.2",
+  "librt.so.1",
+  "libpthread.so.0",
+  "libdl.so.2"
+]
 
 /** The shared libraries of programs, and of other libraries, where the loader will look for them. */
 export const librariesOf = (...binaries: ReadonlyArray<string>): Tree => {
   const { stdout } = spawnSync("ldd", binaries, { encoding: "utf8" })
   const paths = [...stdout.matchAll(/(\/\S+) \(0x/g)].flatMap(([, path]) => path ?? [])
   const c = paths.find((path) => path.includes("/libc.so"))
-  const beside = c === undefined ? [] : nameServices.map((name) => join(dirname(c), name)).filter(existsSync)
+  const beside = c === undefined ? [] : besideC.map((name) => join(dirname(c), name)).filter(existsSync)
   return Object.fromEntries([...paths, ...beside].map((path) => [path.slice(1), { from: path }]))
 }
 
