@@ -4,6 +4,7 @@ import { certificates } from "#programs/esb/CertificateSettings"
 import { images } from "#programs/esb/ImageSettings"
 import { registry } from "#programs/esb/RegistrySettings"
 import { settings as esb } from "#programs/esb/Settings"
+import { stack } from "#programs/esb/StackSettings"
 import { settings as gateway } from "#programs/gateway/Settings"
 import { settings as provisioner } from "#programs/provisioner/Settings"
 import * as Setting from "#programs/Setting"
@@ -17,7 +18,7 @@ const programs = [
   { title: "Gateway", file: "dist/gateway.js", settings: gateway },
   { title: "Agent", file: "dist/agent.js", settings: agent },
   { title: "Provisioner", file: "dist/provisioner.js", settings: provisioner },
-  { title: "esb up", file: "dist/esb.js", settings: esb },
+  { title: "esb up", file: "dist/esb.js", settings: { ...esb, ...stack } },
   { title: "esb build", file: "dist/esb.js build", settings: images, also: bases },
   { title: "esb certs", file: "dist/esb.js certs", settings: certificates },
   { title: "esb doctor", file: "dist/esb.js doctor", settings: registry }

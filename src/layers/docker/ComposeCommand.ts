@@ -69,9 +69,12 @@ const execute = (
       detached: true
     })
     let lastLines: ReadonlyArray<string> = []
+    let isTrace = false
     const hear = (raw: string) => {
       const line = stripVTControlCharacters(raw).trimEnd().slice(0, keptLineCharacters)
-      if (line === "") return
+      // Where Compose is a program in Python: what it says behind the trace is what a reader needs.
+      isTrace = line.startsWith("Traceback ") || (isTrace && line.startsWith(" "))
+      if (line === "" || isTrace) return
       lastLines = [...lastLines, line].slice(-keptLines)
       progress(line)
     }

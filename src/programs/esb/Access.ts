@@ -29,6 +29,7 @@ export const make = Effect.fnUntraced(function* (home: string, settings: UpSetti
     apiKey: settings.apiKey ?? own.apiKey,
     authUser: settings.authUser ?? own.authUser,
     authPass: settings.authPass ?? own.authPass,
+    storeSecret: own.storeSecret,
     token: yield* tokens.issue("esb")
   }
   return access

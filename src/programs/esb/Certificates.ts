@@ -7,6 +7,7 @@ import { authority, client, server } from "#layers/x509/FilePairs"
 import * as Leaves from "#layers/x509/Leaves"
 import * as OutboundAddress from "#layers/x509/OutboundAddress"
 import { certificates, type CertificateSettings } from "./CertificateSettings.ts"
+import { attempt, belongsWith } from "./Home.ts"
 import { CommandFailed, WrongUsage } from "./Refusal.ts"
 import { resolved } from "./Resolved.ts"
 
@@ -33,12 +34,21 @@ export const make = Effect.fnUntraced(function* (
   }
   const address = yield* OutboundAddress.find
   const serverNames = address === undefined ? san : [address, ...san]
-  return yield* CertificateDirectory.make({
+  const made = yield* CertificateDirectory.make({
     directory,
     renew,
     serverNames,
     validity: Duration.hours(validityHours)
   }).pipe(Effect.mapError(({ message }) => new CommandFailed({ message })))
+  // Containers that run go on reading them; the authority's key is none of theirs.
+  const leaves = made.includes(server.certificate) ? [server, client] : []
+  const files = [authority.certificate, ...leaves.flatMap(({ certificate, key }) => [certificate, key])]
+  if (made.length > 0) {
+    yield* attempt("The certificates cannot be handed over", async () => {
+      for (const file of files) await belongsWith(join(directory, file))
+    })
+  }
+  return made
 })
 
 /**

@@ -8,6 +8,7 @@ import { version } from "../Version.ts"
 import { build } from "./commands/Build.ts"
 import { certs } from "./commands/Certs.ts"
 import { deploy } from "./commands/Deploy.ts"
+import { down } from "./commands/Down.ts"
 import { doctor } from "./commands/Doctor.ts"
 import { events } from "./commands/Events.ts"
 import { init } from "./commands/Init.ts"
@@ -24,7 +25,7 @@ import * as Warnings from "./Warnings.ts"
 const esb = Command.make("esb").pipe(
   Command.withDescription("A Lambda that is yours: the AWS Lambda API on one machine you own"),
   Command.withSubcommands([
-    { group: "Run", commands: [up, deploy, build, init] },
+    { group: "Run", commands: [up, deploy, build, down, init] },
     { group: "Use", commands: [invoke, logs, ps, routes, events] },
     { group: "About", commands: [certs, doctor, versionCommand] }
   ]),

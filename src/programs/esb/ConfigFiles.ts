@@ -1,4 +1,6 @@
 /** `functions.yml`, `routing.yml` and `resources.yml` in a home: written whole, and only when they say something new. */
+import { Effect } from "effect"
+import { existsSync } from "node:fs"
 import { mkdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { isDeepStrictEqual } from "node:util"
@@ -10,6 +12,8 @@ import type { StackManifest } from "./StackManifest.ts"
 type Name = keyof StackManifest
 
 export const pathIn = (home: string, name: Name): string => join(home, "config", `${name}.yml`)
+
+export const names = ["functions", "routing", "resources"] as const
 
 const headline = "# Written by esb from a template; a change here lasts until the next deploy.\n"
 
@@ -68,27 +72,47 @@ export interface Written {
   readonly routes: Changes
 }
 
-const names = ["functions", "routing", "resources"] as const
+/** What the file of this name says. */
+export const textOf = (name: Name, manifest: StackManifest): string => write(name, asRead(manifest[name]))
+
+/** As the file will be read: a key without a value is no key. */
+const asRead = (value: unknown): unknown => parse(stringify(value))
+
+/** Replaces `resources.yml` alone, for whoever provides what it asks for before anything uses it. */
+export const replaceResources = (home: string, manifest: StackManifest) =>
+  attempt("The configuration cannot be written", () => replaceOne(home, "resources", manifest))
+
+const replaceOne = async (home: string, name: Name, manifest: StackManifest) => {
+  const before = await read(home, name)
+  const after = asRead(manifest[name])
+  // The environment of a function may hold secrets.
+  if (!isDeepStrictEqual(before, after)) await replaceFile(pathIn(home, name), textOf(name, manifest), 0o600)
+  return { before, after }
+}
 
 /** Replaces what the files said. Tells what is different now. */
 export const replace = (home: string, manifest: StackManifest) =>
   attempt("The configuration cannot be written", async (): Promise<Written> => {
     await mkdir(join(home, "config"), { recursive: true, mode: 0o700 })
-    const changed: Array<readonly [Name, unknown, unknown]> = []
-    for (const name of names) {
-      const before = await read(home, name)
-      // Compared as the file will be read: a key without a value is no key.
-      const after: unknown = parse(stringify(manifest[name]))
-      changed.push([name, before, after])
-      // The environment of a function may hold secrets.
-      if (!isDeepStrictEqual(before, after)) await replaceFile(pathIn(home, name), write(name, after), 0o600)
-    }
-    const [functions, routing] = changed
+    await replaceOne(home, "resources", manifest)
+    const functions = await replaceOne(home, "functions", manifest)
+    const routing = await replaceOne(home, "routing", manifest)
     return {
-      functions: compare(functionsIn(functions?.[1]), functionsIn(functions?.[2])),
-      routes: compare(routesIn(routing?.[1]), routesIn(routing?.[2]))
+      functions: compare(functionsIn(functions.before), functionsIn(functions.after)),
+      routes: compare(routesIn(routing.before), routesIn(routing.after))
     }
   })
+
+const nothing: StackManifest = {
+  functions: { functions: {} },
+  routing: { routes: [] },
+  resources: { resources: { dynamodb: [], s3: [] } }
+}
+
+/** A Gateway that starts before the first deploy finds that there is nothing. */
+export const begin = Effect.fnUntraced(function* (home: string) {
+  if (!existsSync(pathIn(home, "functions"))) yield* replace(home, nothing)
+})
 
 /** Names what the files say now, as a Gateway does that goes by them. */
 export const revision = (home: string) =>

@@ -12,8 +12,11 @@ const Stored = Schema.Struct({
   jwtSecretKey: Schema.String.check(Schema.isMinLength(32)),
   apiKey: Schema.NonEmptyString,
   authUser: Schema.NonEmptyString,
-  authPass: Schema.NonEmptyString
+  authPass: Schema.NonEmptyString,
+  /** Root's secret at the S3 store of a stack in containers; homes of before have none. */
+  storeSecret: Schema.optionalKey(Schema.NonEmptyString)
 })
+type Complete = Required<typeof Stored.Type>
 const StoredText = Schema.fromJsonString(Stored)
 
 export interface Credentials {
@@ -23,6 +26,7 @@ export interface Credentials {
   readonly apiKey: Redacted.Redacted
   readonly authUser: string
   readonly authPass: Redacted.Redacted
+  readonly storeSecret: Redacted.Redacted
 }
 
 const upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -32,23 +36,31 @@ const random = (alphabet: string, length: number): string =>
   Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join("")
 
 /** As long as AWS's own, so that every SDK takes them; the prefix keeps them apart from AWS's. */
-const generate = (): typeof Stored.Type => ({
+const generate = (): Complete => ({
   accessKeyId: `ESBA${random(upper, 16)}`,
   secretAccessKey: random(mixed, 40),
   jwtSecretKey: random(mixed, 64),
   apiKey: random(mixed, 40),
   authUser: "admin",
-  authPass: random(mixed, 24)
+  authPass: random(mixed, 24),
+  storeSecret: random(mixed, 40)
 })
 
-const redact = (stored: typeof Stored.Type): Credentials => ({
+const redact = (stored: Complete): Credentials => ({
   accessKeyId: stored.accessKeyId,
   secretAccessKey: Redacted.make(stored.secretAccessKey),
   jwtSecretKey: Redacted.make(stored.jwtSecretKey),
   apiKey: Redacted.make(stored.apiKey),
   authUser: stored.authUser,
-  authPass: Redacted.make(stored.authPass)
+  authPass: Redacted.make(stored.authPass),
+  storeSecret: Redacted.make(stored.storeSecret)
 })
+
+const keep = (path: string, stored: Complete) =>
+  attempt(`${path} cannot be written`, async () => {
+    await replaceFile(path, `${JSON.stringify(stored, null, 2)}\n`, 0o600)
+    return stored
+  })
 
 /** The credentials of a home, made now when it has none. A file that cannot be read is not overwritten. */
 export const ensure = Effect.fnUntraced(function* (home: string) {
@@ -68,9 +80,10 @@ export const ensure = Effect.fnUntraced(function* (home: string) {
           })
       )
     )
-    return redact(stored)
+    const { storeSecret } = stored
+    return redact(
+      storeSecret === undefined ? yield* keep(path, { ...generate(), ...stored }) : { ...stored, storeSecret }
+    )
   }
-  const stored = generate()
-  yield* attempt(`${path} cannot be written`, () => replaceFile(path, `${JSON.stringify(stored, null, 2)}\n`, 0o600))
-  return redact(stored)
+  return redact(yield* keep(path, generate()))
 })

@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as CertificateFindings from "./CertificateFindings.ts"
 import { certificates, directoryIn } from "./CertificateSettings.ts"
+import * as DockerFindings from "./DockerFindings.ts"
 import {
   areExecutable,
   type Check,
@@ -108,22 +109,6 @@ const embedded = (home: string, port: number): ReadonlyArray<Check> => [
     : [])
 ]
 
-const docker: ReadonlyArray<Check> = [
-  check({
-    mode: "docker",
-    what: "a Docker engine that answers",
-    look: () =>
-      firstLineOf("docker", "version", "--format", "{{.Server.Version}}").then((version) => `Docker ${version}`),
-    remedy: "install Docker (https://docs.docker.com/engine/install) and let this user use its socket"
-  }),
-  check({
-    mode: "docker",
-    what: "docker compose",
-    look: () => firstLineOf("docker", "compose", "version"),
-    remedy: "install the Compose plugin: https://docs.docker.com/compose/install"
-  })
-]
-
 const cniPlugins = ["bridge", "host-local", "loopback", "portmap"]
 
 const containerd: ReadonlyArray<Check> = [
@@ -186,7 +171,9 @@ export const examine = Effect.fnUntraced(function* (flags: DoctorFlags, registry
   const home = (yield* Home.find) ?? join(process.cwd(), ".esb")
   const certificateDirectory = directoryIn(home, yield* resolved(certificates, {}))
   const findings = [
-    ...(yield* Effect.all([...embedded(home, flags.port), ...docker, ...containerd], { concurrency: 8 })),
+    ...(yield* Effect.all(embedded(home, flags.port), { concurrency: 8 })),
+    ...(yield* DockerFindings.findings(home)),
+    ...(yield* Effect.all(containerd, { concurrency: 8 })),
     ...(yield* RegistryFindings.findings(registry)),
     ...(yield* CertificateFindings.findings(certificateDirectory))
   ]

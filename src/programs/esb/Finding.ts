@@ -82,7 +82,9 @@ export const listensOn = (path: string): Promise<string> =>
 export const isFree = (port: number): Promise<string> =>
   new Promise((found, failed) => {
     const server = createServer()
-    server.on("error", () => failed(new Error(`port ${port} is in use`)))
+    server.on("error", ({ code, message }: NodeJS.ErrnoException) =>
+      failed(new Error(`port ${port} ${code === "EADDRINUSE" ? "is in use" : `cannot be had: ${code ?? message}`}`))
+    )
     server.listen(port, "127.0.0.1", () => server.close(() => found(`port ${port} is free`)))
   })
 

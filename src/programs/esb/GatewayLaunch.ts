@@ -42,7 +42,7 @@ export const optionsOf = (of: {
     AGENT_RUNTIME: "process",
     PORT: String(of.settings.port),
     HOST: of.settings.host,
-    ROUTE_AUTH: of.settings.routeAuth,
+    ROUTE_AUTH: of.settings.routeAuth ?? "template",
     AWS_REGION: of.settings.region,
     DRAIN_TIMEOUT: String(Duration.toSeconds(of.settings.drainTimeout)),
     ...Access.environmentOf(of.access),

@@ -1,7 +1,9 @@
 /** What a running stack tells of itself: workers, routes, events. */
 import { Clock, Effect, Schema } from "effect"
+import type { StackService } from "#domain/StackService"
 import { ContainerStatus, Phase } from "#domain/Worker"
 import * as GatewayClient from "./GatewayClient.ts"
+import * as StackServices from "./StackServices.ts"
 import { age, table, voice } from "./Voice.ts"
 
 const Workers = Schema.Struct({
@@ -18,14 +20,24 @@ const Workers = Schema.Struct({
   )
 })
 
-/** `esb ps` */
-export const workers = Effect.gen(function* () {
-  const { result } = yield* voice
+/** `esb ps`: what runs in containers is known without the Gateway, which may be what is wrong. */
+export const processes = Effect.gen(function* () {
+  const { json, result } = yield* voice
   const gateway = yield* GatewayClient.connect
+  const services = gateway.run.mode === "docker" ? yield* StackServices.list(gateway.run) : undefined
+  if (services !== undefined && !json) yield* result(services, () => `${StackServices.told(services)}\n`)
+  yield* workers(gateway, services)
+})
+
+const workers = Effect.fnUntraced(function* (
+  gateway: GatewayClient.GatewayClient,
+  services: ReadonlyArray<StackService> | undefined
+) {
+  const { result } = yield* voice
   const { workers: found } = yield* gateway.page("/_esb/workers", Workers)
   const now = yield* Clock.currentTimeMillis
   const since = (unixSeconds: number) => age(now - unixSeconds * 1000)
-  yield* result({ workers: found }, () =>
+  yield* result({ ...(services === undefined ? {} : { services }), workers: found }, () =>
     found.length === 0
       ? "No workers: they start with the first call."
       : table(

@@ -6,6 +6,8 @@ import * as Access from "./Access.ts"
 import { onStdout } from "./Voice.ts"
 
 export interface Readiness {
+  /** In containers, the file of the authority that the Gateway is certified by; `undefined` where it speaks plain HTTP. */
+  readonly authority: string | undefined
   readonly url: string
   readonly home: string
   readonly region: string
@@ -17,9 +19,10 @@ const routesOf = ({ routes }: Stack, { name }: StackFunction) =>
   routes.filter(({ functionName }) => functionName === name)
 
 /** The one line of `--json`. */
-export const machine = ({ access, region, stack, url }: Readiness) => ({
+export const machine = ({ access, authority, region, stack, url }: Readiness) => ({
   ready: true,
   gateway: url,
+  ...(authority === undefined ? {} : { authority }),
   region,
   ...Access.revealed(access),
   functions: stack.functions.map((each) => ({
@@ -31,12 +34,13 @@ export const machine = ({ access, region, stack, url }: Readiness) => ({
 /** A path with something in its parameters. */
 const filled = (path: string) => path.replace(/\{[^}]*\}/g, "world")
 
-const suggestion = ({ stack, url }: Readiness): string => {
+const suggestion = ({ authority, stack, url }: Readiness): string => {
+  const curl = authority === undefined ? "curl" : `curl --cacert ${authority}`
   const open = stack.routes.filter(({ authorization }) => authorization !== "jwt")
   const read = open.find(({ method }) => method === "GET" || method === "ANY")
-  if (read !== undefined) return `curl ${url}${filled(read.path)}`
+  if (read !== undefined) return `${curl} ${url}${filled(read.path)}`
   const [first] = open
-  if (first !== undefined) return `curl -X ${first.method} -d '{}' ${url}${filled(first.path)}`
+  if (first !== undefined) return `${curl} -X ${first.method} -d '{}' ${url}${filled(first.path)}`
   const [each] = stack.functions
   return each === undefined ? "esb deploy a template with a function" : `esb invoke ${each.name}`
 }
@@ -46,6 +50,16 @@ const linesOf = (ready: Readiness, each: StackFunction): ReadonlyArray<string> =
   ...routesOf(ready.stack, each).map(({ method, path }) => `    ${method.padEnd(6)} ${ready.url}${path}`),
   ...each.schedules.map(({ expression }) => `    ${onStdout("dim", expression)}`)
 ]
+
+const closing = ({ authority }: Readiness): ReadonlyArray<string> =>
+  authority === undefined
+    ? [
+        "  Workers are child processes, for development: they are not isolated from each other.",
+        "  Ctrl-C stops everything."
+      ]
+    : [
+        "  The Docker Engine keeps it running. esb deploy brings a new version, esb ps shows what runs, esb down ends it."
+      ]
 
 /** For people. */
 export const human = (ready: Readiness): string =>
@@ -58,8 +72,10 @@ export const human = (ready: Readiness): string =>
     `  Try: ${suggestion(ready)}`,
     `  SDK: endpoint ${ready.url}, region ${ready.region}, access key ${ready.access.accessKeyId},`,
     `       its secret is in ${join(ready.home, "run.json")}`,
+    ...(ready.authority === undefined
+      ? []
+      : [`       Let it believe ${ready.authority}: AWS_CA_BUNDLE, NODE_EXTRA_CA_CERTS`]),
     "",
-    onStdout("dim", "  Workers are child processes, for development: they are not isolated from each other."),
-    onStdout("dim", "  Ctrl-C stops everything."),
+    ...closing(ready).map((line) => onStdout("dim", line)),
     ""
   ].join("\n")

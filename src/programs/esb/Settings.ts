@@ -18,13 +18,20 @@ export const building = Setting.group("Building", {
 })
 
 export const settings = {
+  ...Setting.group("Mode", {
+    mode: Setting.OneOf(["embedded", "docker"])(
+      "ESB_MODE",
+      "What runs the stack: this command, for as long as it lasts, or a Docker Engine, until esb down",
+      "embedded"
+    )
+  }),
   ...Setting.group("Listening", {
     port: Setting.Port("PORT", "TCP port; 0 lets the system choose", 8080),
     host: Setting.Text("HOST", "Address to listen on", "127.0.0.1"),
-    routeAuth: Setting.OneOf(["template", "jwt"])(
+    routeAuth: Setting.optional(Setting.OneOf(["template", "jwt"]))(
       "ROUTE_AUTH",
       "Whether routes want a token: as the template says, or always",
-      "template"
+      "template; jwt in Docker mode"
     ),
     open: Setting.Flag("ESB_OPEN", "Let other machines call routes that want no token", false)
   }),

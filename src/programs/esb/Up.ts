@@ -121,7 +121,7 @@ const record = ({ access, home, settings, templatePath }: Undertaking, pid: numb
   })
 
 const tell = ({ access, home, settings, voice }: Undertaking, url: string, { stack }: Deployment.Deployment) => {
-  const readiness = { url, home, region: settings.region, access, stack }
+  const readiness = { authority: undefined, url, home, region: settings.region, access, stack }
   return voice.result(ReadyNote.machine(readiness), () => ReadyNote.human(readiness))
 }
 

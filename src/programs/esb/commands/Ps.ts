@@ -5,6 +5,6 @@ import { load } from "../Lazy.ts"
 export const ps = Command.make("ps", {}, () =>
   Effect.flatMap(
     load(() => import("../Listing.ts")),
-    ({ workers }) => workers
+    ({ processes }) => processes
   )
-).pipe(Command.withDescription("List the workers of the running stack"))
+).pipe(Command.withDescription("List what runs of the stack: its workers, and in Docker mode its services"))

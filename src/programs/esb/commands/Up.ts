@@ -1,8 +1,10 @@
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { load } from "../Lazy.ts"
 import { resolved } from "../Resolved.ts"
+import { WrongUsage } from "../Refusal.ts"
 import { settings } from "../Settings.ts"
+import { stack } from "../StackSettings.ts"
 import * as Setting from "../../Setting.ts"
 
 export const template = Argument.String("template").pipe(
@@ -16,21 +18,51 @@ export const parameters = Flag.KeyValuePair("parameter").pipe(
   Flag.withDefault({})
 )
 
-const summary = "Run a template until Ctrl-C: builds it, starts the Gateway, follows changes of the code"
+const summary =
+  "Run a template until Ctrl-C: builds it, starts the Gateway, follows changes of the code; with --mode docker in containers"
 
-export const up = Command.make("up", { template, parameters, ...Setting.flags(settings) }, (given) =>
+const all = { ...settings, ...stack }
+
+/** What only a stack of child processes can be told, and what takes its place in containers. */
+const embeddedOnly = {
+  port: "--port: in Docker mode the port is that of --gateway-port",
+  host: "--host: in Docker mode the variable GATEWAY_BIND says on which address the Gateway answers",
+  open: "--open: in Docker mode the variable GATEWAY_BIND says who reaches the Gateway, and --route-auth whom it asks for a token",
+  watch: "--watch: in Docker mode a change comes with esb deploy",
+  agent: "--agent: in Docker mode there always is one",
+  drainTimeout: "--drain-timeout: in Docker mode it is the variable DRAIN_TIMEOUT",
+  verbose: "--verbose: in Docker mode docker logs shows what the Gateway says of itself"
+} as const
+
+const refuseEmbedded = (given: Setting.Given<typeof settings>) => {
+  const isGiven = (key: keyof typeof embeddedOnly) =>
+    Option.getOrElse(given[key] ?? Option.none(), () => "false") !== "false"
+  const refused = (Object.keys(embeddedOnly) as ReadonlyArray<keyof typeof embeddedOnly>).filter(isGiven)
+  return refused.length === 0
+    ? Effect.void
+    : new WrongUsage({ message: refused.map((key) => embeddedOnly[key]).join("\n") })
+}
+
+export const up = Command.make("up", { template, parameters, ...Setting.flags(all) }, (given) =>
   Effect.gen(function* () {
-    const values = yield* resolved(settings, given)
+    const values = yield* resolved(all, given)
+    const flags = { template: given.template, parameters: given.parameters }
+    if (values.mode === "docker") {
+      yield* refuseEmbedded(given)
+      const { up } = yield* load(() => import("../DockerUp.ts"))
+      return yield* up(flags, values)
+    }
     const { up } = yield* load(() => import("../Up.ts"))
-    return yield* up({ template: given.template, parameters: given.parameters }, values)
+    return yield* up(flags, values)
   })
 ).pipe(
   Command.withShortDescription(summary),
   Command.withDescription(
-    `${summary}\n\nEvery setting of the Gateway counts here, too. From the environment only:\n${Setting.environmentOnly(settings)}`
+    `${summary}\n\nEvery setting of the Gateway counts here, too. From the environment only:\n${Setting.environmentOnly(all)}`
   ),
   Command.withExamples([
     { command: "esb up", description: "Run template.yaml of this directory" },
-    { command: "esb up api.yaml --port 0 --json", description: "On any free port, with one ready line for a program" }
+    { command: "esb up api.yaml --port 0 --json", description: "On any free port, with one ready line for a program" },
+    { command: "esb up --mode docker", description: "In containers, kept running by a Docker Engine until esb down" }
   ])
 )

@@ -1,0 +1,19 @@
+/** The workers of a stack whose Agent is gone for good. */
+import { Effect } from "effect"
+import { selectorLabels, type StackIdentity } from "#domain/StackIdentity"
+import { DockerApi, hasStatus } from "./DockerApi.ts"
+import * as LeftoverContainers from "./LeftoverContainers.ts"
+
+/** Removes all of them, whoever owned them. Answers how many there were. */
+export const remove = Effect.fnUntraced(function* (identity: StackIdentity) {
+  const { call, engine } = yield* DockerApi
+  const labels = Object.entries(selectorLabels(identity)).map(([name, value]) => `${name}=${value}`)
+  return yield* LeftoverContainers.removeAll(labels, new Set(), (name) =>
+    call(() => engine.getContainer(name).remove({ force: true, v: true })).pipe(
+      Effect.asVoid,
+      // Gone, or going by somebody else's hand.
+      Effect.catchIf(hasStatus(404), () => Effect.void),
+      Effect.catchIf(hasStatus(409), () => Effect.void)
+    )
+  )
+})

@@ -1,0 +1,96 @@
+/** `esb up --mode docker`: a template, running in containers, until `esb down`. */
+import { Effect, Result } from "effect"
+import * as ComposeEnvironment from "#layers/docker/ComposeEnvironment"
+import * as DockerImageBuilder from "#layers/docker/DockerImageBuilder"
+import { ComposeStack } from "#services/ComposeStack"
+import * as Access from "./Access.ts"
+import * as AgentLaunch from "./AgentLaunch.ts"
+import * as Certificates from "./Certificates.ts"
+import { certificates, directoryIn } from "./CertificateSettings.ts"
+import * as ConfigFiles from "./ConfigFiles.ts"
+import * as GatewayLaunch from "./GatewayLaunch.ts"
+import * as Home from "./Home.ts"
+import { CommandFailed } from "./Refusal.ts"
+import { resolved } from "./Resolved.ts"
+import * as RunFile from "./RunFile.ts"
+import * as ServerImages from "./ServerImages.ts"
+import type { UpSettings } from "./Settings.ts"
+import * as StackCompose from "./StackCompose.ts"
+import * as StackFiles from "./StackFiles.ts"
+import * as StackPlan from "./StackPlan.ts"
+import type { StackSettings } from "./StackSettings.ts"
+import * as TemplatePath from "./TemplatePath.ts"
+import type { UpFlags } from "./Up.ts"
+import { type Voice, voice as speak } from "./Voice.ts"
+
+/** In the order it happens. It returns when the stack answers; a second time it changes only what has changed. */
+export const up = Effect.fn("esb.up.docker")(function* (flags: UpFlags, settings: UpSettings & StackSettings) {
+  const voice = yield* speak
+  const template = yield* TemplatePath.find(flags.template)
+  const home = yield* Home.forTemplate(template)
+  yield* Home.make(home)
+  yield* Home.hold(home)
+  yield* GatewayLaunch.endLeftover(home)
+  yield* AgentLaunch.endLeftover(home)
+
+  const access = yield* Access.make(home, settings)
+  const certificateDirectory = directoryIn(home, yield* resolved(certificates, {}))
+  const files = yield* Certificates.ensure(certificateDirectory)
+  const plan = yield* StackPlan.make({ home, template, settings, access, certificates: files, certificateDirectory })
+  yield* refuseAnother(home, plan.run)
+  yield* StackFiles.make(home, certificateDirectory, plan.secrets)
+  yield* writeVariables(plan)
+  yield* ConfigFiles.begin(home)
+  return yield* start(home, plan.run, settings, voice).pipe(
+    Effect.provide(StackCompose.layer(plan.run, settings.readyTimeout))
+  )
+}, Effect.scoped)
+
+const start = Effect.fnUntraced(function* (
+  home: string,
+  run: RunFile.DockerRun,
+  settings: StackSettings,
+  voice: Voice
+) {
+  const compose = yield* ComposeStack
+  yield* buildImages(run, settings, voice)
+  // Before anything starts, so that `esb down` finds what a start that fails has left.
+  yield* RunFile.write(home, run)
+  yield* compose.up(voice.note)
+})
+
+/** One home is one stack: what runs under another name would be forgotten. */
+const refuseAnother = Effect.fnUntraced(function* (home: string, { project }: RunFile.DockerRun) {
+  const run = yield* RunFile.read(home)
+  if (run?.mode !== "docker" || run.project === project) return
+  return yield* new CommandFailed({
+    message: `The stack of ${home} runs as ${run.project}, not ${project}: take it down with esb down first`
+  })
+})
+
+const writeVariables = Effect.fnUntraced(function* ({ run, variables }: StackPlan.StackPlan) {
+  const text = yield* Effect.fromResult(
+    Result.mapError(ComposeEnvironment.text(variables), ({ message }) => new CommandFailed({ message }))
+  )
+  yield* Home.attempt("The values for Compose cannot be written", () =>
+    Home.replaceFile(run.environmentFile, text, 0o600)
+  )
+})
+
+/** Of this very build; those that a registry of ours has are made here all the same, and named like them. */
+const buildImages = (run: RunFile.DockerRun, settings: StackSettings, voice: Voice) =>
+  ServerImages.build({
+    checkout: ServerImages.checkout,
+    registry: settings.serverRegistry,
+    tag: settings.tag,
+    nodeImage: settings.nodeImage,
+    isFresh: !settings.cache,
+    progress: voice.note
+  }).pipe(
+    Effect.tap((images) =>
+      Effect.sync(() => {
+        for (const { outcome, reference } of images) if (outcome === "built") voice.note(`built ${reference}`)
+      })
+    ),
+    Effect.provide(DockerImageBuilder.layer({ engine: run.engine, logins: [] }))
+  )

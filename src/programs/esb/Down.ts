@@ -1,0 +1,73 @@
+/** `esb down`: ends the stack of a home. */
+import { Duration, Effect } from "effect"
+import * as StackWorkers from "#layers/docker/StackWorkers"
+import { ComposeStack } from "#services/ComposeStack"
+import * as Home from "./Home.ts"
+import * as ProcessIdentity from "./ProcessIdentity.ts"
+import { CommandFailed, WrongUsage } from "./Refusal.ts"
+import * as RunFile from "./RunFile.ts"
+import * as StackCompose from "./StackCompose.ts"
+import { voice as speak } from "./Voice.ts"
+
+export interface DownFlags {
+  readonly volumes: boolean
+}
+
+/** Whose stop lets calls in flight end, before what they need is gone. */
+const first = ["gateway", "agent"]
+
+/** A supervisor waits for calls in flight, and kills what is left. */
+const endsWithin = Duration.minutes(2)
+const lookEvery = "50 millis"
+
+export const down = Effect.fn("esb.down")(function* ({ volumes }: DownFlags) {
+  const { result } = yield* speak
+  const home = yield* Home.find
+  const run = home === undefined ? undefined : yield* RunFile.read(home)
+  if (home === undefined || run === undefined) {
+    const where = home === undefined ? "There is no .esb here or in a directory above" : `No stack runs in ${home}`
+    return yield* result({ home, stopped: false }, () => `${where}: nothing to take down.`)
+  }
+  if (run.mode === "embedded") {
+    if (volumes) {
+      return yield* new WrongUsage({
+        message: `--volumes is for the Docker mode; the state of this stack is the directory ${home}`
+      })
+    }
+    yield* endSupervisor(run)
+  } else {
+    yield* takeDown(home, run, volumes).pipe(Effect.provide(StackCompose.layer(run)))
+  }
+  const kept = run.mode === "docker" && !volumes ? " Its volumes are kept." : ""
+  yield* result({ home, mode: run.mode, stopped: true }, () => `The stack of ${home} has stopped.${kept}`)
+})
+
+/** As Ctrl-C where it runs. */
+const endSupervisor = Effect.fnUntraced(function* ({ supervisor }: RunFile.EmbeddedRun) {
+  yield* Home.attempt(`esb up, process ${supervisor.pid}, cannot be stopped`, async () => {
+    if (ProcessIdentity.isAlive(supervisor)) process.kill(supervisor.pid, "SIGTERM")
+  })
+  yield* Effect.sleep(lookEvery).pipe(
+    Effect.repeat({ while: () => ProcessIdentity.isAlive(supervisor) }),
+    Effect.timeoutOrElse({
+      duration: endsWithin,
+      orElse: () =>
+        new CommandFailed({
+          message: `esb up, process ${supervisor.pid}, still runs after ${Duration.format(endsWithin)}`
+        })
+    })
+  )
+})
+
+/** In the order that loses nothing: a server before what it needs, workers once nobody can start more, networks once they are empty. */
+const takeDown = Effect.fnUntraced(function* (home: string, run: RunFile.DockerRun, volumes: boolean) {
+  const { note } = yield* speak
+  const compose = yield* ComposeStack
+  const there = new Set((yield* compose.services).map(({ name }) => name))
+  const stopping = first.filter((name) => there.has(name))
+  if (stopping.length > 0) yield* compose.stop(stopping, note)
+  const removed = yield* StackWorkers.remove(run)
+  if (removed > 0) note(`removed ${removed} workers`)
+  yield* compose.down({ volumes }, note)
+  yield* RunFile.remove(home)
+})

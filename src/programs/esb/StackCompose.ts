@@ -1,0 +1,35 @@
+/** The Compose project of a stack that `run.json` tells of. */
+import { Duration, Effect, Layer } from "effect"
+import * as DockerApi from "#layers/docker/DockerApi"
+import * as DockerComposeStack from "#layers/docker/DockerComposeStack"
+import * as EngineAddress from "#layers/docker/EngineAddress"
+import type { ComposeStack } from "#services/ComposeStack"
+import { inherited } from "./Environment.ts"
+import { WrongUsage } from "./Refusal.ts"
+import type { DockerRun } from "./RunFile.ts"
+
+/** Of commands that wait for nothing. */
+const noWait = Duration.zero
+
+/** With the engine that runs it. */
+export const layer = (
+  run: DockerRun,
+  readyWithin = noWait
+): Layer.Layer<ComposeStack | DockerApi.DockerApi, WrongUsage> =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const address = EngineAddress.parse(run.engine)
+      if (address === undefined) {
+        return yield* new WrongUsage({ message: `${run.engine} is no engine: expected unix:///path` })
+      }
+      const { composeFiles: files, engine, environmentFile, project } = run
+      return DockerComposeStack.layer({
+        project,
+        files,
+        environmentFile,
+        environment: inherited(),
+        engine,
+        readyWithin
+      }).pipe(Layer.provideMerge(DockerApi.layer(address)))
+    })
+  )

@@ -1,0 +1,51 @@
+/** What containers read of a home: certificates, configuration and secrets, as files that their user may read and nobody else. */
+import { Redacted } from "effect"
+import { chown, mkdir, readdir } from "node:fs/promises"
+import { join } from "node:path"
+import { authority } from "#layers/x509/FilePairs"
+import * as Home from "./Home.ts"
+
+/** Who runs the programs in our images. */
+const imageUser = 10_001
+
+export interface ContainerUser {
+  readonly uid: number
+  readonly gid: number
+}
+
+/** Root's files would not be readable for a user without rights; anybody else's are, for containers that run as he. */
+export const containerUser = (): ContainerUser => {
+  const [uid = 0, gid = 0] = [process.getuid?.(), process.getgid?.()]
+  return uid === 0 ? { uid: imageUser, gid: imageUser } : { uid, gid }
+}
+
+/** The authority's key certifies new servers: no container has a need of it. */
+const isKeptBack = (name: string): boolean => name === authority.key
+
+/** Makes a directory the containers' user's, with what is in it. */
+const handOver = async (directory: string, { gid, uid }: ContainerUser): Promise<void> => {
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  if (process.getuid?.() !== 0) return
+  await chown(directory, uid, gid)
+  for (const name of await readdir(directory)) {
+    if (!isKeptBack(name)) await chown(join(directory, name), uid, gid)
+  }
+}
+
+/** By the names of their files. */
+export type Secrets = Readonly<Record<string, Redacted.Redacted>>
+
+export const secretsIn = (home: string): string => join(home, "secrets")
+
+/** Files that are written later into these directories belong to the same user. */
+export const make = (home: string, certificates: string, secrets: Secrets) =>
+  Home.attempt(`The files for containers in ${home} cannot be made`, async () => {
+    const user = containerUser()
+    await handOver(join(home, "config"), user)
+    await handOver(secretsIn(home), user)
+    // A directory that somebody chose is theirs to open.
+    if (certificates === join(home, "certs")) await handOver(certificates, user)
+    for (const [name, value] of Object.entries(secrets)) {
+      await Home.replaceFile(join(secretsIn(home), name), Redacted.value(value), 0o600)
+    }
+  })

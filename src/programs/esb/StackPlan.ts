@@ -1,0 +1,133 @@
+/** What a stack in containers is called, where it answers, and what its Compose file is told: all decided before anything starts. */
+import { Effect, Redacted } from "effect"
+import { stat } from "node:fs/promises"
+import { isAbsolute, join, resolve } from "node:path"
+import { fileURLToPath } from "node:url"
+import * as StackIdentity from "#domain/StackIdentity"
+import * as EngineAddress from "#layers/docker/EngineAddress"
+import * as Access from "./Access.ts"
+import type * as Certificates from "./Certificates.ts"
+import { attempt } from "./Home.ts"
+import { WrongUsage } from "./Refusal.ts"
+import type * as RunFile from "./RunFile.ts"
+import type { UpSettings } from "./Settings.ts"
+import * as StackFiles from "./StackFiles.ts"
+import type { StackSettings } from "./StackSettings.ts"
+
+/** `dist` has it beside itself. */
+const ownComposeFile = fileURLToPath(new URL("../compose/docker.yml", import.meta.url))
+
+const httpsPort = 443
+const defaultBrand = "esb"
+
+const identityOf = ({ brandSlug, environment, projectName }: StackSettings) =>
+  Effect.gen(function* () {
+    const project = projectName ?? `${brandSlug ?? defaultBrand}-${environment}`
+    // As the Agent makes it of the same two.
+    const identity = yield* Effect.fromResult(
+      StackIdentity.resolve({ brandSlug: undefined, projectName: project, network: undefined }, environment)
+    ).pipe(Effect.mapError(({ message }) => new WrongUsage({ message })))
+    if (brandSlug !== undefined && identity.brand !== brandSlug) {
+      return yield* new WrongUsage({
+        message: `ESB_BRAND_SLUG is ${brandSlug}, but PROJECT_NAME ${project} makes the brand ${identity.brand}: leave one out`
+      })
+    }
+    return { project, ...identity }
+  })
+
+/** The Agent, a container, reaches the engine by its socket. */
+const socketOf = ({ dockerHost }: StackSettings) => {
+  const address = EngineAddress.parse(dockerHost)
+  return address !== undefined && "socketPath" in address && isAbsolute(address.socketPath)
+    ? Effect.succeed(address.socketPath)
+    : new WrongUsage({
+        message: `DOCKER_HOST is ${dockerHost}: the Docker mode needs an engine of this machine, unix:///path`
+      })
+}
+
+/** Where the answers of `curl` and of every command go. */
+export const urlOf = (port: number): string => `https://localhost${port === httpsPort ? "" : `:${port}`}`
+
+const workersNetPattern = /^\d{1,3}\.\d{1,3}$/
+
+export interface StackPlan {
+  readonly run: RunFile.DockerRun
+  /** Of the Compose files. */
+  readonly variables: Readonly<Record<string, string>>
+  readonly secrets: StackFiles.Secrets
+}
+
+export const make = Effect.fnUntraced(function* (of: {
+  readonly home: string
+  readonly template: string
+  readonly settings: UpSettings & StackSettings
+  readonly access: Access.Access
+  readonly certificates: Certificates.Files
+  /** Directory of these. */
+  readonly certificateDirectory: string
+}) {
+  const { access, certificateDirectory, certificates, home, settings, template } = of
+  const { brand, environment, project } = yield* identityOf(settings)
+  const socket = yield* socketOf(settings)
+  if (!workersNetPattern.test(settings.workersNet)) {
+    return yield* new WrongUsage({
+      message: `WORKERS_NET is ${settings.workersNet}: expected two numbers, such as 10.89`
+    })
+  }
+  const { gid: engineGroup } = yield* attempt("The socket of the Docker Engine cannot be used", () => stat(socket))
+  const user = StackFiles.containerUser()
+
+  const plan: StackPlan = {
+    run: {
+      version: 1,
+      mode: "docker",
+      gateway: urlOf(settings.gatewayPort),
+      region: settings.region,
+      ...Access.revealed(access),
+      template,
+      authority: certificates.authority,
+      project,
+      brand,
+      environment,
+      registry: `127.0.0.1:${settings.registryPort}`,
+      engine: settings.dockerHost,
+      composeFiles: [ownComposeFile, ...settings.composeFiles.map((file) => resolve(file))],
+      environmentFile: join(home, "compose.env")
+    },
+    variables: {
+      PROJECT_NAME: project,
+      ENV: environment,
+      ESB_TAG: settings.tag,
+      ESB_REGISTRY: settings.serverRegistry,
+      CERT_DIR: certificateDirectory,
+      CONFIG_DIR: join(home, "config"),
+      SECRETS_DIR: StackFiles.secretsIn(home),
+      RUN_UID: String(user.uid),
+      RUN_GID: String(user.gid),
+      DOCKER_GID: String(engineGroup),
+      DOCKER_SOCKET: socket,
+      WORKERS_NET: settings.workersNet,
+      AWS_REGION: settings.region,
+      AUTH_USER: access.authUser,
+      ESB_ACCESS_KEY_ID: access.accessKeyId,
+      RUSTFS_ACCESS_KEY: settings.storeUser,
+      ...(settings.routeAuth === undefined ? {} : { ROUTE_AUTH: settings.routeAuth }),
+      PORT_GATEWAY_HTTPS: String(settings.gatewayPort),
+      PORT_REGISTRY: String(settings.registryPort),
+      PORT_S3: String(settings.s3Port),
+      PORT_S3_MGMT: String(settings.s3ConsolePort),
+      PORT_DATABASE: String(settings.databasePort),
+      PORT_VICTORIALOGS: String(settings.logsPort),
+      PORT_VICTORIATRACES: String(settings.tracesPort),
+      PORT_AGENT_METRICS: String(settings.agentMetricsPort)
+    },
+    secrets: {
+      jwt_secret_key: access.jwtSecretKey,
+      x_api_key: access.apiKey,
+      auth_pass: access.authPass,
+      esb_secret_access_key: access.secretAccessKey,
+      rustfs_secret_key: settings.storeSecret ?? access.storeSecret
+    } satisfies Record<string, Redacted.Redacted>
+  }
+  return plan
+})

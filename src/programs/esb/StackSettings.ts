@@ -1,0 +1,54 @@
+/** What `esb up --mode docker` can be told besides: names, images and ports of the containers that are the stack. */
+import { Duration } from "effect"
+import * as Setting from "../Setting.ts"
+import { images } from "./ImageSettings.ts"
+
+const { brandSlug, cache, dockerHost, environment, tag } = images
+
+/** Of this machine; only the Gateway's is open to others. */
+const ports = Setting.group("Ports in Docker mode", {
+  gatewayPort: Setting.Port("PORT_GATEWAY_HTTPS", "Port of the Gateway, on every address", 443),
+  registryPort: Setting.Port("PORT_REGISTRY", "Port of the registry of images", 5010),
+  s3Port: Setting.Port("PORT_S3", "Port of the S3 store", 9000),
+  s3ConsolePort: Setting.Port("PORT_S3_MGMT", "Port of the S3 store's console", 9001),
+  databasePort: Setting.Port("PORT_DATABASE", "Port of the table store", 8000),
+  logsPort: Setting.Port("PORT_VICTORIALOGS", "Port of the log store", 9428),
+  tracesPort: Setting.Port("PORT_VICTORIATRACES", "Port of the trace store", 10428),
+  agentMetricsPort: Setting.Port("PORT_AGENT_METRICS", "Port of the Agent's metrics", 9091)
+})
+
+export const stack = {
+  ...Setting.group("Docker mode", {
+    projectName: Setting.optional(Setting.Text)(
+      "PROJECT_NAME",
+      "Project of the stack, with which the names of its containers begin",
+      "<ESB_BRAND_SLUG>-<ENV>"
+    ),
+    environment,
+    brandSlug,
+    composeFiles: Setting.List(
+      "ESB_COMPOSE_FILES",
+      "Compose files of your own: each adds to, or changes, what compose/docker.yml and those before it say",
+      []
+    ),
+    serverRegistry: Setting.Text("ESB_REGISTRY", "What stands before the names of our own images, with its slash", ""),
+    tag,
+    nodeImage: Setting.optional(Setting.Text)(
+      "ESB_NODE_IMAGE",
+      "Image of yours with Node and iptables, of which our own are made",
+      "the public one"
+    ),
+    cache,
+    dockerHost,
+    workersNet: Setting.Text("WORKERS_NET", "First two numbers of the workers' network", "10.89"),
+    storeUser: Setting.Text("RUSTFS_ACCESS_KEY", "Root user of the S3 store", "esb-root"),
+    storeSecret: Setting.optional(Setting.Secret)("RUSTFS_SECRET_KEY", "Its secret", "made once, kept in the home"),
+    readyTimeout: Setting.Seconds(
+      "ESB_READY_TIMEOUT",
+      "How long services may take to become healthy",
+      Duration.minutes(5)
+    )
+  }),
+  ...ports
+}
+export type StackSettings = Setting.Values<typeof stack>

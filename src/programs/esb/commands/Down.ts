@@ -1,0 +1,23 @@
+import { Effect } from "effect"
+import { Command, Flag } from "effect/cli"
+import { load } from "../Lazy.ts"
+
+const volumes = Flag.Boolean("volumes").pipe(
+  Flag.withDescription("Remove the data, too: events, logs, tables, buckets and images of the stack"),
+  Flag.withDefault(false)
+)
+
+const summary = "End the stack of this directory; in Docker mode its containers and networks go, its data stays"
+
+export const down = Command.make("down", { volumes }, (flags) =>
+  Effect.flatMap(
+    load(() => import("../Down.ts")),
+    ({ down }) => down(flags)
+  )
+).pipe(
+  Command.withDescription(summary),
+  Command.withExamples([
+    { command: "esb down", description: "Stop what esb up has started" },
+    { command: "esb down --volumes", description: "In Docker mode, and forget all data" }
+  ])
+)
