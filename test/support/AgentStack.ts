@@ -97,6 +97,8 @@ const make: Effect.Effect<AgentStack, never, Scope.Scope> = Effect.gen(function*
       PROJECT_NAME: "agents",
       ESB_HOME: home,
       AGENT_RUNTIME: "process",
+      // A fence stays for as long as workers do, and tests take workers away behind the Agent's back.
+      WORKER_FENCE: "off",
       AGENT_HOST: "127.0.0.1",
       PORT: "0",
       AGENT_DATA_PORT: "0",

@@ -1,23 +1,59 @@
 /**
  * The network of the workers, made when it is missing: a bridge on which no container reaches another. One that is made here
- * goes with the scope; one that was there before stays.
+ * goes with the scope, unless workers stay in it; one that was there before stays.
  */
 import type { NetworkInspectInfo } from "dockerode"
 import { Context, Effect, Layer } from "effect"
+import { BlockList, isIPv4 } from "node:net"
+import { networkInterfaces } from "node:os"
 import { RuntimeUnavailable } from "#domain/Failure"
 import { DockerApi, type EngineFailure, hasStatus } from "./DockerApi.ts"
+
+/** Where this process stands, as workers see it: on the machine that has the bridge, or in a container of the network itself. */
+export interface Standing {
+  readonly of: "machine" | "agent"
+  readonly address: string
+}
 
 export class WorkersNetwork extends Context.Service<
   WorkersNetwork,
   {
     readonly name: string
-    /** The engine's own address in it, which is this machine as workers see it. */
+    /** The engine's own address in it, which is its machine as workers see it. */
     readonly gateway: string
+    /** The machine's interface to it. */
+    readonly bridge: string
+    /** `undefined`: neither the engine's machine nor the network is where this process runs. */
+    readonly standing: Standing | undefined
   }
 >()("esb/layers/docker/WorkersNetwork") {}
 
-/** The engine's name for traffic between the containers of a bridge. */
+/** The engine's names for traffic between the containers of a bridge, and for the bridge's own name. */
 const betweenContainers = "com.docker.network.bridge.enable_icc"
+const bridgeName = "com.docker.network.bridge.name"
+
+/** What the engine calls bridges that nobody names. */
+const bridgeOf = (id: string): string => `br-${id.slice(0, 12)}`
+
+/** Every address of this process's interfaces, of the fourth version. */
+const ownAddresses = (): ReadonlyArray<string> =>
+  Object.values(networkInterfaces()).flatMap((addresses) =>
+    (addresses ?? []).flatMap(({ address, family }) => (family === "IPv4" ? [address] : []))
+  )
+
+/** By addresses alone: the machine has the gateway's, a container in the network another one of the same subnet. */
+export const standingIn = (
+  { gateway, subnet }: { readonly gateway: string; readonly subnet: string },
+  addresses: ReadonlyArray<string>
+): Standing | undefined => {
+  if (addresses.includes(gateway)) return { of: "machine", address: gateway }
+  const [network = "", prefix] = subnet.split("/")
+  if (!isIPv4(network)) return undefined
+  const members = new BlockList()
+  members.addSubnet(network, Number(prefix ?? "32"))
+  const address = addresses.find((each) => members.check(each))
+  return address === undefined ? undefined : { of: "agent", address }
+}
 
 const make = Effect.fnUntraced(function* (name: string) {
   const { call, engine } = yield* DockerApi
@@ -50,17 +86,26 @@ const make = Effect.fnUntraced(function* (name: string) {
     Effect.catchIf(hasStatus(404), () => create)
   )
   yield* Effect.acquireRelease(Effect.mapError(ensure, unavailable), (isOurs) => (isOurs ? remove : Effect.void))
-  const { IPAM, Options } = yield* Effect.mapError(inspect, unavailable)
+  const { EnableIPv6, Id, IPAM, Options } = yield* Effect.mapError(inspect, unavailable)
   if (Options?.[betweenContainers] !== "false") {
     yield* Effect.logWarning(
       `Workers in the network ${name} can reach each other: it was made without ${betweenContainers}=false`
     )
   }
-  const gateway = IPAM?.Config?.find(({ Gateway }) => Gateway !== undefined && Gateway !== "")?.["Gateway"]
+  if (EnableIPv6) {
+    yield* Effect.logWarning(`Nothing fences workers in the network ${name} by IPv6, which it was made with`)
+  }
+  const config = IPAM?.Config?.find(({ Gateway }) => Gateway !== undefined && isIPv4(Gateway))
+  const { Gateway: gateway, Subnet: subnet = "" } = config ?? {}
   if (gateway === undefined) {
     return yield* new RuntimeUnavailable({ detail: `network ${name} of the workers has no gateway address` })
   }
-  return WorkersNetwork.of({ name, gateway })
+  return WorkersNetwork.of({
+    name,
+    gateway,
+    bridge: Options?.[bridgeName] ?? bridgeOf(Id),
+    standing: standingIn({ gateway, subnet }, ownAddresses())
+  })
 })
 
 export const layer = (name: string): Layer.Layer<WorkersNetwork, RuntimeUnavailable, DockerApi> =>

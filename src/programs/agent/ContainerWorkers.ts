@@ -11,24 +11,22 @@ import * as RieWorkerClient from "#layers/rie/RieWorkerClient"
 import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
 import * as LocalWorkerClient from "#layers/runtime-api/LocalWorkerClient"
 import { BadSettings } from "../Program.ts"
+import * as Fence from "./Fence.ts"
 import type { AgentSettings } from "./Settings.ts"
 
 const wrong = (complaint: string): BadSettings => new BadSettings({ program: "agent", complaints: [complaint] })
 
-/**
- * On the engine's own machine doors are bound to the network's gateway, where nobody but workers looks for them. An Agent that
- * is in that network itself, under a name, is told the name, and listens wherever it is.
- */
-const doorsOf = ({ runtimeApiBind, runtimeApiHost }: AgentSettings, gateway: string) => ({
-  bindHost: runtimeApiBind ?? (runtimeApiHost === undefined ? gateway : "0.0.0.0"),
-  advertisedHost: runtimeApiHost ?? gateway
-})
+/** Bound where nobody but workers and this process looks for them; an Agent that stands nowhere near them has to be told. */
+const doorsOf = ({ runtimeApiBind, runtimeApiHost }: AgentSettings, near: string) => {
+  const bindHost = runtimeApiBind ?? near
+  return { bindHost, advertisedHost: runtimeApiHost ?? (bindHost === "0.0.0.0" ? near : bindHost) }
+}
 
 const runtimeApi = (values: AgentSettings) =>
   Layer.unwrap(
-    Effect.map(WorkersNetwork.WorkersNetwork, ({ gateway }) =>
+    Effect.map(WorkersNetwork.WorkersNetwork, ({ gateway, standing }) =>
       LambdaRuntimeApi.layer({
-        ...doorsOf(values, gateway),
+        ...doorsOf(values, standing?.address ?? gateway),
         ports: values.runtimeApiPorts,
         initLimitMs: Duration.toMillis(values.initTimeout)
       })
@@ -56,6 +54,7 @@ export const layer = (values: AgentSettings, network: string, identity: StackIde
         ProtocolWorkerClient.layer({ "runtime-api": LocalWorkerClient.layer, rie: RieWorkerClient.layer() })
       ).pipe(
         Layer.provide([runtimeApi(values), protocols(values)]),
+        Layer.provide(Fence.layer(values, identity)),
         Layer.provide(WorkersNetwork.layer(network)),
         Layer.provide(DockerApi.layer(address))
       )

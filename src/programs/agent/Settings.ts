@@ -92,17 +92,28 @@ export const settings = {
     runtimeApiBind: Setting.optional(Setting.Text)(
       "AGENT_RUNTIME_API_BIND",
       "Address the workers' Runtime API listens on",
-      "127.0.0.1 for child processes; for containers the gateway of their network, and every address where the Agent is in it itself"
+      "127.0.0.1 for child processes; for containers the Agent's own address in their network, which on the engine's machine is its gateway"
     ),
     runtimeApiHost: Setting.optional(Setting.Text)(
       "AGENT_RUNTIME_API_HOST",
-      "The same address as workers see it; for an Agent in the workers' network the name it has there",
-      "127.0.0.1 for child processes; for containers the gateway of their network"
+      "The same address as workers see it, or a name for it",
+      "the address it listens on"
     ),
     runtimeApiPorts: Setting.PortRange("AGENT_RUNTIME_API_PORTS", "Ports for it, one per worker", {
       first: 20_000,
       last: 29_999
     }),
+    workerFence: Setting.OneOf(["auto", "on", "off"])(
+      "WORKER_FENCE",
+      "Whether workers in containers are kept from all but their doors, DNS, WORKER_REACH and the internet: where that can be " +
+        "done, or not at all if it cannot, or never",
+      "auto"
+    ),
+    workerReach: Setting.List(
+      "WORKER_REACH",
+      "Servers in the workers' network and on this machine that workers may use, as 10.89.0.3:443",
+      []
+    ),
     strictRuntimes: Setting.Flag(
       "STRICT_RUNTIMES",
       "Refuse a function whose exact interpreter version is missing, where workers are child processes",

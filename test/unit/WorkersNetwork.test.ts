@@ -1,0 +1,43 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as OwnContainer from "#layers/docker/OwnContainer"
+import { standingIn } from "#layers/docker/WorkersNetwork"
+
+const network = { gateway: "10.89.0.1", subnet: "10.89.0.0/16" }
+
+describe("where an Agent stands", () => {
+  it("is the engine's machine where the gateway's address is its own, whatever others it has", () => {
+    const standing = standingIn(network, ["127.0.0.1", "10.89.0.1", "192.168.1.9"])
+    assert.deepStrictEqual(standing, { of: "machine", address: "10.89.0.1" })
+  })
+
+  it("is a container of the network where it has another address of it", () => {
+    const standing = standingIn(network, ["127.0.0.1", "172.18.0.4", "10.89.0.2"])
+    assert.deepStrictEqual(standing, { of: "agent", address: "10.89.0.2" })
+  })
+
+  it("is nowhere near workers without either, and where the network has no subnet", () => {
+    assert.isUndefined(standingIn(network, ["127.0.0.1", "10.90.0.2"]))
+    assert.isUndefined(standingIn({ ...network, subnet: "" }, ["10.89.0.2"]))
+    assert.isUndefined(standingIn({ gateway: "10.89.0.1", subnet: "fd00::/64" }, ["10.89.0.2"]))
+  })
+})
+
+describe("the container that a process runs in", () => {
+  const id = "51012565991b1039d89c1073c0574edb3f3f592d71b5f572db88ecf67b842693"
+
+  it("is told by what the engine mounts, wherever the engine keeps its files", () => {
+    const lines = (directory: string) => [
+      "73 48 0:39 / / rw,relatime master:2 - overlay overlay rw,lowerdir=/var/lib/docker/overlay2/l/ZL",
+      `90 73 254:0 ${directory}/containers/${id}/resolv.conf /etc/resolv.conf rw,relatime - ext4 /dev/vda rw`
+    ]
+    for (const directory of ["/var/lib/docker", "/docker", ""]) {
+      assert.strictEqual(OwnContainer.idIn(lines(directory).join("\n")), id)
+    }
+  })
+
+  it("is none on a machine, nor in a container of another kind of engine", () => {
+    assert.isUndefined(OwnContainer.idIn("28 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw"))
+    const podman = `61 50 0:24 /containers/overlay-containers/${id}/userdata/hosts /etc/hosts rw - tmpfs tmpfs rw`
+    assert.isUndefined(OwnContainer.idIn(podman))
+  })
+})
