@@ -7,6 +7,7 @@ import * as ProcessIdentity from "./ProcessIdentity.ts"
 import { CommandFailed, WrongUsage } from "./Refusal.ts"
 import * as RunFile from "./RunFile.ts"
 import * as StackCompose from "./StackCompose.ts"
+import * as StackFence from "./StackFence.ts"
 import { voice as speak } from "./Voice.ts"
 
 export interface DownFlags {
@@ -63,11 +64,13 @@ const endSupervisor = Effect.fnUntraced(function* ({ supervisor }: RunFile.Embed
 const takeDown = Effect.fnUntraced(function* (home: string, run: RunFile.DockerRun, volumes: boolean) {
   const { note } = yield* speak
   const compose = yield* ComposeStack
-  const there = new Set((yield* compose.services).map(({ name }) => name))
+  const there = new Map((yield* compose.services).map((service) => [service.name, service]))
   const stopping = first.filter((name) => there.has(name))
   if (stopping.length > 0) yield* compose.stop(stopping, note)
   const removed = yield* StackWorkers.remove(run)
   if (removed > 0) note(`removed ${removed} workers`)
+  const agent = there.get("agent")
+  if (agent !== undefined) yield* StackFence.lower(run, agent, note)
   yield* compose.down({ volumes }, note)
   yield* RunFile.remove(home)
 })
