@@ -13,7 +13,19 @@ export interface LogRecord {
   readonly functionName: FunctionName | undefined
   readonly containerName: string | undefined
   readonly requestId: string | undefined
+  /** The value of `X-Amzn-Trace-Id`, whole. */
   readonly traceId: string | undefined
+  /** The failure that the message is about, with its stack. */
+  readonly exception?: string | undefined
+  /** What a program says besides its message, by names as they are told. */
+  readonly details?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** A record as a store keeps it that has nothing but messages: an exception is their end, details are left out. */
+export const kept = (record: LogRecord): LogRecord => {
+  const { details, exception, ...rest } = record
+  if (details === undefined && exception === undefined) return record
+  return exception === undefined ? rest : { ...rest, message: `${rest.message}\n${exception}` }
 }
 
 /** A stored line; `position` grows with every line and never repeats. */

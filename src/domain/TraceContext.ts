@@ -16,16 +16,17 @@ const maxCharacters = 512
 const identifier = /^[A-Za-z0-9-]{1,128}$/
 
 /** A new trace from a moment and 24 random hex digits. */
-export const make = (atUnixMs: number, digits: string): TraceContext => ({
+export const make = (atUnixMs: number, digits: string, sampled: "0" | "1" = "1"): TraceContext => ({
   root: `1-${Math.floor(atUnixMs / 1000)
     .toString(16)
     .padStart(8, "0")}-${digits}`,
   parent: undefined,
-  sampled: "1"
+  sampled
 })
 
 /** A new trace from now. */
-export const generate = (): TraceContext => make(Date.now(), crypto.randomUUID().replaceAll("-", "").slice(8))
+export const generate = (sampled: "0" | "1" = "1"): TraceContext =>
+  make(Date.now(), crypto.randomUUID().replaceAll("-", "").slice(8), sampled)
 
 const valueIfPlain = (value: string | undefined): string | undefined =>
   value !== undefined && identifier.test(value) ? value : undefined
@@ -62,3 +63,6 @@ export const parse = (header: string): TraceContext | undefined => {
 /** `Root`, `Parent` if there is one, `Sampled`: the order in which functions and logs see them. */
 export const format = (trace: TraceContext): string =>
   `Root=${trace.root}${trace.parent === undefined ? "" : `;Parent=${trace.parent}`};Sampled=${trace.sampled}`
+
+/** Whether the operations of this trace are wanted. Asked of every call: the text is as {@link format} writes it. */
+export const isSampled = (formatted: string): boolean => formatted.endsWith(";Sampled=1")

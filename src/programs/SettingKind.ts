@@ -30,7 +30,8 @@ export type Settings = Readonly<Record<string, Setting<unknown>>>
 /** What a program's main act receives. */
 export type Values<S> = { readonly [K in keyof S]: S[K] extends Setting<infer A> ? A : never }
 
-type Names = string | readonly [string, ...Array<string>]
+/** A variable, or several of which the first that has a value counts. */
+export type Names = string | readonly [string, ...Array<string>]
 
 const names = (env: Names): readonly [string, ...Array<string>] => (typeof env === "string" ? [env] : env)
 
@@ -97,6 +98,14 @@ export const Int = (bounds: { readonly min?: number; readonly max?: number } = {
     read: number(/^[+-]?\d+$/, min, max)
   })
 }
+
+/** A part of a whole: `0.05`. */
+export const Share: Constructor<number> = constructor({
+  ...open,
+  expected: "a number from 0 to 1",
+  placeholder: "share",
+  read: number(/^\d*\.?\d+$/, 0, 1)
+})
 
 /** A TCP port; 0 asks the system for a free one. */
 export const Port: Constructor<number> = constructor({

@@ -1,6 +1,6 @@
 /** Log lines in memory: the newest of them, for as long as the process lives. */
 import { Clock, Effect, Layer } from "effect"
-import type { LogQuery, LogRecord, StoredLogRecord } from "#domain/LogRecord"
+import { kept, type LogQuery, type LogRecord, type StoredLogRecord } from "#domain/LogRecord"
 import { LogSink, type LogRetention, maxQueriedCharacters, maxQueriedLines } from "#services/LogSink"
 
 /** Memory is smaller than a disk. */
@@ -22,7 +22,7 @@ export const layer = (retention: Partial<LogRetention> = {}) =>
       const clock = yield* Clock.Clock
       const scroll = new Scroll({ ...defaultRetention, ...retention }, () => clock.currentTimeMillisUnsafe())
       return LogSink.of({
-        write: (record) => scroll.write(record),
+        write: (record) => scroll.write(kept(record)),
         query: (query) => Effect.sync(() => scroll.query(query)),
         // Whatever is written is stored at once; lines leave by age and number only.
         dropped: () => 0

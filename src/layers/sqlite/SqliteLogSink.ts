@@ -1,6 +1,7 @@
 /** Log lines as a SQLite file, `logs.db`. The last half second before a loss of power may be missing. */
 import { join } from "node:path"
 import { Clock, Effect, Layer } from "effect"
+import { kept } from "#domain/LogRecord"
 import { defaultRetention, LogSink, type LogRetention, maxQueriedCharacters, maxQueriedLines } from "#services/LogSink"
 import { LineBuffer } from "./LineBuffer.ts"
 import { Sqlite } from "./Sqlite.ts"
@@ -38,7 +39,7 @@ export const layer = ({ stateDirectory, retention, maxFileBytes }: Options) =>
       )
 
       return LogSink.of({
-        write: (record) => buffer.write(record),
+        write: (record) => buffer.write(kept(record)),
         query: (query) =>
           Effect.suspend(() => {
             buffer.flush()

@@ -38,9 +38,12 @@ const textOf = (message: unknown): string =>
     .map((part) => (typeof part === "string" ? part : part instanceof Error ? part.message : JSON.stringify(part)))
     .join(" ")
 
-/** A line that is annotated with `requestId` is found among the lines of that request. */
-const requestIdOf = ({ requestId }: Readonly<Record<string, unknown>>): string | undefined =>
-  typeof requestId === "string" ? requestId : undefined
+/** What a line is annotated with: `requestId` and `traceId` are whose line it is, and have names of their own in it. */
+const idsIn = ({ requestId, traceId, ...details }: Readonly<Record<string, unknown>>) => ({
+  requestId: typeof requestId === "string" ? requestId : undefined,
+  traceId: typeof traceId === "string" ? traceId : undefined,
+  details
+})
 
 export interface LogOptions {
   /** The program, as `logger` of each line. */
@@ -55,11 +58,12 @@ interface Line {
   readonly level: Level
   readonly logger: string
   readonly message: string
+  readonly trace_id: string | undefined
+  readonly aws_request_id: string | undefined
   readonly exception: string | undefined
 }
 
-const json = (line: Line, annotations: Readonly<Record<string, unknown>>): string =>
-  JSON.stringify({ ...annotations, ...line })
+const json = (line: Line, details: Readonly<Record<string, unknown>>): string => JSON.stringify({ ...details, ...line })
 
 const wordOf = (value: unknown): string => {
   const text = typeof value === "string" ? value : JSON.stringify(value)
@@ -67,13 +71,18 @@ const wordOf = (value: unknown): string => {
 }
 
 /** `2026-02-01T12:00:00.000Z INFO answering at … key=value`, an exception on lines of its own. */
-const text = (line: Line, annotations: Readonly<Record<string, unknown>>): string =>
+const text = (
+  { _time, aws_request_id, exception, level, message, trace_id }: Line,
+  details: Readonly<Record<string, unknown>>
+) =>
   [
-    line._time,
-    line.level,
-    line.message,
-    ...Object.entries(annotations).map(([key, value]) => `${key}=${wordOf(value)}`)
-  ].join(" ") + (line.exception === undefined ? "" : `\n${line.exception}`)
+    _time,
+    level,
+    message,
+    ...Object.entries({ ...details, aws_request_id, trace_id }).flatMap(([key, value]) =>
+      value === undefined ? [] : [`${key}=${wordOf(value)}`]
+    )
+  ].join(" ") + (exception === undefined ? "" : `\n${exception}`)
 
 const written = { json, text }
 
@@ -90,18 +99,28 @@ export const layer = (options: LogOptions) =>
         const level = levelOf(logLevel)
         const exception = cause.reasons.length === 0 ? undefined : Cause.pretty(cause)
         const told = textOf(message)
-        const annotations = fiber.getRef(References.CurrentLogAnnotations)
-        const line = { _time: date.toISOString(), level, logger: options.name, message: told, exception }
-        process.stderr.write(`${written[options.format ?? "json"](line, annotations)}\n`)
+        const { details, requestId, traceId } = idsIn(fiber.getRef(References.CurrentLogAnnotations))
+        const line = {
+          _time: date.toISOString(),
+          level,
+          logger: options.name,
+          message: told,
+          trace_id: traceId,
+          aws_request_id: requestId,
+          exception
+        }
+        process.stderr.write(`${written[options.format ?? "json"](line, details)}\n`)
         sink.write({
           atUnixMs: date.getTime(),
           source: "system",
           level,
-          message: exception === undefined ? told : `${told}\n${exception}`,
+          message: told,
           functionName: undefined,
           containerName: undefined,
-          requestId: requestIdOf(annotations),
-          traceId: undefined
+          requestId,
+          traceId,
+          exception,
+          details
         })
       })
     })

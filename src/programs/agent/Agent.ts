@@ -9,11 +9,13 @@ import * as KnownWorkers from "#layers/grpc/KnownWorkers"
 import * as OwnerLeases from "#layers/grpc/OwnerLeases"
 import * as Logs from "#layers/telemetry/Logs"
 import * as Metrics from "#layers/telemetry/Metrics"
+import * as TracedWorkerClient from "#layers/telemetry/TracedWorkerClient"
 import * as WorkerFigures from "#layers/telemetry/WorkerFigures"
 import * as OwnImage from "../OwnImage.ts"
 import * as PeerCertificates from "../PeerCertificates.ts"
 import { launch } from "../Program.ts"
 import * as Ready from "../Ready.ts"
+import * as Sight from "../Sight.ts"
 import * as Handlers from "./Handlers.ts"
 import * as Janitor from "./Janitor.ts"
 import { type AgentSettings, settings } from "./Settings.ts"
@@ -83,10 +85,14 @@ const agent = (values: AgentSettings, home: string, identity: StackIdentity.Stac
     ]),
     Layer.provide([KnownWorkers.layer, OwnerLeases.layer({ leaseMs: Duration.toMillis(values.ownerLease) })]),
     Layer.provide([
-      WorkerFigures.layer.pipe(Layer.provide(Workers.layer(values, home, identity))),
+      WorkerFigures.layer.pipe(
+        Layer.provide(TracedWorkerClient.layer({ verb: "run", kind: "server" })),
+        Layer.provide(Workers.layer(values, home, identity))
+      ),
       certificates(values)
     ]),
     Layer.provide(Logs.layer({ name: "agent", least: Logs.levelNamed(values.logLevel), format: values.logFormat })),
+    Layer.provide(Sight.layer(values, { containerName: "esb-agent", logger: "agent", records: "own" })),
     Layer.provide(ForwardedLog.layer())
   )
 

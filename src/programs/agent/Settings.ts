@@ -2,6 +2,7 @@
 import { ByteSize, Duration } from "effect"
 import * as OwnImage from "../OwnImage.ts"
 import * as Setting from "../Setting.ts"
+import * as Sight from "../Sight.ts"
 
 export const settings = {
   ...Setting.group("Which stack", {
@@ -161,6 +162,7 @@ export const settings = {
       "info"
     ),
     logFormat: Setting.OneOf(["text", "json"])("AGENT_LOG_FORMAT", "Form of the lines, on stderr", "text")
-  })
+  }),
+  ...Sight.settings("VICTORIALOGS_URL")
 }
 export type AgentSettings = Setting.Values<typeof settings>

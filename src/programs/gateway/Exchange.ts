@@ -22,13 +22,14 @@ export interface Exchange {
   readonly startedAtMs: number
 }
 
-export const open = (request: HttpServerRequest.HttpServerRequest): Exchange => {
+/** @param sampled what a trace says that begins here */
+export const open = (request: HttpServerRequest.HttpServerRequest, sampled: () => "0" | "1"): Exchange => {
   const source = NodeHttpServerRequest.toIncomingMessage(request) as IncomingMessage
   const target = source.url ?? "/"
   const query = target.indexOf("?")
   const told = source.headers["x-amzn-trace-id"]
   const trace = typeof told === "string" ? TraceContext.parse(told) : undefined
-  const traceId = TraceContext.format(trace ?? TraceContext.generate())
+  const traceId = TraceContext.format(trace ?? TraceContext.generate(sampled()))
   return {
     request,
     source,
@@ -65,8 +66,15 @@ export const body = (
         )
       )
 
+/** The query as it was sent; `undefined` where there is none. */
+export const queryText = ({ path, target }: Pick<Exchange, "path" | "target">): string | undefined =>
+  target.length > path.length ? target.slice(path.length + 1) : undefined
+
 /** One value of the query; `undefined` when it is absent. */
 export const query = (exchange: Exchange, name: string): string | undefined => {
   const start = exchange.target.indexOf("?")
   return start === -1 ? undefined : (new URLSearchParams(exchange.target.slice(start + 1)).get(name) ?? undefined)
 }
+
+/** What a line of the log is annotated with that is written for this request. */
+export const ids = ({ requestId, traceId }: Pick<Exchange, "requestId" | "traceId">) => ({ requestId, traceId })

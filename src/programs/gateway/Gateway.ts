@@ -12,6 +12,7 @@ import * as Sqlite from "#layers/sqlite/Sqlite"
 import * as SqliteEventQueue from "#layers/sqlite/SqliteEventQueue"
 import * as SqliteLogSink from "#layers/sqlite/SqliteLogSink"
 import * as Logs from "#layers/telemetry/Logs"
+import * as TracedWorkerClient from "#layers/telemetry/TracedWorkerClient"
 import * as OwnImage from "../OwnImage.ts"
 import { launch } from "../Program.ts"
 import { version } from "../Version.ts"
@@ -25,6 +26,7 @@ import * as Ready from "../Ready.ts"
 import * as Routes from "./Routes.ts"
 import * as Schedules from "./Schedules.ts"
 import { type GatewaySettings, settings } from "./Settings.ts"
+import * as Sight from "../Sight.ts"
 import { ownerOf } from "./Owner.ts"
 import * as Stores from "./Stores.ts"
 import * as Workers from "./Workers.ts"
@@ -140,8 +142,10 @@ const doors = (values: GatewaySettings, home: string, owner: OwnerId, url: strin
     Layer.provide(Invoke.layer({ drainTimeout: values.drainTimeout })),
     Layer.provide(pools(values, owner, url)),
     Layer.provide([authenticator(values), configuration(values, home)]),
+    Layer.provide(TracedWorkerClient.layer({ verb: "invoke", kind: "client" })),
     Layer.provide(Workers.layer(values, home, owner)),
     Layer.provide(Logs.layer({ name: "gateway", least: values.logLevel })),
+    Layer.provide(Sight.layer(values, { containerName: "esb-gateway", logger: "gateway", records: "all" })),
     Layer.provide(state(values, stateDirectoryOf(home)))
   )
 }

@@ -2,6 +2,7 @@
 import { ByteSize, Duration } from "effect"
 import * as OwnImage from "../OwnImage.ts"
 import * as Setting from "../Setting.ts"
+import * as Sight from "../Sight.ts"
 
 export const settings = {
   ...Setting.group("Listening", {
@@ -217,6 +218,7 @@ export const settings = {
     accessLog: Setting.Flag("ACCESS_LOG", "One line for every request", true),
     logMaxBytes: Setting.ByteSize("LOG_MAX_BYTES", "Size of the log store", ByteSize.mebibytes(512)),
     logMaxAge: Setting.Int({ min: 1 })("LOG_MAX_AGE_DAYS", "Days a line is kept", 7)
-  })
+  }),
+  ...Sight.settings(["GATEWAY_VICTORIALOGS_URL", "VICTORIALOGS_URL"])
 }
 export type GatewaySettings = Setting.Values<typeof settings>

@@ -73,7 +73,7 @@ export const layer = (options: {
         // What a function that failed has to say is in its own lines.
         if (response.objection !== undefined && result.errorType === undefined) {
           yield* Effect.logWarning(`${spec.name}: ${response.objection}`).pipe(
-            Effect.annotateLogs({ requestId: exchange.requestId })
+            Effect.annotateLogs(Exchange.ids(exchange))
           )
         }
         return Respond.routed(exchange, response)

@@ -1,0 +1,42 @@
+/**
+ * Follows the traces that their callers want followed, and a share of those that begin here. A call that is not followed
+ * costs no more than a look at the end of its trace id.
+ */
+import { randomBytes } from "node:crypto"
+import { Effect, Layer } from "effect"
+import * as TraceContext from "#domain/TraceContext"
+import { SpanSink } from "#services/SpanSink"
+import { Tracing } from "#services/Tracing"
+
+const bytesOfId = 8
+
+/** @param share of the traces that begin here, 0 to 1 */
+export const layer = (share: number): Layer.Layer<Tracing, never, SpanSink> =>
+  Layer.effect(
+    Tracing,
+    Effect.gen(function* () {
+      const sink = yield* SpanSink
+      return Tracing.of({
+        sampleNew: () => (Math.random() < share ? "1" : "0"),
+        begin: (traceId, name, kind) => {
+          const trace = TraceContext.isSampled(traceId) ? TraceContext.parse(traceId) : undefined
+          if (trace === undefined) return undefined
+          const id = randomBytes(bytesOfId).toString("hex")
+          const beganAtMs = performance.now()
+          return {
+            traceId: TraceContext.format({ ...trace, parent: id }),
+            end: (end) =>
+              sink.write({
+                ...end,
+                trace,
+                id,
+                name,
+                kind,
+                beganAtUnixMs: performance.timeOrigin + beganAtMs,
+                durationMs: performance.now() - beganAtMs
+              })
+          }
+        }
+      })
+    })
+  )

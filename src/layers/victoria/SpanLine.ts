@@ -1,0 +1,45 @@
+/**
+ * A finished operation as a line of VictoriaLogs, in the job `traces`. What VictoriaTraces has a name for bears that name;
+ * `trace_id` is the whole `X-Amzn-Trace-Id`, as in records, and `otel_trace_id` the trace as VictoriaTraces knows it.
+ * @see https://docs.victoriametrics.com/victoriatraces/keyconcepts/
+ */
+import { hexTraceId, type FinishedSpan } from "#domain/Span"
+import * as TraceContext from "#domain/TraceContext"
+
+const nanosecondsPerMillisecond = 1_000_000n
+
+/** Whole microseconds are as much as the clock knows. */
+const nanoseconds = (milliseconds: number): bigint =>
+  (BigInt(Math.round(milliseconds * 1_000)) * nanosecondsPerMillisecond) / 1_000n
+
+const spelled = (attributes: FinishedSpan["attributes"]): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(Object.entries(attributes).map(([name, value]) => [`span_attr:${name}`, value]))
+
+/** @param service whose operation it is: `esb-gateway` */
+export const of = (span: FinishedSpan, service: string): string => {
+  const began = nanoseconds(span.beganAtUnixMs)
+  const duration = nanoseconds(span.durationMs)
+  return JSON.stringify({
+    _time: new Date(span.beganAtUnixMs + span.durationMs).toISOString(),
+    level: span.error === undefined ? "INFO" : "ERROR",
+    logger: "trace",
+    message: `${span.name} ${span.error ?? "ok"} ${span.durationMs.toFixed(2)} ms`,
+    container_name: service,
+    job: "traces",
+    trace_id: TraceContext.format(span.trace),
+    otel_trace_id: hexTraceId(span.trace.root),
+    span_id: span.id,
+    parent_span_id: span.trace.parent,
+    name: span.name,
+    kind: span.kind,
+    start_time_unix_nano: String(began),
+    end_time_unix_nano: String(began + duration),
+    duration_ns: String(duration),
+    status: span.error === undefined ? "ok" : "error",
+    status_message: span.error,
+    aws_request_id: span.requestId,
+    function_name: span.functionName,
+    "resource_attr:service.name": service,
+    ...spelled(span.attributes)
+  })
+}
