@@ -50,7 +50,7 @@ const besideC = [
 
 /** The shared libraries of programs, and of other libraries, where the loader will look for them. */
 export const librariesOf = (...binaries: ReadonlyArray<string>): Tree => {
-  const { stdout } = spawnSync("ldd", binaries, { encoding: "utf8" })
+  const { stdout } = spawnSync("/bin/sh", ["-c", 'ldd "$@"', "sh", ...binaries], { encoding: "utf8" })
   const paths = [...stdout.matchAll(/(\/\S+) \(0x/g)].flatMap(([, path]) => path ?? [])
   const c = paths.find((path) => path.includes("/libc.so"))
   const beside = c === undefined ? [] : besideC.map((name) => join(dirname(c), name)).filter(existsSync)
