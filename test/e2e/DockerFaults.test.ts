@@ -1,0 +1,187 @@
+/** Strangers lay hands on containers, the engine is slow, an image goes: every call still gets an answer, and a true one. */
+import { assert, describe, it } from "@effect/vitest"
+import { spawnSync } from "node:child_process"
+import { Effect, Fiber } from "effect"
+import * as AgentStack from "#test/support/AgentStack"
+import { docker } from "#test/support/DockerImages"
+import { freshStack } from "#test/support/DockerWorkers"
+import { needs } from "#test/support/Engines"
+import { eventually } from "#test/support/Eventually"
+import * as FunctionImage from "#test/support/FunctionImage"
+import type { Answer } from "#test/support/HttpCaller"
+import * as SlowEngine from "#test/support/SlowEngine"
+
+/** Names of the containers of a stack, those that have ended included. */
+const containersOf = (environment: string) =>
+  Effect.map(docker("ps", "--all", "--filter", `label=agents_env=${environment}`, "--format", "{{.Names}}"), (listed) =>
+    listed.split("\n").filter((line) => line !== "")
+  )
+
+/** Settings of an Agent of a new stack. Whatever the Agent leaves running goes with the scope. */
+const freshAgent = Effect.acquireRelease(
+  Effect.sync(() => {
+    const environment = freshStack()
+    const network = `esb-${environment}`
+    const settings = {
+      ENV: environment,
+      AGENT_RUNTIME: "docker",
+      CONTAINERS_NETWORK: network,
+      IMAGE_PULL_POLICY: "never"
+    }
+    return { environment, network, settings }
+  }),
+  ({ environment }) =>
+    Effect.gen(function* () {
+      const left = yield* containersOf(environment)
+      if (left.length > 0) yield* docker("rm", "--force", "--volumes", ...left)
+    })
+)
+
+const entryOf = (image: string) => ({ image, handler: "index.echo", timeout: 3 })
+
+const functionImage = Effect.promise(() => FunctionImage.reference())
+
+const isGood = (answer: Answer): boolean => answer.status === 200 && answer.header("x-amz-function-error") === undefined
+
+/** What may become of a call whose worker was taken away: it says so, or that the worker fell silent. */
+const truths = [
+  /^502 \{"Type":"Service","message":"Failed to start container/,
+  /^200 .*"Runtime\.ExitError"/,
+  /^200 .*"Sandbox\.Timedout"/
+]
+
+describe("containers of a Docker Engine in the hands of strangers", { ...needs("docker"), timeout: 120_000 }, () => {
+  it.layer(
+    AgentStack.layer,
+    AgentStack.live
+  )((it) => {
+    it.effect("that are killed, removed, paused or unplugged cost no call a wrong answer, and are replaced", () =>
+      Effect.gen(function* () {
+        const stack = yield* AgentStack.Shared
+        const { environment, network, settings } = yield* freshAgent
+        const agent = yield* stack.agent(settings)
+        const entry = entryOf(yield* functionImage)
+        const names = Array.from({ length: 12 }, (_, n) => `f${n}`)
+        const gateway = yield* stack.gateway([agent.address], {
+          functions: Object.fromEntries(names.map((name) => [name, entry])),
+          // Who is to blame for so many failures is not the question here.
+          settings: { CIRCUIT_BREAKER_THRESHOLD: "1000" }
+        })
+        const faults = [
+          (name: string) => ["kill", name],
+          (name: string) => ["rm", "--force", name],
+          (name: string) => ["pause", name],
+          (name: string) => ["network", "disconnect", "--force", network, name]
+        ]
+        const seen = { isEnough: false, goodAnswers: 0 }
+        const callsOf = Effect.fnUntraced(function* (name: string) {
+          for (let n = 0; !seen.isEnough; n++) {
+            const answer = yield* gateway.call(name, { name, n })
+            if (isGood(answer)) {
+              assert.deepStrictEqual(answer.json(), { name, n })
+              seen.goodAnswers += 1
+            } else {
+              const told = `${answer.status} ${answer.text}`
+              assert.isTrue(
+                truths.some((truth) => truth.test(told)),
+                `${told}\n${agent.stderr()}`
+              )
+            }
+            yield* Effect.sleep(20)
+          }
+        })
+        const callers = yield* Effect.forkChild(
+          Effect.forEach(names, callsOf, { concurrency: "unbounded", discard: true })
+        )
+        for (let turn = 0; turn < 16; turn++) {
+          const present = yield* eventually("containers", containersOf(environment), ({ length }) => length > 0)
+          const fault = faults[turn % faults.length]?.(present[(turn * 5) % present.length] ?? "") ?? []
+          // The container may have ended of itself by now.
+          spawnSync("docker", fault)
+          yield* Effect.sleep(250)
+        }
+        seen.isEnough = true
+        yield* Fiber.join(callers)
+        assert.isAbove(seen.goodAnswers, names.length)
+        for (const name of names) {
+          yield* eventually(`${name} answers again`, gateway.call(name, { name }), isGood, 20_000)
+        }
+        yield* eventually("a container each", containersOf(environment), ({ length }) => length === names.length)
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("whose image is gone go on, and no other one is started", () =>
+      Effect.gen(function* () {
+        const stack = yield* AgentStack.Shared
+        const { environment, settings } = yield* freshAgent
+        const agent = yield* stack.agent(settings)
+        const image = `esb-test-${environment}:1`
+        yield* docker("tag", yield* functionImage, image)
+        yield* Effect.addFinalizer(() => Effect.sync(() => spawnSync("docker", ["rmi", image])))
+        const gateway = yield* stack.gateway([agent.address], {
+          functions: { early: entryOf(image), late: entryOf(image) }
+        })
+        assert.isTrue(isGood(yield* gateway.call("early")))
+        yield* docker("rmi", image)
+        assert.isTrue(isGood(yield* gateway.call("early")))
+        const late = yield* gateway.call("late")
+        assert.strictEqual(late.status, 502)
+        assert.include(late.text, image)
+        assert.strictEqual((yield* containersOf(environment)).length, 1)
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("of a slow engine come late, and none is left of those that nobody wants any more", () =>
+      Effect.gen(function* () {
+        const stack = yield* AgentStack.Shared
+        const slow = yield* SlowEngine.make()
+        const { environment, settings } = yield* freshAgent
+        const agent = yield* stack.agent({ ...settings, DOCKER_HOST: `unix://${slow.socketPath}` })
+        const entry = entryOf(yield* functionImage)
+        const gateway = yield* stack.gateway([agent.address], { functions: { here: entry, there: entry } })
+        yield* slow.delay(700)
+        const [here, there] = yield* Effect.all([gateway.call("here", 1), gateway.call("there", 2)], {
+          concurrency: "unbounded"
+        })
+        assert.deepStrictEqual([here.json(), there.json()], [1, 2])
+        assert.deepStrictEqual((yield* gateway.call("here", 3)).json(), 3)
+        yield* gateway.deploy({ here: entry })
+        yield* eventually(
+          "the other is gone",
+          containersOf(environment),
+          (left) => left.length === 1 && left[0]?.includes("-here-") === true,
+          15_000
+        )
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("of another stack on the same engine are left alone, whatever becomes of an Agent", () =>
+      Effect.gen(function* () {
+        const stack = yield* AgentStack.Shared
+        const [ours, theirs] = [yield* freshAgent, yield* freshAgent]
+        const agent = yield* stack.agent(ours.settings)
+        const neighbour = yield* stack.agent({ ...theirs.settings, OWNER_LEASE_SECONDS: "1" })
+        const functions = { echo: entryOf(yield* functionImage) }
+        const gateway = yield* stack.gateway([agent.address], { functions })
+        const other = yield* stack.gateway([neighbour.address], { functions })
+        assert.isTrue(isGood(yield* gateway.call("echo")))
+        assert.isTrue(isGood(yield* other.call("echo")))
+        const before = yield* containersOf(ours.environment)
+        assert.strictEqual(before.length, 1)
+
+        yield* neighbour.kill
+        yield* neighbour.start()
+        yield* eventually("the neighbour serves again", other.call("echo"), isGood, 20_000)
+        yield* other.stop
+        yield* eventually(
+          "its collection has run",
+          containersOf(theirs.environment),
+          ({ length }) => length === 0,
+          10_000
+        )
+        assert.deepStrictEqual(yield* containersOf(ours.environment), before)
+        assert.isTrue(isGood(yield* gateway.call("echo")))
+      }).pipe(Effect.scoped)
+    )
+  })
+})
