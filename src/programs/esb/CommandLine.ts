@@ -19,6 +19,7 @@ import { routes } from "./commands/Routes.ts"
 import { up } from "./commands/Up.ts"
 import { version as versionCommand } from "./commands/Version.ts"
 import { HomeDirectory, Json } from "./Globals.ts"
+import * as Lasting from "./Lasting.ts"
 import * as Output from "./Output.ts"
 import * as Warnings from "./Warnings.ts"
 
@@ -31,9 +32,6 @@ const esb = Command.make("esb").pipe(
   ]),
   Command.withGlobalFlags([Json, HomeDirectory])
 )
-
-/** Commands that are meant to be stopped: for them a signal is a good end. */
-const lasting = new Set(["up", "logs"])
 
 const args = process.argv.slice(2)
 const interrupted = 130
@@ -54,8 +52,7 @@ Command.runWith(esb, { version })(args).pipe(
   NodeRuntime.runMain({
     disableErrorReporting: true,
     teardown: (exit, onExit) => {
-      const isStopped = Exit.hasInterrupts(exit)
-      const code = isStopped && !args.some((arg) => lasting.has(arg)) ? interrupted : exitCode(exit)
+      const code = Exit.hasInterrupts(exit) && !Lasting.has() ? interrupted : exitCode(exit)
       // What was written last tells only now whether it could be.
       setImmediate(() => onExit(Output.exitCode() ?? code))
     }

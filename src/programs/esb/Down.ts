@@ -24,7 +24,7 @@ const lookEvery = "50 millis"
 export const down = Effect.fn("esb.down")(function* ({ volumes }: DownFlags) {
   const { result } = yield* speak
   const home = yield* Home.find
-  const run = home === undefined ? undefined : yield* RunFile.read(home)
+  const run = home === undefined ? undefined : yield* standing(home, volumes)
   if (home === undefined || run === undefined) {
     const where = home === undefined ? "There is no .esb here or in a directory above" : `No stack runs in ${home}`
     return yield* result({ home, stopped: false }, () => `${where}: nothing to take down.`)
@@ -37,10 +37,18 @@ export const down = Effect.fn("esb.down")(function* ({ volumes }: DownFlags) {
     }
     yield* endSupervisor(run)
   } else {
+    // Not while somebody brings it up.
+    yield* Home.hold(home)
     yield* takeDown(home, run, volumes).pipe(Effect.provide(StackCompose.layer(run)))
   }
   const kept = run.mode === "docker" && !volumes ? " Its volumes are kept." : ""
   yield* result({ home, mode: run.mode, stopped: true }, () => `The stack of ${home} has stopped.${kept}`)
+}, Effect.scoped)
+
+/** What there is to take down: what runs, and the data of what has run. */
+const standing = Effect.fnUntraced(function* (home: string, volumes: boolean) {
+  const run = yield* RunFile.read(home)
+  return run ?? (volumes ? yield* RunFile.retired(home) : undefined)
 })
 
 /** As Ctrl-C where it runs. */
@@ -72,5 +80,6 @@ const takeDown = Effect.fnUntraced(function* (home: string, run: RunFile.DockerR
   const agent = there.get("agent")
   if (agent !== undefined) yield* StackFence.lower(run, agent, note)
   yield* compose.down({ volumes }, note)
-  yield* RunFile.remove(home)
+  if ((yield* RunFile.read(home)) !== undefined) yield* RunFile.retire(home)
+  if (volumes) yield* RunFile.forgetRetired(home)
 })

@@ -13,6 +13,8 @@ export interface Readiness {
   readonly region: string
   readonly access: Access.Access
   readonly stack: Stack
+  /** Every route wants a token, whatever the template says. */
+  readonly areRoutesClosed: boolean
 }
 
 const routesOf = ({ routes }: Stack, { name }: StackFunction) =>
@@ -34,9 +36,9 @@ export const machine = ({ access, authority, region, stack, url }: Readiness) =>
 /** A path with something in its parameters. */
 const filled = (path: string) => path.replace(/\{[^}]*\}/g, "world")
 
-const suggestion = ({ authority, stack, url }: Readiness): string => {
+const suggestion = ({ areRoutesClosed, authority, stack, url }: Readiness): string => {
   const curl = authority === undefined ? "curl" : `curl --cacert ${authority}`
-  const open = stack.routes.filter(({ authorization }) => authorization !== "jwt")
+  const open = stack.routes.filter(({ authorization }) => !areRoutesClosed && authorization !== "jwt")
   const read = open.find(({ method }) => method === "GET" || method === "ANY")
   if (read !== undefined) return `${curl} ${url}${filled(read.path)}`
   const [first] = open

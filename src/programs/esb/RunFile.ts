@@ -57,12 +57,14 @@ const RunText = Schema.fromJsonString(Run)
 
 const pathIn = (home: string) => join(home, "run.json")
 
-/** What the file says, whether or not that stack still runs; `undefined` when there is none that can be read. */
-export const leftover = (home: string): Effect.Effect<Run | undefined> =>
-  Effect.tryPromise(() => readFile(pathIn(home), "utf8")).pipe(
+const readAt = (path: string): Effect.Effect<Run | undefined> =>
+  Effect.tryPromise(() => readFile(path, "utf8")).pipe(
     Effect.flatMap(Schema.decodeUnknownEffect(RunText)),
     Effect.orElseSucceed(() => undefined)
   )
+
+/** What the file says, whether or not that stack still runs; `undefined` when there is none that can be read. */
+export const leftover = (home: string): Effect.Effect<Run | undefined> => readAt(pathIn(home))
 
 /**
  * The stack that runs in this home now. Of one in containers the file says only that nobody has taken it down: whether it
@@ -79,5 +81,15 @@ export const write = (home: string, run: Run) =>
     await writeFile(fresh, `${JSON.stringify(run, null, 2)}\n`, { mode: 0o600 })
     await rename(fresh, pathIn(home))
   })
+
+const retiredIn = (home: string) => join(home, "last-run.json")
+
+/** The stack was taken down and its data was kept: what the file said is needed once more to remove that. */
+export const retire = (home: string) => Effect.promise(() => rename(pathIn(home), retiredIn(home)))
+
+/** The stack that was taken down last. */
+export const retired = (home: string) => readAt(retiredIn(home))
+
+export const forgetRetired = (home: string) => Effect.promise(() => rm(retiredIn(home), { force: true }))
 
 export const remove = (home: string) => Effect.promise(() => rm(pathIn(home), { force: true }))

@@ -121,7 +121,8 @@ const record = ({ access, home, settings, templatePath }: Undertaking, pid: numb
   })
 
 const tell = ({ access, home, settings, voice }: Undertaking, url: string, { stack }: Deployment.Deployment) => {
-  const readiness = { authority: undefined, url, home, region: settings.region, access, stack }
+  const areRoutesClosed = settings.routeAuth === "jwt"
+  const readiness = { authority: undefined, areRoutesClosed, url, home, region: settings.region, access, stack }
   return voice.result(ReadyNote.machine(readiness), () => ReadyNote.human(readiness))
 }
 

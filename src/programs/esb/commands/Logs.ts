@@ -1,5 +1,6 @@
 import { Effect, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
+import * as Lasting from "../Lasting.ts"
 import { load } from "../Lazy.ts"
 
 export const logs = Command.make(
@@ -23,8 +24,9 @@ export const logs = Command.make(
     )
   },
   (flags) =>
-    Effect.flatMap(
-      load(() => import("../LogView.ts")),
-      ({ show }) => show(flags)
-    )
+    Effect.gen(function* () {
+      Lasting.begin()
+      const { show } = yield* load(() => import("../LogView.ts"))
+      yield* show(flags)
+    })
 ).pipe(Command.withDescription("Show what functions and the platform wrote"))

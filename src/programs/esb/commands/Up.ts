@@ -1,5 +1,6 @@
 import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import * as Lasting from "../Lasting.ts"
 import { load } from "../Lazy.ts"
 import { resolved } from "../Resolved.ts"
 import { WrongUsage } from "../Refusal.ts"
@@ -52,6 +53,7 @@ export const up = Command.make("up", { template, parameters, ...Setting.flags(al
       const { up } = yield* load(() => import("../DockerUp.ts"))
       return yield* up(flags, values)
     }
+    Lasting.begin()
     const { up } = yield* load(() => import("../Up.ts"))
     return yield* up(flags, values)
   })
