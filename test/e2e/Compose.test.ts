@@ -1,0 +1,155 @@
+/** `compose/docker.yml`, started for real: with our own images, and stand-ins for those that cannot be pulled here. */
+import { assert, describe, it } from "@effect/vitest"
+import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda"
+import { HeadBucketCommand, S3Client } from "@aws-sdk/client-s3"
+import { Effect } from "effect"
+import { Agent } from "node:https"
+import * as ComposeProject from "#test/support/ComposeProject"
+import { docker } from "#test/support/DockerImages"
+import { needs } from "#test/support/Engines"
+import { eventually } from "#test/support/Eventually"
+import * as FunctionImage from "#test/support/FunctionImage"
+
+type Project = Effect.Success<typeof ComposeProject.project>
+
+const clientOf = ({ authority, secrets, url }: Project) =>
+  new LambdaClient({
+    endpoint: url,
+    region: "us-east-1",
+    credentials: { accessKeyId: "esb", secretAccessKey: secrets.esb_secret_access_key },
+    maxAttempts: 1,
+    requestHandler: { httpsAgent: new Agent({ ca: authority }) }
+  })
+
+/** What a function answers, or the failure of the call in words. */
+const caller = (project: Project) => {
+  const client = clientOf(project)
+  return (name: string, event: unknown = {}) =>
+    Effect.promise(async (): Promise<unknown> => {
+      try {
+        const command = new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(event) })
+        const { FunctionError, Payload } = await client.send(command)
+        const text = Payload?.transformToString() ?? ""
+        return FunctionError === undefined ? JSON.parse(text) : { failed: text }
+      } catch (cause) {
+        return { failed: String(cause) }
+      }
+    })
+}
+
+/** The registry has it, and the engine only what it may have of its layers. */
+const pushed = Effect.fnUntraced(function* ({ registry }: Project) {
+  const reference = `${registry}/esb-functions:1`
+  yield* docker("tag", yield* Effect.promise(() => FunctionImage.reference()), reference)
+  yield* docker("push", reference)
+  yield* docker("rmi", reference)
+  yield* Effect.addFinalizer(() => Effect.ignore(docker("rmi", "--force", reference)))
+  return reference
+})
+
+/** As the machine does it that runs out of memory: Docker takes its own `kill` for a wish that the service stays down. */
+const kill = Effect.fnUntraced(function* (project: Project, service: "gateway" | "agent") {
+  const container = project.container(service)
+  const restarts = docker("inspect", "--format", "{{.RestartCount}}", container)
+  const before = yield* restarts
+  const pid = yield* docker("inspect", "--format", "{{.State.Pid}}", container)
+  const asRoot = ["run", "--rm", "--pid", "host", "--user", "0", "--network", "none", "--entrypoint", "/usr/bin/node"]
+  yield* docker(...asRoot, project.serverImage("agent"), "--eval", `process.kill(${pid}, "SIGKILL")`)
+  yield* eventually(`${service} was started again`, restarts, (now) => now !== before, 30_000)
+  const health = docker("inspect", "--format", "{{.State.Health.Status}}", container)
+  yield* eventually(`${service} is healthy`, health, (now) => now === "healthy", 60_000)
+})
+
+const reach = (project: Project) => ({
+  store: { host: `${project.variables.WORKERS_NET}.0.4`, port: 9000, path: "/minio/health/live" },
+  tables: { host: `${project.variables.WORKERS_NET}.0.5`, port: 8000, path: "/" },
+  metrics: { host: `${project.variables.WORKERS_NET}.0.2`, port: 9091, path: "/metrics" }
+})
+
+const resources = {
+  dynamodb: [
+    {
+      TableName: "orders",
+      KeySchema: [{ AttributeName: "id", KeyType: "HASH" }],
+      AttributeDefinitions: [{ AttributeName: "id", AttributeType: "S" }],
+      BillingMode: "PAY_PER_REQUEST"
+    }
+  ],
+  s3: [{ BucketName: "receipts" }]
+}
+
+const limitMs = 600_000
+
+describe("the stack of compose/docker.yml", needs("compose", "registry", "minio"), () => {
+  it.live(
+    "comes up healthy, runs functions from its registry, survives kills, provides stores, and leaves nothing",
+    () =>
+      Effect.gen(function* () {
+        const project = yield* ComposeProject.project
+        const { configure, progress, stack, told, up, variables } = project
+        yield* up
+        const wellness = yield* stack.services
+        assert.deepStrictEqual(
+          wellness.map(({ exitCode, health, name }) => [name, exitCode ?? health]),
+          [
+            ["agent", "healthy"],
+            ["database", "healthy"],
+            ["gateway", "healthy"],
+            ["registry", "healthy"],
+            ["s3-storage", "healthy"],
+            ["victorialogs", "healthy"],
+            ["victoriatraces", "healthy"],
+            ["volumes", 0]
+          ]
+        )
+
+        const image = yield* pushed(project)
+        const handled = (handler: string) => ({ image, handler: `index.${handler}`, timeout: 10 })
+        const functions = { echo: handled("echo"), environment: handled("environment"), visit: handled("visit") }
+        configure({ functions, resources })
+        const call = caller(project)
+        const answers = (n: number) =>
+          eventually(
+            "the function answers",
+            call("echo", { n }),
+            (seen) => JSON.stringify(seen) === JSON.stringify({ n }),
+            60_000
+          )
+        yield* answers(1)
+
+        const environment = (yield* call("environment")) as Record<string, string>
+        assert.strictEqual(environment["AWS_ENDPOINT_URL_LAMBDA"], "https://gateway:8443")
+        assert.strictEqual(environment["AWS_ENDPOINT_URL_S3"], `http://${variables.WORKERS_NET}.0.4:9000`)
+        assert.strictEqual(environment["AWS_ENDPOINT_URL_DYNAMODB"], `http://${variables.WORKERS_NET}.0.5:8000`)
+        assert.notInclude(JSON.stringify(environment), project.secrets.rustfs_secret_key)
+
+        const { metrics, store, tables } = reach(project)
+        assert.deepStrictEqual(yield* call("visit", store), { bytes: 1 })
+        assert.deepStrictEqual(yield* call("visit", tables), { bytes: 1 })
+        assert.deepStrictEqual(yield* call("visit", metrics), { bytes: 0 })
+
+        yield* kill(project, "gateway")
+        yield* answers(2)
+        yield* kill(project, "agent")
+        yield* answers(3)
+
+        assert.strictEqual(yield* stack.run("provisioner", [], progress), 0)
+        const s3 = new S3Client({
+          endpoint: `http://127.0.0.1:${variables["PORT_S3"]}`,
+          region: "us-east-1",
+          forcePathStyle: true,
+          credentials: { accessKeyId: "esb-root", secretAccessKey: project.secrets.rustfs_secret_key }
+        })
+        yield* Effect.promise(() => s3.send(new HeadBucketCommand({ Bucket: "receipts" })))
+        assert.strictEqual(yield* stack.run("provisioner", [], progress), 0)
+        assert.isTrue(
+          told.some((line) => line.includes("orders")),
+          told.slice(-20).join("\n")
+        )
+
+        yield* project.down
+        assert.deepStrictEqual(yield* project.remains, [])
+      }).pipe(Effect.scoped),
+    limitMs
+  )
+})

@@ -1,0 +1,184 @@
+/**
+ * A stack as `compose/docker.yml` describes it, started by the Compose of this machine with stand-ins for what cannot be pulled
+ * here. Its containers, workers among them, its networks, volumes and images are gone when the scope ends.
+ */
+import { spawnSync } from "node:child_process"
+import { randomInt, randomUUID } from "node:crypto"
+import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { Console, Duration, Effect, Layer, Result } from "effect"
+import * as ComposeEnvironment from "#layers/docker/ComposeEnvironment"
+import * as DockerApi from "#layers/docker/DockerApi"
+import * as DockerComposeStack from "#layers/docker/DockerComposeStack"
+import * as DockerImageBuilder from "#layers/docker/DockerImageBuilder"
+import * as ServerImages from "#programs/esb/ServerImages"
+import { ComposeStack } from "#services/ComposeStack"
+import { certs } from "./AgentStack.ts"
+import { docker, names } from "./DockerImages.ts"
+import { nodeImage } from "./ServerBase.ts"
+import * as StandIns from "./StandIns.ts"
+import { freePort } from "./StoreServers.ts"
+
+const checkout = fileURLToPath(new URL("../..", import.meta.url))
+const socketPath = "/var/run/docker.sock"
+const api = DockerApi.layer({ socketPath })
+
+const secrets = {
+  jwt_secret_key: "key-of-the-tests-key-of-the-tests",
+  x_api_key: "api-key-of-the-tests",
+  auth_pass: "password-of-the-tests",
+  esb_secret_access_key: "secret-of-the-tests",
+  rustfs_secret_key: "root-secret-of-the-tests"
+}
+
+/** Root's files would be read by nobody else: the services run as another user, unless the tests themselves do. */
+const runUid = process.getuid?.() === 0 ? 10_001 : (process.getuid?.() ?? 10_001)
+
+const giveAway = (directory: string): void => {
+  chownSync(directory, runUid, -1)
+  for (const name of readdirSync(directory)) chownSync(join(directory, name), runUid, -1)
+}
+
+/** Values of the variables of `compose/docker.yml`, with ports and addresses that nobody else has. */
+const variablesOf = Effect.fnUntraced(function* (project: string, prefix: string, directories: Record<string, string>) {
+  const ports: Record<string, string> = {}
+  for (const name of [
+    "GATEWAY_HTTPS",
+    "AGENT_METRICS",
+    "S3",
+    "S3_MGMT",
+    "DATABASE",
+    "VICTORIALOGS",
+    "VICTORIATRACES"
+  ]) {
+    ports[`PORT_${name}`] = String(yield* freePort)
+  }
+  return {
+    PROJECT_NAME: project,
+    ENV: project.slice(-8),
+    ESB_REGISTRY: prefix,
+    ESB_TAG: "1",
+    GATEWAY_BIND: "127.0.0.1",
+    WORKERS_NET: `10.${randomInt(100, 200)}`,
+    RUN_UID: String(runUid),
+    DOCKER_GID: String(statSync(socketPath).gid),
+    ...ports,
+    PORT_REGISTRY: String(yield* freePort),
+    ...directories
+  }
+})
+
+const make = Effect.fnUntraced(function* () {
+  const home = mkdtempSync(join(tmpdir(), "esb-compose-"))
+  const at = (name: string): string => join(home, name)
+  const prefix = yield* names
+  const project = `esb-test-${randomUUID().slice(0, 8)}`
+
+  yield* certs(at("certs"))
+  for (const name of ["config", "secrets"]) mkdirSync(at(name))
+  for (const [name, secret] of Object.entries(secrets)) writeFileSync(join(at("secrets"), name), `${secret}\n`)
+  for (const name of ["certs", "secrets"]) giveAway(at(name))
+
+  /** JSON is YAML. */
+  const configure = (files: { readonly functions?: object; readonly resources?: object }): void => {
+    const { functions = {}, resources = {} } = files
+    writeFileSync(join(at("config"), "functions.yml"), JSON.stringify({ functions }))
+    writeFileSync(join(at("config"), "routing.yml"), JSON.stringify({ routes: [] }))
+    writeFileSync(join(at("config"), "resources.yml"), JSON.stringify({ resources }))
+  }
+  configure({})
+
+  yield* ServerImages.build({
+    registry: prefix,
+    tag: "1",
+    checkout,
+    nodeImage: nodeImage(),
+    isFresh: false,
+    progress: () => undefined
+  }).pipe(Effect.provide(Layer.provide(DockerImageBuilder.layer({ engine: `unix://${socketPath}` }), api)))
+
+  const variables = yield* variablesOf(project, prefix, {
+    CERT_DIR: at("certs"),
+    CONFIG_DIR: at("config"),
+    SECRETS_DIR: at("secrets")
+  })
+  writeFileSync(at("compose.env"), Result.getOrThrow(ComposeEnvironment.text(variables)))
+  writeFileSync(at("stand-ins.yml"), JSON.stringify({ services: StandIns.services() }))
+
+  const layer = DockerComposeStack.layer({
+    project,
+    files: [join(checkout, "compose/docker.yml"), at("stand-ins.yml")],
+    environmentFile: at("compose.env"),
+    environment: process.env,
+    engine: `unix://${socketPath}`,
+    readyWithin: Duration.seconds(90)
+  }).pipe(Layer.provide(api))
+
+  const told: Array<string> = []
+  const progress = (line: string): void => void told.push(line)
+  const stack = yield* Effect.provide(ComposeStack, yield* Layer.build(layer))
+
+  /** Ids of what the engine has of a kind, by a filter. */
+  const ids = (kind: "container" | "network" | "volume", filter: string) =>
+    Effect.map(
+      docker(kind, "ls", ...(kind === "container" ? ["--all"] : []), "--quiet", "--filter", filter),
+      (listed) => listed.split("\n").filter((id) => id !== "")
+    )
+  const workers = Effect.suspend(() => ids("container", `network=${project}-workers`))
+  const ofProject = `label=com.docker.compose.project=${project}`
+
+  /** Of every service how it is, and what it wrote last. */
+  const diary = Effect.flatMap(stack.services, (services) =>
+    Effect.forEach(services, ({ container, health, name, state }) =>
+      Effect.map(
+        Effect.sync(() => spawnSync("docker", ["logs", "--tail", "20", container], { encoding: "utf8" })),
+        ({ stderr, stdout }) => `--- ${name}: ${state}, ${health}\n${stdout}${stderr}`
+      )
+    )
+  )
+  const up = stack
+    .up(progress)
+    .pipe(
+      Effect.tapError((failure) =>
+        Effect.flatMap(diary, (pages) => Console.error([failure.message, ...pages].join("\n")))
+      )
+    )
+
+  /** Everything goes; workers, who outlive their Agent, first of all. */
+  const down = Effect.gen(function* () {
+    yield* stack.stop(["gateway", "agent"], progress)
+    const services = yield* ids("container", ofProject)
+    const left = (yield* workers).filter((id) => !services.includes(id))
+    if (left.length > 0) yield* docker("rm", "--force", "--volumes", ...left)
+    yield* stack.down({ volumes: true }, progress)
+  })
+  yield* Effect.addFinalizer(() => Effect.orDie(down))
+
+  return {
+    home,
+    project,
+    variables,
+    secrets,
+    stack,
+    up,
+    told,
+    progress,
+    configure,
+    down,
+    url: `https://127.0.0.1:${variables["PORT_GATEWAY_HTTPS"]}`,
+    authority: readFileSync(join(at("certs"), "rootCA.crt"), "utf8"),
+    registry: `127.0.0.1:${variables.PORT_REGISTRY}`,
+    serverImage: (program: ServerImages.Program) => ServerImages.reference({ registry: prefix, tag: "1" }, program),
+    container: (service: string) => `${project}-${service}`,
+    /** What of it the engine still has. */
+    remains: Effect.map(
+      Effect.all([ids("container", ofProject), workers, ids("network", ofProject), ids("volume", ofProject)]),
+      (found) => found.flat()
+    )
+  }
+})
+
+/** Not started yet. */
+export const project = make()
