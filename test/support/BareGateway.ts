@@ -20,6 +20,8 @@ export interface Asked {
   readonly call: (functionName: string, event?: unknown) => Effect.Effect<HttpCaller.Answer, HttpCaller.NoAnswer>
   /** A call that must end well. */
   readonly work: (functionName: string, event?: unknown) => Effect.Effect<Worked, HttpCaller.NoAnswer>
+  /** Good at every door of the Gateway. */
+  readonly token: Effect.Effect<string, HttpCaller.NoAnswer>
   /** A page for those with a token. */
   readonly page: (target: string) => Effect.Effect<HttpCaller.Answer, HttpCaller.NoAnswer>
   /** Its own count of a function's workers. */
@@ -60,6 +62,7 @@ export const asked = (server: BareServer): Asked => {
     ask({ method: "POST", target: Stack.invokePath(functionName), body: JSON.stringify(event) })
   return {
     call,
+    token: Effect.suspend(() => login),
     page,
     work: Effect.fnUntraced(function* (functionName: string, event: unknown = {}) {
       const answer = yield* call(functionName, event)

@@ -37,6 +37,20 @@ export const names = Effect.acquireRelease(
   removeAll
 )
 
+/** Sees to it that the engine has no image of a registry any more, which only one test knows, when the scope ends. */
+export const forgetRegistry = (host: string) =>
+  Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      const format = ["--no-trunc", "--format", "{{.ID}} {{.Repository}}"]
+      const listed = execFileSync("docker", ["images", ...format], { encoding: "utf8" }).split("\n")
+      const ids = listed.flatMap((line) => {
+        const [id = "", repository = ""] = line.split(" ")
+        return repository.startsWith(`${host}/`) ? [id] : []
+      })
+      if (ids.length > 0) spawnSync("docker", ["rmi", "--force", ...new Set(ids)])
+    })
+  )
+
 const busybox = "/bin/busybox"
 const tools = ["sh", "cat", "ls", "sleep", "stat", "env", "readlink"]
 

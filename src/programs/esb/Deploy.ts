@@ -1,15 +1,19 @@
 /** `esb deploy`: builds a template once and gives it to the stack that runs. */
 import { Duration, Effect, type Option, Schedule, Schema } from "effect"
+import type { Stack } from "#domain/Stack"
 import * as ConfigFiles from "./ConfigFiles.ts"
 import * as Deployment from "./Deployment.ts"
+import type { DeploySettings } from "./DeploySettings.ts"
+import * as DeployTarget from "./DeployTarget.ts"
 import * as GatewayClient from "./GatewayClient.ts"
-import * as Home from "./Home.ts"
+import * as ImageDeployment from "./ImageDeployment.ts"
 import * as KeptParameters from "./KeptParameters.ts"
-import { CommandFailed, StackNotRunning } from "./Refusal.ts"
-import * as RunFile from "./RunFile.ts"
-import type { BuildSettings } from "./Settings.ts"
+import * as Provisioning from "./Provisioning.ts"
+import { CommandFailed } from "./Refusal.ts"
+import * as StackCompose from "./StackCompose.ts"
+import * as StagingArea from "./StagingArea.ts"
 import * as TemplatePath from "./TemplatePath.ts"
-import { table, voice as speak } from "./Voice.ts"
+import { table, voice as speak, type Voice } from "./Voice.ts"
 
 export interface DeployFlags {
   readonly template: Option.Option<string>
@@ -21,19 +25,66 @@ export interface DeployFlags {
 const noticedWithin = Duration.seconds(10)
 const askEvery = Duration.millis(50)
 
-const Functions = Schema.Struct({ revision: Schema.optionalKey(Schema.String) })
+/** In the order it happens: staging, what the functions need, then the functions. */
+export const deploy = Effect.fn("esb.deploy")(function* (flags: DeployFlags, given: DeploySettings) {
+  const voice = yield* speak
+  const template = yield* TemplatePath.find(flags.template)
+  const target = yield* DeployTarget.find(template, flags.buildOnly, given)
+  const { home } = target
+  const settings = DeployTarget.settingsFor(given, target.run)
 
-/** The home whose stack runs: the one that commands here talk about, else that of the template. */
-const runningHome = Effect.fnUntraced(function* (template: string) {
-  const candidates = [yield* Home.find, yield* Home.forTemplate(template)]
-  for (const home of candidates) {
-    if (home !== undefined && (yield* RunFile.read(home)) !== undefined) return home
-  }
-  return yield* new StackNotRunning({ home: candidates.find((home) => home !== undefined) })
+  const kept = yield* KeptParameters.read(home)
+  const request = { template, parameters: flags.parameters, kept, settings, voice }
+  const prepared = yield* prepare(target, request, settings)
+  const staged = yield* StagingArea.write(home, prepared.manifest)
+  if (flags.buildOnly) return yield* tellBuilt(voice, prepared.images, staged)
+
+  yield* KeptParameters.write(home, prepared.parameters)
+  const resources = yield* provide(target, prepared, settings, voice)
+  const written = yield* ConfigFiles.replace(home, prepared.manifest)
+  yield* untilTaken(target, yield* ConfigFiles.revision(home))
+  yield* tellDeployed(voice, written, resources)
 })
 
+type Prepared = Omit<Deployment.Deployment, "inputs">
+
+const prepare = (
+  { home, mode }: DeployTarget.DeployTarget,
+  request: Deployment.DeploymentRequest,
+  settings: DeploySettings
+) =>
+  mode === "docker"
+    ? ImageDeployment.make({ ...request, settings, home })
+    : Effect.flatMap(Deployment.makeWith(Deployment.embedded(settings)), (build) => build(request)).pipe(
+        Effect.provide(Deployment.layer(home))
+      )
+
+/** Whether the Provisioner has anything to do: it asks only stores that are named to it. */
+const isWanted = ({ buckets, tables }: Stack, stores: Provisioning.Stores): boolean =>
+  (tables.length > 0 && stores.dynamodbEndpoint !== undefined) ||
+  (buckets.length > 0 && stores.s3Endpoint !== undefined)
+
+/** Tables and buckets come before the functions that use them; when they cannot be had, nothing else changes. */
+const provide = Effect.fnUntraced(function* (
+  { home, run }: DeployTarget.DeployTarget,
+  { manifest, stack }: Prepared,
+  settings: DeploySettings,
+  voice: Voice
+) {
+  if (run?.mode === "docker") {
+    if (stack.tables.length + stack.buckets.length === 0) return []
+    yield* ConfigFiles.replaceResources(home, manifest)
+    return yield* Provisioning.provide(Provisioning.inStack, voice).pipe(Effect.provide(StackCompose.layer(run)))
+  }
+  if (!isWanted(stack, settings)) return []
+  yield* ConfigFiles.replaceResources(home, manifest)
+  return yield* Provisioning.provide(Provisioning.beside(home, settings), voice)
+})
+
+const Functions = Schema.Struct({ revision: Schema.optionalKey(Schema.String) })
+
 /** Succeeds when the Gateway goes by these files and no others. */
-const untilTaken = (home: string, written: string) =>
+const untilTaken = ({ home, run }: DeployTarget.DeployTarget, written: string) =>
   GatewayClient.at(home).pipe(
     Effect.flatMap((gateway) => gateway.page("/functions", Functions)),
     Effect.map(({ revision }) => revision === written),
@@ -43,34 +94,23 @@ const untilTaken = (home: string, written: string) =>
       duration: noticedWithin,
       orElse: () =>
         new CommandFailed({
-          message: `The Gateway has not taken the new configuration; its log is in ${home}/gateway.log`
+          message: `The Gateway has not taken the new configuration; look at ${run?.mode === "docker" ? `docker logs ${run.project}-gateway` : `${home}/gateway.log`}`
         })
     })
   )
 
-export const deploy = Effect.fn("esb.deploy")(function* (flags: DeployFlags, settings: BuildSettings) {
-  const voice = yield* speak
-  const template = yield* TemplatePath.find(flags.template)
-  const home = yield* flags.buildOnly ? Home.forTemplate(template) : runningHome(template)
-  if (flags.buildOnly) yield* Home.make(home)
-
-  const kept = yield* KeptParameters.read(home)
-  const build = Effect.flatMap(Deployment.make, (prepare) =>
-    prepare({ template, parameters: flags.parameters, kept, settings, voice })
-  )
-  const { images, manifest, parameters } = yield* build.pipe(Effect.provide(Deployment.layer(home)))
-  if (flags.buildOnly) {
-    const built = [...images].map(([name, image]) => ({ name, image }))
-    return yield* voice.result({ built }, () =>
-      table(
-        ["FUNCTION", "CODE"],
-        built.map(({ image, name }) => [name, image])
-      )
+const tellBuilt = (voice: Voice, images: ReadonlyMap<string, string>, staged: string) => {
+  const built = [...images].map(([name, image]) => ({ name, image }))
+  voice.note(`The configuration is in ${staged}.`)
+  return voice.result({ built, staged }, () =>
+    table(
+      ["FUNCTION", "CODE"],
+      built.map(({ image, name }) => [name, image])
     )
-  }
-  yield* KeptParameters.write(home, parameters)
-  const written = yield* ConfigFiles.replace(home, manifest)
-  yield* untilTaken(home, yield* ConfigFiles.revision(home))
+  )
+}
+
+const tellDeployed = (voice: Voice, written: ConfigFiles.Written, resources: ReadonlyArray<Provisioning.Resource>) => {
   const lines = ConfigFiles.told(written)
-  yield* voice.result(written, () => (lines.length === 0 ? "Nothing has changed." : lines.join("\n")))
-})
+  return voice.result({ ...written, resources }, () => (lines.length === 0 ? "Nothing has changed." : lines.join("\n")))
+}

@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import type { Stack, StackFunction } from "#domain/Stack"
 import * as FunctionCode from "./FunctionCode.ts"
 import type { Parameters } from "./KeptParameters.ts"
+import type { Stores } from "./Provisioning.ts"
 import * as StackManifest from "./StackManifest.ts"
 import * as TemplateStack from "./TemplateStack.ts"
 import type { Voice } from "./Voice.ts"
@@ -25,31 +26,41 @@ export interface Deployment {
 /** What builds and keeps code in a home. */
 export const layer = FunctionCode.layer
 
-/** What the template says that is not, or not fully, done here. */
-const noticesOf = (stack: Stack): ReadonlyArray<string> => {
-  const images = stack.functions.filter(({ code }) => code._tag === "Image").map(({ name }) => name)
-  const stores = [
-    ...stack.tables.map((table) => `table ${String(table["TableName"])}`),
-    ...stack.buckets.map((bucket) => `bucket ${String(bucket["BucketName"])}`)
-  ]
-  return [
-    ...(images.length === 0 ? [] : [`${images.join(", ")}: images need Docker or containerd, calls will fail here`]),
-    ...(stores.length === 0 ? [] : [`${stores.join(", ")}: not created, this mode has no store for them yet`])
-  ]
+/** What the template says that a mode does not, or not fully, do. */
+export type Notices = (stack: Stack) => ReadonlyArray<string>
+
+/** Of a stack in child processes, with the stores that are named to it. */
+export const embedded =
+  ({ dynamodbEndpoint, s3Endpoint }: Stores): Notices =>
+  ({ buckets, functions, tables }) => {
+    const images = functions.filter(({ code }) => code._tag === "Image").map(({ name }) => name)
+    const lacking = [
+      ...(dynamodbEndpoint === undefined ? tables.map(({ TableName }) => `table ${String(TableName)}`) : []),
+      ...(s3Endpoint === undefined ? buckets.map(({ BucketName }) => `bucket ${String(BucketName)}`) : [])
+    ]
+    const advice = "esb deploy makes tables and buckets in stores that DYNAMODB_ENDPOINT and S3_ENDPOINT name"
+    return [
+      ...(images.length === 0 ? [] : [`${images.join(", ")}: images need Docker or containerd, calls will fail here`]),
+      ...(lacking.length === 0 ? [] : [`${lacking.join(", ")}: not created here; ${advice}`])
+    ]
+  }
+
+/** Tells each thing once, however often it is built. */
+const warnOnce = () => {
+  const told = new Set<string>()
+  return (voice: Voice, notices: ReadonlyArray<string>) => {
+    for (const notice of notices) if (!told.has(notice)) voice.warn(notice)
+    for (const notice of notices) told.add(notice)
+  }
 }
 
 /**
  * Builds a stack again and again; what has not changed since the last time is not looked at twice. A notice is told once, not
  * at every build.
  */
-export const make = Effect.gen(function* () {
+export const makeWith = Effect.fnUntraced(function* (noticesOf: Notices) {
   const codeOf = yield* FunctionCode.make
-  const told = new Set<string>()
-
-  const warn = (voice: Voice, notices: ReadonlyArray<string>) => {
-    for (const notice of notices) if (!told.has(notice)) voice.warn(notice)
-    for (const notice of notices) told.add(notice)
-  }
+  const warn = warnOnce()
 
   const build = Effect.fnUntraced(function* (
     { template, voice }: DeploymentRequest,
@@ -83,3 +94,6 @@ export const make = Effect.gen(function* () {
     return deployment
   })
 })
+
+/** For child processes without any store. */
+export const make = makeWith(embedded({ dynamodbEndpoint: undefined, s3Endpoint: undefined }))

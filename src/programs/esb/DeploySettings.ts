@@ -1,0 +1,29 @@
+/** What `esb deploy` can be told. */
+import * as Setting from "../Setting.ts"
+import { images } from "./ImageSettings.ts"
+import { building } from "./Settings.ts"
+
+export const deploying = {
+  ...Setting.group("Mode", {
+    mode: Setting.optional(Setting.OneOf(["embedded", "docker"]))(
+      "ESB_MODE",
+      "What is deployed: code for child processes, or images for containers",
+      "as the running stack needs it; embedded when none runs"
+    )
+  }),
+  ...building,
+  ...images,
+  ...Setting.group("Stores of an embedded stack", {
+    dynamodbEndpoint: Setting.optional(Setting.HttpUrl)(
+      "DYNAMODB_ENDPOINT",
+      "URL of a table store in which the template's tables are made",
+      "no tables"
+    ),
+    s3Endpoint: Setting.optional(Setting.HttpUrl)(
+      "S3_ENDPOINT",
+      "URL of an object store in which the template's buckets are made",
+      "no buckets"
+    )
+  })
+}
+export type DeploySettings = Setting.Values<typeof deploying>
