@@ -125,7 +125,8 @@ export const services = () => ({
     image: dynalite(),
     command: [],
     healthcheck: check(
-      ...["/usr/local/bin/node", "--eval"],
+      "/usr/local/bin/node",
+      "--eval",
       "require('node:net').connect(8000, '127.0.0.1').on('connect', () => process.exit(0)).on('error', () => process.exit(1))"
     )
   },

@@ -1,0 +1,177 @@
+/** What `compose/docker.yml` promises of every service, read from the file itself. */
+import { assert, describe, it } from "@effect/vitest"
+import { readFileSync } from "node:fs"
+import { parse } from "yaml"
+import { settings as agent } from "#programs/agent/Settings"
+import { programs } from "#programs/esb/ServerImages"
+import { settings as gateway } from "#programs/gateway/Settings"
+import { settings as provisioner } from "#programs/provisioner/Settings"
+import type * as Setting from "#programs/Setting"
+
+const read = (name: string): string => readFileSync(new URL(`../../compose/${name}`, import.meta.url), "utf8")
+
+const text = read("docker.yml")
+
+interface Service {
+  readonly image: string
+  readonly container_name: string
+  readonly restart: string
+  readonly user?: string
+  readonly read_only?: boolean
+  readonly cap_drop?: ReadonlyArray<string>
+  readonly security_opt?: ReadonlyArray<string>
+  readonly logging: { readonly driver: string; readonly options: Readonly<Record<string, string>> }
+  readonly healthcheck: { readonly disable?: boolean; readonly test?: ReadonlyArray<string> }
+  readonly mem_limit: string
+  readonly cpus: string | number
+  readonly pids_limit: number
+  readonly profiles?: ReadonlyArray<string>
+  readonly stop_grace_period?: string
+  readonly ports?: ReadonlyArray<string>
+  readonly volumes?: ReadonlyArray<string>
+  readonly environment?: Readonly<Record<string, string>>
+  readonly secrets?: ReadonlyArray<string>
+}
+
+const file = parse(text, { merge: true }) as {
+  readonly services: Readonly<Record<string, Service>>
+  readonly volumes: Readonly<Record<string, object>>
+  readonly secrets: Readonly<Record<string, { readonly file: string }>>
+}
+const services = Object.entries(file.services)
+
+/** They do one thing and end. */
+const oneShots = new Set(["volumes", "provisioner"])
+
+/** Why a service does not run as `RUN_UID`, told in the file as well. */
+const otherUsers = new Map([
+  ["volumes", "it gives files away, as only root may"],
+  ["database", "its image has a user of its own, to whom its files belong"]
+])
+
+/** Every name that a setting has, and those of the files that secrets may be in. */
+const variablesOf = (settings: Setting.Settings): ReadonlySet<string> =>
+  new Set(
+    Object.values(settings).flatMap(({ env, kind }) =>
+      env.flatMap((name) => [name, ...(kind.isSecret ? [`${name}_FILE`] : [])])
+    )
+  )
+
+const ofEverybody = new Set(["NO_PROXY", "no_proxy"])
+
+const known: Readonly<Record<string, ReadonlySet<string>>> = {
+  gateway: variablesOf(gateway),
+  agent: variablesOf(agent),
+  provisioner: variablesOf(provisioner)
+}
+
+describe("compose/docker.yml", () => {
+  it("has every service of a stack, named after its project", () => {
+    assert.sameMembers(Object.keys(file.services), [
+      "volumes",
+      "gateway",
+      "agent",
+      "provisioner",
+      "registry",
+      "s3-storage",
+      "database",
+      "victorialogs",
+      "victoriatraces"
+    ])
+    for (const [name, { container_name }] of services) {
+      assert.strictEqual(container_name, `\${PROJECT_NAME:-esb-default}-${name}`)
+    }
+  })
+
+  it("looks after the health of every service that stays, without a shell where an image has none, and starts it again", () => {
+    for (const [name, { healthcheck, restart }] of services) {
+      if (oneShots.has(name)) {
+        assert.deepStrictEqual([healthcheck.disable, restart], [true, "no"], name)
+      } else {
+        assert.strictEqual(healthcheck.test?.[0], "CMD", name)
+        assert.strictEqual(restart, "unless-stopped", name)
+      }
+    }
+    assert.deepStrictEqual(file.services["provisioner"]?.profiles, ["deploy"])
+  })
+
+  it("limits memory, processors, processes and logs of every service", () => {
+    for (const [name, { cpus, logging, mem_limit, pids_limit }] of services) {
+      assert.match(mem_limit, /\d(m|g)\}?$/, name)
+      assert.match(String(cpus), /^(\$\{[A-Z0-9_]+:-)?\d+(\.\d+)?\}?$/, name)
+      assert.isTrue(Number.isInteger(pids_limit), `${name}: Compose 1.29 takes no variable here`)
+      assert.deepStrictEqual(Object.keys(logging.options), ["max-size", "max-file"], name)
+    }
+  })
+
+  it("runs nobody as root and with rights that he does not need, but for reasons", () => {
+    for (const [name, service] of services) {
+      assert.include(service.cap_drop, "ALL", name)
+      assert.include(service.security_opt, "no-new-privileges:true", name)
+      if (otherUsers.has(name)) continue
+      assert.strictEqual(service.user, "${RUN_UID:-10001}:${RUN_GID:-10001}", name)
+      assert.isTrue(service.read_only, name)
+    }
+  })
+
+  it("pins every image that is pulled to a release, and names ours by variables", () => {
+    const ours = programs.map((program) => `\${ESB_REGISTRY:-}esb-${program}:\${ESB_TAG:-latest}`)
+    for (const [name, { image }] of services) {
+      if (!ours.includes(image)) assert.match(image, /^[a-z/-]+:v?\d+\.\d+\.\d+$/, name)
+    }
+    for (const program of programs) {
+      assert.match(read(`images/${program}.Dockerfile`), /^ARG ESB_NODE_IMAGE=node:\d+\.\d+\.\d+-/m)
+    }
+  })
+
+  it("gives every variable a default, or says what it is when it is missing", () => {
+    const variables = [...text.matchAll(/\$\{([^}]*)\}/g)].map(([, inside = ""]) => inside)
+    assert.isAbove(variables.length, 50)
+    for (const variable of variables) assert.match(variable, /^[A-Z0-9_]+(:-.*|:\?.{10,})$/)
+  })
+
+  it("tells our programs nothing that they have no setting for", () => {
+    for (const [name, settings] of Object.entries(known)) {
+      const told = Object.keys(file.services[name]?.environment ?? {}).filter((variable) => !ofEverybody.has(variable))
+      assert.isAbove(told.length, 5, name)
+      assert.deepStrictEqual(
+        told.filter((variable) => !settings.has(variable)),
+        [],
+        name
+      )
+    }
+  })
+
+  it("tells secrets by file alone", () => {
+    const files = Object.values(file.services).flatMap(({ environment = {} }) =>
+      Object.entries(environment).flatMap(([name, value]) => (name.endsWith("_FILE") ? [value] : []))
+    )
+    const paths = Object.keys(file.secrets).map((secret) => `/run/secrets/${secret}`)
+    assert.sameMembers([...new Set(files)], paths)
+    for (const { environment = {} } of Object.values(file.services)) {
+      for (const name of Object.keys(environment)) assert.notMatch(name, /(SECRET|PASS|SECRET_KEY|X_API_KEY)$/)
+    }
+    for (const secret of Object.values(file.secrets)) assert.match(secret.file, /^\$\{SECRETS_DIR:\?/)
+  })
+
+  it("opens nothing but the Gateway to other machines", () => {
+    for (const [name, { ports = [] }] of services) {
+      for (const port of ports) {
+        assert.isTrue(
+          port.startsWith(name === "gateway" ? "${GATEWAY_BIND:-0.0.0.0}:" : "${ESB_PUBLISH_ADDRESS:-127.0.0.1}:")
+        )
+      }
+    }
+  })
+
+  it("keeps the state of everybody on a volume, and stops those who drain after they have had the time", () => {
+    for (const name of Object.keys(file.volumes)) {
+      assert.isTrue(text.includes(`- ${name}:/`) || text.includes(`:-${name}}:/`), `nobody mounts the volume ${name}`)
+    }
+    for (const name of ["gateway", "agent"]) {
+      const { environment, stop_grace_period: grace = "" } = file.services[name] ?? {}
+      const seconds = (written: string) => Number(/:-(\d+)s?\}$/.exec(written)?.[1])
+      assert.isAbove(seconds(grace), seconds(environment?.["DRAIN_TIMEOUT"] ?? ""), name)
+    }
+  })
+})
