@@ -1,0 +1,147 @@
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Effect, Redacted } from "effect"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { Access } from "#programs/esb/Access"
+import * as Home from "#programs/esb/Home"
+import { settings } from "#programs/esb/Settings"
+import * as StackFiles from "#programs/esb/StackFiles"
+import * as StackPlan from "#programs/esb/StackPlan"
+import { stack } from "#programs/esb/StackSettings"
+import * as Setting from "#programs/Setting"
+
+const secret = (name: string) => Redacted.make(`${name} of the tests`)
+
+const access: Access = {
+  accessKeyId: "ESBA",
+  secretAccessKey: secret("key"),
+  jwtSecretKey: secret("signature"),
+  apiKey: secret("api key"),
+  authUser: "admin",
+  authPass: secret("password"),
+  storeSecret: secret("store"),
+  token: secret("token")
+}
+
+/** The plan of a stack whose environment is this and nothing else; a file stands for the engine's socket. */
+const planned = Effect.fnUntraced(function* (environment: Readonly<Record<string, string>>) {
+  const home = mkdtempSync(join(tmpdir(), "esb-StackPlan-"))
+  const socket = join(home, "engine.sock")
+  writeFileSync(socket, "")
+  const env = { DOCKER_HOST: `unix://${socket}`, ...environment }
+  const values = yield* Setting.resolve({ ...settings, ...stack }, {}).pipe(
+    Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env })),
+    Effect.provide(NodeServices.layer)
+  )
+  const at = (name: string) => join(home, "certs", name)
+  const certificates = {
+    authority: at("rootCA.crt"),
+    serverCertificate: at("server.crt"),
+    serverKey: at("server.key"),
+    clientCertificate: at("client.crt"),
+    clientKey: at("client.key")
+  }
+  const certificateDirectory = join(home, "certs")
+  const plan = yield* StackPlan.make({
+    home,
+    template: "/template.yaml",
+    settings: values,
+    access,
+    certificates,
+    certificateDirectory
+  })
+  return { home, socket, ...plan }
+})
+
+const refusal = (environment: Readonly<Record<string, string>>) =>
+  Effect.map(Effect.flip(planned(environment)), (failure) => ("message" in failure ? failure.message : String(failure)))
+
+describe("the plan of a stack in containers", () => {
+  it.live("needs nothing to be said", () =>
+    Effect.gen(function* () {
+      const { home, run, socket, variables } = yield* planned({})
+      assert.deepInclude(run, {
+        mode: "docker",
+        project: "esb-default",
+        brand: "esb",
+        environment: "default",
+        gateway: "https://localhost",
+        registry: "127.0.0.1:5010",
+        authority: join(home, "certs/rootCA.crt"),
+        environmentFile: join(home, "compose.env")
+      })
+      assert.lengthOf(run.composeFiles, 1)
+      assert.match(run.composeFiles[0] ?? "", /\/compose\/docker\.yml$/)
+      const { gid, uid } = StackFiles.containerUser()
+      assert.deepInclude(variables, {
+        PROJECT_NAME: "esb-default",
+        ENV: "default",
+        CONFIG_DIR: join(home, "config"),
+        SECRETS_DIR: join(home, "secrets"),
+        RUN_UID: String(uid),
+        RUN_GID: String(gid),
+        DOCKER_GID: String(statSync(socket).gid),
+        DOCKER_SOCKET: socket,
+        PORT_GATEWAY_HTTPS: "443"
+      })
+      assert.notInclude(JSON.stringify(variables), "of the tests", "secrets go by file")
+      assert.notProperty(variables, "ROUTE_AUTH", "what nobody says, the Compose file decides")
+    })
+  )
+
+  it.live("goes by what is said: names, ports, further Compose files, who may call routes", () =>
+    Effect.gen(function* () {
+      const { run, secrets, variables } = yield* planned({
+        ESB_BRAND_SLUG: "acme",
+        ENV: "staging",
+        PORT_GATEWAY_HTTPS: "8443",
+        PORT_REGISTRY: "15010",
+        ESB_COMPOSE_FILES: "/one.yml, two.yml",
+        ROUTE_AUTH: "template",
+        RUSTFS_SECRET_KEY: "given"
+      })
+      assert.deepInclude(run, {
+        project: "acme-staging",
+        brand: "acme",
+        gateway: "https://localhost:8443",
+        registry: "127.0.0.1:15010"
+      })
+      assert.deepStrictEqual(run.composeFiles.slice(1), ["/one.yml", join(process.cwd(), "two.yml")])
+      assert.strictEqual(variables["ROUTE_AUTH"], "template")
+      assert.strictEqual(Redacted.value(secrets["rustfs_secret_key"] ?? secret("")), "given")
+    })
+  )
+
+  it.live("refuses by name what contradicts itself, or no engine of this machine", () =>
+    Effect.gen(function* () {
+      assert.include(yield* refusal({ ESB_BRAND_SLUG: "acme", PROJECT_NAME: "other-default" }), "ESB_BRAND_SLUG")
+      assert.include(yield* refusal({ DOCKER_HOST: "tcp://elsewhere:2375" }), "DOCKER_HOST")
+      assert.include(yield* refusal({ WORKERS_NET: "10.89.0" }), "WORKERS_NET")
+    })
+  )
+})
+
+describe("the files of a stack in containers", () => {
+  it.live("are for the containers' user alone, also those that are written later; the authority's key is not", () =>
+    Effect.gen(function* () {
+      const home = join(mkdtempSync(join(tmpdir(), "esb-StackFiles-")), ".esb")
+      yield* Home.make(home)
+      const certificates = join(home, "certs")
+      mkdirSync(certificates, { mode: 0o700 })
+      for (const name of ["rootCA.key", "server.key"]) writeFileSync(join(certificates, name), "key", { mode: 0o600 })
+      yield* StackFiles.make(home, certificates, { auth_pass: secret("password") })
+      yield* Effect.promise(() => Home.replaceFile(join(home, "config/functions.yml"), "functions: {}\n", 0o600))
+
+      const owner = (path: string) => statSync(join(home, path)).uid
+      const { uid } = StackFiles.containerUser()
+      for (const path of ["secrets", "secrets/auth_pass", "config/functions.yml", "certs/server.key"]) {
+        assert.strictEqual(owner(path), uid, path)
+        assert.strictEqual(statSync(join(home, path)).mode & 0o077, 0, path)
+      }
+      assert.strictEqual(owner("certs/rootCA.key"), process.getuid?.())
+      assert.strictEqual(readFileSync(join(home, "secrets/auth_pass"), "utf8"), "password of the tests")
+    })
+  )
+})
