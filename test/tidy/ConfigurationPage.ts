@@ -1,6 +1,7 @@
 /** docs/configuration.md as the settings of the programs say it. */
 import { settings as agent } from "#programs/agent/Settings"
 import { certificates } from "#programs/esb/CertificateSettings"
+import { deploy } from "#programs/esb/DeploySettings"
 import { images } from "#programs/esb/ImageSettings"
 import { registry } from "#programs/esb/RegistrySettings"
 import { settings as esb } from "#programs/esb/Settings"
@@ -14,12 +15,15 @@ const bases = [
   "runtime begin with, in place of AWS's public one. Its entrypoint takes the handler as its argument, as AWS's do."
 ]
 
+const asBuild = ["What `esb build` can be told counts here, too."]
+
 const programs = [
   { title: "Gateway", file: "dist/gateway.js", settings: gateway },
   { title: "Agent", file: "dist/agent.js", settings: agent },
   { title: "Provisioner", file: "dist/provisioner.js", settings: provisioner },
   { title: "esb up", file: "dist/esb.js", settings: { ...esb, ...stack } },
   { title: "esb build", file: "dist/esb.js build", settings: images, also: bases },
+  { title: "esb deploy", file: "dist/esb.js deploy", settings: deploy, also: asBuild },
   { title: "esb certs", file: "dist/esb.js certs", settings: certificates },
   { title: "esb doctor", file: "dist/esb.js doctor", settings: registry }
 ]

@@ -3,7 +3,8 @@ import * as Setting from "../Setting.ts"
 import { images } from "./ImageSettings.ts"
 import { building } from "./Settings.ts"
 
-export const deploying = {
+/** What no other command knows. */
+export const deploy = {
   ...Setting.group("Mode", {
     mode: Setting.optional(Setting.OneOf(["embedded", "docker"]))(
       "ESB_MODE",
@@ -11,8 +12,6 @@ export const deploying = {
       "as the running stack needs it; embedded when none runs"
     )
   }),
-  ...building,
-  ...images,
   ...Setting.group("Stores of an embedded stack", {
     dynamodbEndpoint: Setting.optional(Setting.HttpUrl)(
       "DYNAMODB_ENDPOINT",
@@ -26,4 +25,6 @@ export const deploying = {
     )
   })
 }
+
+export const deploying = { ...deploy, ...building, ...images }
 export type DeploySettings = Setting.Values<typeof deploying>
