@@ -1,5 +1,5 @@
 /** `esb up --mode docker`: a template, running in containers, until `esb down`. */
-import { Effect, Result } from "effect"
+import { Effect, Layer, Option, Result } from "effect"
 import * as ComposeEnvironment from "#layers/docker/ComposeEnvironment"
 import * as DockerImageBuilder from "#layers/docker/DockerImageBuilder"
 import { ComposeStack } from "#services/ComposeStack"
@@ -8,8 +8,13 @@ import * as AgentLaunch from "./AgentLaunch.ts"
 import * as Certificates from "./Certificates.ts"
 import { certificates, directoryIn } from "./CertificateSettings.ts"
 import * as ConfigFiles from "./ConfigFiles.ts"
+import * as Deploy from "./Deploy.ts"
+import { deploying } from "./DeploySettings.ts"
 import * as GatewayLaunch from "./GatewayLaunch.ts"
+import { HomeDirectory } from "./Globals.ts"
 import * as Home from "./Home.ts"
+import * as KeptParameters from "./KeptParameters.ts"
+import * as ReadyNote from "./ReadyNote.ts"
 import { CommandFailed } from "./Refusal.ts"
 import { resolved } from "./Resolved.ts"
 import * as RunFile from "./RunFile.ts"
@@ -20,8 +25,9 @@ import * as StackFiles from "./StackFiles.ts"
 import * as StackPlan from "./StackPlan.ts"
 import type { StackSettings } from "./StackSettings.ts"
 import * as TemplatePath from "./TemplatePath.ts"
+import * as TemplateStack from "./TemplateStack.ts"
 import type { UpFlags } from "./Up.ts"
-import { type Voice, voice as speak } from "./Voice.ts"
+import { asStep, type Voice, voice as speak } from "./Voice.ts"
 
 /** In the order it happens. It returns when the stack answers; a second time it changes only what has changed. */
 export const up = Effect.fn("esb.up.docker")(function* (flags: UpFlags, settings: UpSettings & StackSettings) {
@@ -41,22 +47,39 @@ export const up = Effect.fn("esb.up.docker")(function* (flags: UpFlags, settings
   yield* StackFiles.make(home, certificateDirectory, plan.secrets)
   yield* writeVariables(plan)
   yield* ConfigFiles.begin(home)
-  return yield* start(home, plan.run, settings, voice).pipe(
+  yield* buildImages(plan.run, settings, voice)
+  // Before anything starts, so that `esb down` finds what a start that fails has left.
+  yield* RunFile.write(home, plan.run)
+  yield* Effect.flatMap(ComposeStack, (compose) => compose.up(voice.note)).pipe(
     Effect.provide(StackCompose.layer(plan.run, settings.readyTimeout))
   )
+  yield* deploy(home, flags, settings)
+  return yield* tell(home, plan.run, access, settings, voice)
 }, Effect.scoped)
 
-const start = Effect.fnUntraced(function* (
+/** The template that was named, to the stack of this home, whichever runs elsewhere. */
+const deploy = Effect.fnUntraced(function* (home: string, flags: UpFlags, settings: UpSettings & StackSettings) {
+  const rest = yield* resolved(deploying, {})
+  const { allowUnsupported, buildConcurrency, cache, mode, region, tag } = settings
+  yield* Deploy.deploy(
+    { ...flags, buildOnly: false },
+    { ...rest, allowUnsupported, buildConcurrency, cache, mode, region, tag }
+  ).pipe(asStep, Effect.provideService(HomeDirectory, Option.some(home)))
+})
+
+const tell = Effect.fnUntraced(function* (
   home: string,
-  run: RunFile.DockerRun,
-  settings: StackSettings,
+  { authority, gateway: url, region, template }: RunFile.DockerRun,
+  access: Access.Access,
+  settings: UpSettings,
   voice: Voice
 ) {
-  const compose = yield* ComposeStack
-  yield* buildImages(run, settings, voice)
-  // Before anything starts, so that `esb down` finds what a start that fails has left.
-  yield* RunFile.write(home, run)
-  yield* compose.up(voice.note)
+  // As it was just deployed.
+  const kept = yield* KeptParameters.read(home)
+  const { stack } = yield* TemplateStack.read({ template, parameters: {}, kept, settings })
+  const areRoutesClosed = settings.routeAuth !== "template"
+  const readiness = { authority, url, home, region, access, stack, areRoutesClosed }
+  yield* voice.result(ReadyNote.machine(readiness), () => ReadyNote.human(readiness))
 })
 
 /** One home is one stack: what runs under another name would be forgotten. */
@@ -92,5 +115,5 @@ const buildImages = (run: RunFile.DockerRun, settings: StackSettings, voice: Voi
         for (const { outcome, reference } of images) if (outcome === "built") voice.note(`built ${reference}`)
       })
     ),
-    Effect.provide(DockerImageBuilder.layer({ engine: run.engine, logins: [] }))
+    Effect.provide(Layer.provide(DockerImageBuilder.layer({ engine: run.engine, logins: [] }), StackCompose.layer(run)))
   )

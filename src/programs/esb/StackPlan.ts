@@ -45,8 +45,7 @@ const socketOf = ({ dockerHost }: StackSettings) => {
       })
 }
 
-/** Where the answers of `curl` and of every command go. */
-export const urlOf = (port: number): string => `https://localhost${port === httpsPort ? "" : `:${port}`}`
+const urlOf = (port: number): string => `https://localhost${port === httpsPort ? "" : `:${port}`}`
 
 const workersNetPattern = /^\d{1,3}\.\d{1,3}$/
 

@@ -1,5 +1,5 @@
 /** How a command speaks: results on stdout, for people or as JSON; everything else on stderr. */
-import { Effect } from "effect"
+import { Context, Effect } from "effect"
 import { styleText } from "node:util"
 import { Json } from "./Globals.ts"
 
@@ -19,16 +19,32 @@ export interface Voice {
   readonly warn: (line: string) => void
 }
 
-export const voice: Effect.Effect<Voice, never, typeof Json.Identifier> = Effect.map(Json, (json): Voice => ({
-  json,
-  result: (value, told) => Effect.sync(() => process.stdout.write(`${json ? JSON.stringify(value) : told()}\n`)),
-  note: (line) => {
+/** Whether this command is a step of another one, which has a result of its own. */
+const IsStep = Context.Reference("esb/programs/esb/Voice/IsStep", { defaultValue: () => false })
+
+/** Runs a command as a step of another one: its result is a note. */
+export const asStep = <A, E, R>(command: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.provideService(command, IsStep, true)
+
+export const voice: Effect.Effect<Voice, never, typeof Json.Identifier> = Effect.gen(function* () {
+  const json = yield* Json
+  const isStep = yield* IsStep
+  const note = (line: string): void => {
     if (!json) process.stderr.write(`${line}\n`)
-  },
-  warn: (line) => {
-    process.stderr.write(`${onStderr("yellow", "warning:")} ${line}\n`)
   }
-}))
+  return {
+    json,
+    result: (value, told) =>
+      Effect.sync(() => {
+        if (isStep) note(told())
+        else process.stdout.write(`${json ? JSON.stringify(value) : told()}\n`)
+      }),
+    note,
+    warn: (line) => {
+      process.stderr.write(`${onStderr("yellow", "warning:")} ${line}\n`)
+    }
+  }
+})
 
 /** Rows under their headings, in columns. */
 export const table = (headings: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {

@@ -1,0 +1,146 @@
+/** `esb up --mode docker` as a user has it: the whole stack by Compose, with stand-ins for what cannot be pulled here. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { randomInt, randomUUID } from "node:crypto"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import * as BaseImages from "#test/support/BaseImages"
+import * as Cli from "#test/support/Cli"
+import { docker, names } from "#test/support/DockerImages"
+import { needs } from "#test/support/Engines"
+import { nodeImage } from "#test/support/ServerBase"
+import * as StandIns from "#test/support/StandIns"
+import { freePort } from "#test/support/StoreServers"
+
+const ports = [
+  ...["GATEWAY_HTTPS", "REGISTRY", "S3", "S3_MGMT", "DATABASE", "VICTORIALOGS", "VICTORIATRACES", "AGENT_METRICS"]
+]
+
+/** A template, and an environment in which its stack has names, ports and addresses that nobody else has. */
+const given = Effect.gen(function* () {
+  const root = yield* Cli.project(Cli.hello("in a container"))
+  const prefix = yield* names
+  const brand = `esb-test-${randomUUID().slice(0, 8)}`
+  writeFileSync(join(root, "stand-ins.yml"), JSON.stringify({ services: StandIns.services() }))
+  const environment: Record<string, string> = {
+    ESB_MODE: "docker",
+    ESB_BRAND_SLUG: brand,
+    ENV: "e2e",
+    ESB_REGISTRY: prefix,
+    ESB_COMPOSE_FILES: "stand-ins.yml",
+    ESB_NODE_IMAGE: nodeImage(),
+    ESB_BASE_IMAGE_NODEJS24_X: yield* Effect.promise(() => BaseImages.reference("our node")),
+    WORKERS_NET: `10.${randomInt(200, 250)}`,
+    GATEWAY_BIND: "127.0.0.1"
+  }
+  for (const port of ports) environment[`PORT_${port}`] = String(yield* freePort)
+  const esb = (...args: ReadonlyArray<string>) => Cli.esb(args, { cwd: root, environment })
+  const project = `${brand}-e2e`
+  yield* Effect.addFinalizer(() =>
+    Effect.gen(function* () {
+      yield* esb("down", "--volumes")
+      const images = yield* docker("images", "--quiet", "--filter", `reference=*/${brand}-*`)
+      for (const image of images.split("\n")) if (image !== "") yield* docker("rmi", "--force", image)
+    })
+  )
+  return { root, environment, esb, project }
+})
+
+const answered = Effect.fnUntraced(function* (run: Effect.Effect<Cli.Ended>) {
+  const { code, stderr, stdout } = yield* run
+  assert.strictEqual(code, 0, stderr)
+  return stdout
+})
+
+const json = (run: Effect.Effect<Cli.Ended>) => Effect.map(answered(run), (text) => JSON.parse(text))
+
+/** What the engine has of a kind that belongs to the project. */
+const owned = (kind: "container" | "network" | "volume", project: string) =>
+  Effect.map(
+    docker(kind, "ls", ...(kind === "container" ? ["--all"] : []), "--quiet", "--filter", `name=${project}`),
+    (listed) => listed.split("\n").filter((id) => id !== "")
+  )
+
+const containerId = (name: string) => docker("inspect", "--format", "{{.Id}}", name)
+
+describe("esb up --mode docker", needs("compose", "registry", "minio"), () => {
+  it.live(
+    "brings a template up in containers, brings new versions, and takes all of it down again",
+    () =>
+      Effect.gen(function* () {
+        const { esb, project, root } = yield* given
+        assert.include(yield* answered(esb("down")), "nothing to take down")
+
+        const ready = yield* json(esb("up", "--json"))
+        assert.deepStrictEqual(ready.functions, [{ name: "hello", routes: ["GET /hello"] }])
+        assert.match(ready.gateway, /^https:\/\/localhost:\d+$/)
+        const home = join(root, ".esb")
+        assert.strictEqual(ready.authority, join(home, "certs/rootCA.crt"))
+        const run = JSON.parse(readFileSync(join(home, "run.json"), "utf8"))
+        assert.deepInclude(run, { mode: "docker", project })
+        assert.notProperty(run, "pid")
+
+        const called = yield* json(esb("invoke", "hello", "--event", '{"a":1}', "--json"))
+        assert.deepStrictEqual(called.payload, { answer: "in a container", event: { a: 1 } })
+        const { services, workers } = yield* json(esb("ps", "--json"))
+        const found = services as ReadonlyArray<{ name: string; state: string; health: string }>
+        assert.includeMembers(
+          found.filter(({ health }) => health === "healthy").map(({ name }) => name),
+          ["gateway", "agent", "registry", "s3-storage", "database", "victorialogs", "victoriatraces"]
+        )
+        assert.lengthOf(workers, 1)
+        const doctor = yield* esb("doctor", "--mode", "docker")
+        assert.strictEqual(doctor.code, 0, doctor.stdout)
+        assert.include(doctor.stdout, "the service gateway: running, healthy")
+
+        // The same again changes nothing, and only what has changed is brought to the running stack.
+        const gateway = yield* containerId(`${project}-gateway`)
+        yield* answered(esb("up"))
+        assert.strictEqual(yield* containerId(`${project}-gateway`), gateway)
+        Cli.write(root, Cli.hello("anew"))
+        assert.include(yield* answered(esb("deploy")), "changed  hello")
+        const again = yield* json(esb("invoke", "hello", "--json"))
+        assert.strictEqual(again.payload.answer, "anew")
+
+        const beside = yield* Cli.esb(["up", "--mode", "embedded"], { cwd: root })
+        assert.strictEqual(beside.code, 1)
+        assert.include(beside.stderr, "esb down")
+
+        assert.include(yield* answered(esb("down")), "Its volumes are kept")
+        assert.deepStrictEqual(yield* owned("container", project), [])
+        assert.deepStrictEqual(yield* owned("network", project), [])
+        assert.isNotEmpty(yield* owned("volume", project))
+        assert.isFalse(existsSync(join(home, "run.json")))
+        yield* answered(esb("down", "--volumes"))
+        assert.deepStrictEqual(yield* owned("volume", project), [])
+        assert.include(yield* answered(esb("down", "--volumes")), "nothing to take down")
+      }).pipe(Effect.scoped),
+    240_000
+  )
+
+  it.live("refuses what only child processes can be told, by name", () =>
+    Effect.gen(function* () {
+      const root = yield* Cli.project(Cli.hello("never"))
+      const { code, stderr } = yield* Cli.esb(["up", "--mode", "docker", "--watch", "--port", "1"], { cwd: root })
+      assert.strictEqual(code, 2)
+      assert.include(stderr, "--watch")
+      assert.include(stderr, "--gateway-port")
+      assert.isFalse(existsSync(join(root, ".esb")))
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("esb down", () => {
+  it.live("stops a stack of child processes as Ctrl-C does, from another shell", () =>
+    Effect.gen(function* () {
+      const root = yield* Cli.project(Cli.hello("embedded"))
+      const up = yield* Cli.up(root)
+      const refused = yield* Cli.esb(["down", "--volumes"], { cwd: root })
+      assert.strictEqual(refused.code, 2)
+      assert.include(yield* answered(Cli.esb(["down"], { cwd: root })), "has stopped")
+      assert.isFalse(Cli.isRunning(up.child.pid ?? 0))
+      assert.strictEqual(up.child.exitCode, 0)
+      assert.include(yield* answered(Cli.esb(["down"], { cwd: root })), "nothing to take down")
+    }).pipe(Effect.scoped)
+  )
+})
