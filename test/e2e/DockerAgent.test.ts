@@ -4,9 +4,10 @@ import { spawnSync } from "node:child_process"
 import { Effect } from "effect"
 import * as AgentStack from "#test/support/AgentStack"
 import { programAt } from "#test/support/Cli"
-import { freshStack } from "#test/support/DockerWorkers"
+import { lastingStack } from "#test/support/DockerWorkers"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
+import * as FreePort from "#test/support/FreePort"
 import * as FunctionImage from "#test/support/FunctionImage"
 
 const docker = (...args: ReadonlyArray<string>) =>
@@ -25,13 +26,14 @@ const containersOf = (environment: string) =>
 
 const inContainers = Effect.gen(function* () {
   const stack = yield* AgentStack.Shared
-  const environment = freshStack()
+  const environment = yield* lastingStack("agents")
   const image = yield* Effect.promise(() => FunctionImage.reference())
   const agent = yield* stack.agent({
     ENV: environment,
     AGENT_RUNTIME: "docker",
     CONTAINERS_NETWORK: `esb-${environment}`,
-    IMAGE_PULL_POLICY: "never"
+    IMAGE_PULL_POLICY: "never",
+    AGENT_DATA_PORT: String(yield* FreePort.find)
   })
   const echo = { image, handler: "index.echo", timeout: 10 }
   const functions = { echo, lost: { ...echo, image: "esb-test/nobody-has-this:1" } }
@@ -52,35 +54,45 @@ describe("an Agent with a Docker Engine", needs("docker"), () => {
     AgentStack.layer,
     AgentStack.live
   )((it) => {
-    it.effect("starts, freezes, wakes and replaces containers, and leaves none", () =>
+    it.effect("starts, freezes, wakes and replaces containers, and finds them again after it was stopped", () =>
       Effect.gen(function* () {
-        const { environment } = yield* Effect.gen(function* () {
-          const { agent, environment, gateway } = yield* inContainers
-          const say = (n: number) =>
-            Effect.map(gateway.call("echo", { n }), (answer) => {
-              assert.strictEqual(answer.status, 200, `${answer.text} ${gateway.stderr()} ${agent.stderr()}`)
-              assert.deepStrictEqual(answer.json(), { n })
-            })
-          yield* say(1)
-          const [first = ""] = yield* containersOf(environment)
-          assert.match(first, new RegExp(`^agents-${environment}-echo-[0-9a-f]{8} Up`))
+        const { agent, environment, gateway } = yield* inContainers
+        const say = (n: number) =>
+          Effect.map(gateway.call("echo", { n }), (answer) => {
+            assert.strictEqual(answer.status, 200, `${answer.text} ${gateway.stderr()} ${agent.stderr()}`)
+            assert.deepStrictEqual(answer.json(), { n })
+          })
+        yield* say(1)
+        const [first = ""] = yield* containersOf(environment)
+        assert.match(first, new RegExp(`^agents-${environment}-echo-[0-9a-f]{8} Up`))
 
-          yield* eventually("it is frozen", containersOf(environment), ([seen]) => seen?.endsWith("(Paused)") === true)
-          yield* say(2)
+        yield* eventually("it is frozen", containersOf(environment), ([seen]) => seen?.endsWith("(Paused)") === true)
+        yield* say(2)
 
-          const [name = ""] = first.split(" ")
-          yield* docker("kill", name)
-          yield* eventually("it is missed", containersOf(environment), ([seen]) => seen?.includes("Up") !== true)
-          yield* say(3)
+        const [name = ""] = first.split(" ")
+        yield* docker("kill", name)
+        yield* eventually("it is missed", containersOf(environment), ([seen]) => seen?.includes("Up") !== true)
+        yield* say(3)
 
-          const refused = yield* gateway.call("lost", {})
-          assert.strictEqual(refused.status, 502)
-          assert.include(refused.text, "esb-test/nobody-has-this:1")
-          return { environment }
-        }).pipe(Effect.scoped)
-        assert.deepStrictEqual(yield* containersOf(environment), [])
-        const networks = yield* docker("network", "ls", "--filter", `name=esb-${environment}`, "--quiet")
-        assert.strictEqual(networks, "")
+        const refused = yield* gateway.call("lost", {})
+        assert.strictEqual(refused.status, 502)
+        assert.include(refused.text, "esb-test/nobody-has-this:1")
+
+        const [second = ""] = yield* containersOf(environment)
+        assert.strictEqual(yield* agent.stop, 0)
+        const [left = ""] = yield* containersOf(environment)
+        assert.match(left, /^\S+ Up /)
+        yield* agent.start()
+        yield* eventually("the Gateway has heard of it", Effect.sync(gateway.stderr), (said) =>
+          said.includes("answers again")
+        )
+        yield* say(4)
+        assert.deepStrictEqual(
+          (yield* containersOf(environment)).map((line) => line.split(" ")[0]),
+          [second.split(" ")[0]],
+          `${agent.stderr()} ${gateway.stderr()}`
+        )
+        assert.include(agent.stderr(), "Of 1 workers of an earlier run 1 are taken over")
       })
     )
 

@@ -20,7 +20,7 @@ export const fileOf = (stack: Running, name: string): string => join(stack.direc
 
 /** Sends an event with a payload; the stack runs with `INVOKE_AUTH=none`. */
 export const send = (
-  stack: Running,
+  stack: Pick<Running, "ask">,
   functionName: string,
   payload: unknown
 ): Effect.Effect<HttpCaller.Answer, HttpCaller.NoAnswer> =>

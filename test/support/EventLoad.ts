@@ -16,7 +16,7 @@ const restMs = 20
 
 /** Sends to a function of the sample `agents` until `stop`. Who is not told 202 sends the same again. */
 export const start = Effect.fnUntraced(function* (
-  stack: Running,
+  stack: Pick<Running, "ask">,
   functionName: string,
   event: Readonly<Record<string, unknown>>,
   senders: number

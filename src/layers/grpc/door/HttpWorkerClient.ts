@@ -34,7 +34,8 @@ const make = Effect.gen(function* () {
       onSuccess: (answer) => {
         const outcome = DoorOutcome.ofAnswer(worker, invocation, answer)
         if (!isFailure(outcome)) return Effect.succeed(outcome)
-        watch.lost(worker.id)
+        // Who met nobody asks the Agent: one that is stopping refuses calls of workers that go on after it.
+        if (outcome._tag !== "WorkerUnreachable") watch.lost(worker.id)
         return Effect.fail(outcome)
       },
       // What became of the worker only its Agent can tell.
