@@ -6,21 +6,20 @@
 import { hexTraceId, type FinishedSpan } from "#domain/Span"
 import * as TraceContext from "#domain/TraceContext"
 
-const nanosecondsPerMillisecond = 1_000_000n
+/** The clock knows no more than whole microseconds. */
+const nanoseconds = (milliseconds: number): string => `${Math.round(milliseconds * 1_000)}000`
 
-/** Whole microseconds are as much as the clock knows. */
-const nanoseconds = (milliseconds: number): bigint =>
-  (BigInt(Math.round(milliseconds * 1_000)) * nanosecondsPerMillisecond) / 1_000n
-
-const spelled = (attributes: FinishedSpan["attributes"]): Readonly<Record<string, unknown>> =>
-  Object.fromEntries(Object.entries(attributes).map(([name, value]) => [`span_attr:${name}`, value]))
+const spelled = (attributes: FinishedSpan["attributes"]): Readonly<Record<string, unknown>> => {
+  const fields: Record<string, unknown> = {}
+  for (const name in attributes) fields[`span_attr:${name}`] = attributes[name]
+  return fields
+}
 
 /** @param service whose operation it is: `esb-gateway` */
 export const of = (span: FinishedSpan, service: string): string => {
-  const began = nanoseconds(span.beganAtUnixMs)
-  const duration = nanoseconds(span.durationMs)
+  const endedAtUnixMs = span.beganAtUnixMs + span.durationMs
   return JSON.stringify({
-    _time: new Date(span.beganAtUnixMs + span.durationMs).toISOString(),
+    _time: new Date(endedAtUnixMs).toISOString(),
     level: span.error === undefined ? "INFO" : "ERROR",
     logger: "trace",
     message: `${span.name} ${span.error ?? "ok"} ${span.durationMs.toFixed(2)} ms`,
@@ -32,9 +31,9 @@ export const of = (span: FinishedSpan, service: string): string => {
     parent_span_id: span.trace.parent,
     name: span.name,
     kind: span.kind,
-    start_time_unix_nano: String(began),
-    end_time_unix_nano: String(began + duration),
-    duration_ns: String(duration),
+    start_time_unix_nano: nanoseconds(span.beganAtUnixMs),
+    end_time_unix_nano: nanoseconds(endedAtUnixMs),
+    duration_ns: nanoseconds(span.durationMs),
     status: span.error === undefined ? "ok" : "error",
     status_message: span.error,
     aws_request_id: span.requestId,

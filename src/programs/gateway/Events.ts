@@ -143,7 +143,9 @@ export const layer = (options: Options) =>
           Effect.retry(stored),
           Effect.flatMap((settlement) => Effect.retry(queue.settle(event.id, settlement), stored)),
           Effect.catch((failure) =>
-            Effect.logError(`the outcome of event ${event.id} could not be stored: ${failure.message}`)
+            Effect.logError(`the outcome of event ${event.id} could not be stored: ${failure.message}`).pipe(
+              Effect.annotateLogs({ requestId: event.id, traceId: event.traceId })
+            )
           )
         )
       })
