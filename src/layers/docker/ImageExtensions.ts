@@ -16,8 +16,17 @@ export const directory = "/opt/extensions"
 const readLimitBytes = 512 * 1_048_576
 const readLimitMs = 60_000
 
+/** Images that are looked into at a time. */
+const parallelLooks = 4
+
 /** Images of which it is remembered; the one that was looked into first is forgotten first. */
 const rememberedImages = 1_000
+
+/** What is known of one image; whoever comes while it is looked into waits for that. */
+interface Known {
+  readonly turn: Semaphore.Semaphore
+  names: ReadonlyArray<string> | undefined
+}
 
 const executable = 0o111
 
@@ -60,13 +69,17 @@ const namesIn = (archive: NodeJS.ReadableStream): Effect.Effect<ReadonlyArray<st
 
 export const make = Effect.fnUntraced(function* ({ identity }: Pick<DockerSettings, "identity">) {
   const { call, engine } = yield* DockerApi
-  const known = new Map<string, ReadonlyArray<string>>()
-  const turn = Semaphore.makeUnsafe(1)
+  const images = new Map<string, Known>()
+  const looks = Semaphore.makeUnsafe(parallelLooks)
 
-  const remember = (digest: string, names: ReadonlyArray<string>): void => {
-    known.set(digest, names)
-    const [oldest] = known.keys()
-    if (known.size > rememberedImages && oldest !== undefined) known.delete(oldest)
+  const knownOf = (digest: string): Known => {
+    const known = images.get(digest)
+    if (known !== undefined) return known
+    const [oldest] = images.keys()
+    if (images.size >= rememberedImages && oldest !== undefined) images.delete(oldest)
+    const added: Known = { turn: Semaphore.makeUnsafe(1), names: undefined }
+    images.set(digest, added)
+    return added
   }
 
   /** Never started, so that its command is of no account; labelled so that it is collected where it cannot be removed. */
@@ -108,13 +121,16 @@ export const make = Effect.fnUntraced(function* ({ identity }: Pick<DockerSettin
    * that is looked into has it for a moment.
    */
   return Effect.fnUntraced(function* (image: ContainerImage, name: string) {
-    const remembered = known.get(image.digest)
-    if (remembered !== undefined) return remembered
-    return yield* turn.withPermit(
+    const known = knownOf(image.digest)
+    if (known.names !== undefined) return known.names
+    return yield* known.turn.withPermit(
       Effect.suspend(() => {
-        const found = known.get(image.digest)
-        if (found !== undefined) return Effect.succeed(found)
-        return Effect.tap(look(image, name), (names) => Effect.sync(() => remember(image.digest, names)))
+        if (known.names !== undefined) return Effect.succeed(known.names)
+        return Effect.tap(looks.withPermit(look(image, name)), (names) =>
+          Effect.sync(() => {
+            known.names = names
+          })
+        )
       })
     )
   })
