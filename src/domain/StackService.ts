@@ -22,6 +22,8 @@ export interface StackService {
   readonly health: "none" | "starting" | "healthy" | "unhealthy"
   /** Of one that has ended. */
   readonly exitCode: number | undefined
+  /** When it did. */
+  readonly endedAtUnixMs: number | undefined
   /** How often the engine has started it again by itself. */
   readonly restarts: number
 }

@@ -13,7 +13,14 @@ import * as StandIns from "#test/support/StandIns"
 import { freePort } from "#test/support/StoreServers"
 
 const ports = [
-  ...["GATEWAY_HTTPS", "REGISTRY", "S3", "S3_MGMT", "DATABASE", "VICTORIALOGS", "VICTORIATRACES", "AGENT_METRICS"]
+  "GATEWAY_HTTPS",
+  "REGISTRY",
+  "S3",
+  "S3_MGMT",
+  "DATABASE",
+  "VICTORIALOGS",
+  "VICTORIATRACES",
+  "AGENT_METRICS"
 ]
 
 /** A template, and an environment in which its stack has names, ports and addresses that nobody else has. */
@@ -68,7 +75,7 @@ describe("esb up --mode docker", needs("compose", "registry", "minio"), () => {
     "brings a template up in containers, brings new versions, and takes all of it down again",
     () =>
       Effect.gen(function* () {
-        const { esb, project, root } = yield* given
+        const { environment, esb, project, root } = yield* given
         assert.include(yield* answered(esb("down")), "nothing to take down")
 
         const ready = yield* json(esb("up", "--json"))
@@ -101,6 +108,11 @@ describe("esb up --mode docker", needs("compose", "registry", "minio"), () => {
         assert.include(yield* answered(esb("deploy")), "changed  hello")
         const again = yield* json(esb("invoke", "hello", "--json"))
         assert.strictEqual(again.payload.answer, "anew")
+
+        // A secret reaches servers when they start.
+        environment["JWT_SECRET_KEY"] = "another key of the tests, as long as one has to be"
+        yield* answered(esb("up"))
+        assert.strictEqual((yield* json(esb("invoke", "hello", "--json"))).payload.answer, "anew")
 
         const beside = yield* Cli.esb(["up", "--mode", "embedded"], { cwd: root })
         assert.strictEqual(beside.code, 1)

@@ -100,12 +100,13 @@ describe("the plan of a stack in containers", () => {
         PORT_REGISTRY: "15010",
         ESB_COMPOSE_FILES: "/one.yml, two.yml",
         ROUTE_AUTH: "template",
+        GATEWAY_BIND: "10.1.2.3",
         RUSTFS_SECRET_KEY: "given"
       })
       assert.deepInclude(run, {
         project: "acme-staging",
         brand: "acme",
-        gateway: "https://localhost:8443",
+        gateway: "https://10.1.2.3:8443",
         registry: "127.0.0.1:15010"
       })
       assert.deepStrictEqual(run.composeFiles.slice(1), ["/one.yml", join(process.cwd(), "two.yml")])
@@ -131,7 +132,10 @@ describe("the files of a stack in containers", () => {
       const certificates = join(home, "certs")
       mkdirSync(certificates, { mode: 0o700 })
       for (const name of ["rootCA.key", "server.key"]) writeFileSync(join(certificates, name), "key", { mode: 0o600 })
-      yield* StackFiles.make(home, certificates, { auth_pass: secret("password") })
+      const made = (name: string) => StackFiles.make(home, certificates, { auth_pass: secret(name) })
+      assert.isFalse(yield* made("first"), "nobody has an older one")
+      assert.isTrue(yield* made("password"))
+      assert.isFalse(yield* made("password"))
       yield* Effect.promise(() => Home.replaceFile(join(home, "config/functions.yml"), "functions: {}\n", 0o600))
 
       const owner = (path: string) => statSync(join(home, path)).uid

@@ -8,6 +8,7 @@ const service = (change: Partial<StackService>): StackService => ({
   state: "running",
   health: "none",
   exitCode: undefined,
+  endedAtUnixMs: undefined,
   restarts: 0,
   ...change
 })

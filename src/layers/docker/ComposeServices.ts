@@ -31,6 +31,7 @@ export const make = Effect.fnUntraced(function* (project: string) {
   const look = (id: string, name: string): Effect.Effect<Option.Option<StackService>, EngineFailure> =>
     call((abortSignal) => engine.getContainer(id).inspect({ abortSignal })).pipe(
       Effect.map(({ Config, Name, RestartCount, State }) => {
+        const hasEnded = State.Status === "exited" || State.Status === "dead"
         const state = Option.getOrElse(decodeState(State.Status), () => "dead" as const)
         return Option.some<StackService>({
           name,
@@ -38,7 +39,8 @@ export const make = Effect.fnUntraced(function* (project: string) {
           image: Config.Image,
           state,
           health: Option.getOrElse(decodeHealth(State.Health?.Status), () => "none" as const),
-          exitCode: state === "exited" || state === "dead" ? State.ExitCode : undefined,
+          exitCode: hasEnded ? State.ExitCode : undefined,
+          endedAtUnixMs: hasEnded ? Date.parse(State.FinishedAt) : undefined,
           restarts: RestartCount
         })
       }),

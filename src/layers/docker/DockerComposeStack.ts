@@ -132,21 +132,24 @@ const make = Effect.fnUntraced(function* (options: Options) {
   })
 
   /** A service that has ended or is ill tells more than Compose, which only saw that it could not go on. */
-  const explain = Effect.fnUntraced(function* (failure: ComposeFailed) {
+  const explain = Effect.fnUntraced(function* (failure: ComposeFailed, fromUnixMs: number) {
     const ill = (yield* services).flatMap((service) => {
-      if (service.health === "unhealthy") return [{ service, problem: "is unhealthy" }]
-      const isIll = service.exitCode !== undefined && service.exitCode !== 0
-      return isIll ? [{ service, problem: `ended with code ${service.exitCode}` }] : []
+      const { endedAtUnixMs = 0, exitCode = 0, health } = service
+      if (health === "unhealthy") return [{ service, problem: "is unhealthy" }]
+      // What ended long ago is not why Compose could not go on now.
+      return exitCode !== 0 && endedAtUnixMs >= fromUnixMs ? [{ service, problem: `ended with code ${exitCode}` }] : []
     })
     return yield* ill.length === 0 ? failure : yield* notReady(ill)
   })
 
   return ComposeStack.of({
-    up: (progress) =>
-      compose(["up", "--detach", "--remove-orphans"], longestUpMs, progress).pipe(
-        Effect.catchTag("ComposeFailed", explain),
-        Effect.andThen(untilReady(progress))
-      ),
+    up: Effect.fnUntraced(function* (progress) {
+      const fromUnixMs = yield* Clock.currentTimeMillis
+      yield* compose(["up", "--detach", "--remove-orphans"], longestUpMs, progress).pipe(
+        Effect.catchTag("ComposeFailed", (failure) => explain(failure, fromUnixMs))
+      )
+      yield* untilReady(progress)
+    }),
     run: Effect.fnUntraced(function* (service, args, progress) {
       const { code, name } = yield* execute(["run", "--rm", "-T", service, ...args], longestRunMs, progress)
       if (code !== undefined) return code

@@ -44,18 +44,28 @@ export const up = Effect.fn("esb.up.docker")(function* (flags: UpFlags, settings
   const files = yield* Certificates.ensure(certificateDirectory)
   const plan = yield* StackPlan.make({ home, template, settings, access, certificates: files, certificateDirectory })
   yield* refuseAnother(home, plan.run)
-  yield* StackFiles.make(home, certificateDirectory, plan.secrets)
+  const hasNewSecrets = yield* StackFiles.make(home, certificateDirectory, plan.secrets)
   yield* writeVariables(plan)
   yield* ConfigFiles.begin(home)
   yield* buildImages(plan.run, settings, voice)
   // Before anything starts, so that `esb down` finds what a start that fails has left.
   yield* RunFile.write(home, plan.run)
-  yield* Effect.flatMap(ComposeStack, (compose) => compose.up(voice.note)).pipe(
-    Effect.provide(StackCompose.layer(plan.run, settings.readyTimeout))
-  )
+  yield* start(hasNewSecrets, voice).pipe(Effect.provide(StackCompose.layer(plan.run, settings.readyTimeout)))
   yield* deploy(home, flags, settings)
   return yield* tell(home, plan.run, access, settings, voice)
 }, Effect.scoped)
+
+/** Those that are given secrets. */
+const secretHolders: ReadonlyArray<string> = ["gateway", "s3-storage"]
+
+const start = Effect.fnUntraced(function* (hasNewSecrets: boolean, { note }: Voice) {
+  const compose = yield* ComposeStack
+  if (hasNewSecrets) {
+    const running = (yield* compose.services).map(({ name }) => name).filter((name) => secretHolders.includes(name))
+    if (running.length > 0) yield* compose.stop(running, note)
+  }
+  yield* compose.up(note)
+})
 
 /** The template that was named, to the stack of this home, whichever runs elsewhere. */
 const deploy = Effect.fnUntraced(function* (home: string, flags: UpFlags, settings: UpSettings & StackSettings) {

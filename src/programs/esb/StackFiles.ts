@@ -1,6 +1,6 @@
 /** What containers read of a home: certificates, configuration and secrets, as files that their user may read and nobody else. */
 import { Redacted } from "effect"
-import { chown, mkdir, readdir } from "node:fs/promises"
+import { chown, mkdir, readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { authority } from "#layers/x509/FilePairs"
 import * as Home from "./Home.ts"
@@ -37,7 +37,19 @@ export type Secrets = Readonly<Record<string, Redacted.Redacted>>
 
 export const secretsIn = (home: string): string => join(home, "secrets")
 
-/** Files that are written later into these directories belong to the same user. */
+/** Whether a file says something else than it is to say now; one that is not there yet does not. */
+const isOutdated = async (path: string, content: string): Promise<boolean> => {
+  const before = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return content
+    throw error
+  })
+  return before !== content
+}
+
+/**
+ * Files that are written later into these directories belong to the same user. Answers whether a secret is another one now:
+ * a container goes on with the one it was started with.
+ */
 export const make = (home: string, certificates: string, secrets: Secrets) =>
   Home.attempt(`The files for containers in ${home} cannot be made`, async () => {
     const user = containerUser()
@@ -45,7 +57,11 @@ export const make = (home: string, certificates: string, secrets: Secrets) =>
     await handOver(secretsIn(home), user)
     // A directory that somebody chose is theirs to open.
     if (certificates === join(home, "certs")) await handOver(certificates, user)
+    let isChanged = false
     for (const [name, value] of Object.entries(secrets)) {
-      await Home.replaceFile(join(secretsIn(home), name), Redacted.value(value), 0o600)
+      const path = join(secretsIn(home), name)
+      isChanged = (await isOutdated(path, Redacted.value(value))) || isChanged
+      await Home.replaceFile(path, Redacted.value(value), 0o600)
     }
+    return isChanged
   })

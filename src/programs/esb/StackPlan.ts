@@ -1,6 +1,7 @@
 /** What a stack in containers is called, where it answers, and what its Compose file is told: all decided before anything starts. */
 import { Effect, Redacted } from "effect"
 import { stat } from "node:fs/promises"
+import { isIPv6 } from "node:net"
 import { isAbsolute, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as StackIdentity from "#domain/StackIdentity"
@@ -18,6 +19,7 @@ import type { StackSettings } from "./StackSettings.ts"
 const ownComposeFile = fileURLToPath(new URL("../compose/docker.yml", import.meta.url))
 
 const httpsPort = 443
+const answersLocally: ReadonlySet<string> = new Set(["0.0.0.0", "::", "127.0.0.1"])
 const defaultBrand = "esb"
 
 const identityOf = ({ brandSlug, environment, projectName }: StackSettings) =>
@@ -45,7 +47,10 @@ const socketOf = ({ dockerHost }: StackSettings) => {
       })
 }
 
-const urlOf = (port: number): string => `https://localhost${port === httpsPort ? "" : `:${port}`}`
+const urlOf = ({ gatewayBind, gatewayPort }: StackSettings): string => {
+  const host = answersLocally.has(gatewayBind) ? "localhost" : isIPv6(gatewayBind) ? `[${gatewayBind}]` : gatewayBind
+  return `https://${host}${gatewayPort === httpsPort ? "" : `:${gatewayPort}`}`
+}
 
 const workersNetPattern = /^\d{1,3}\.\d{1,3}$/
 
@@ -73,6 +78,12 @@ export const make = Effect.fnUntraced(function* (of: {
       message: `WORKERS_NET is ${settings.workersNet}: expected two numbers, such as 10.89`
     })
   }
+  const unmountable = [home, certificateDirectory].find((path) => path.includes(":"))
+  if (unmountable !== undefined) {
+    return yield* new WrongUsage({
+      message: `${unmountable} has a colon in it, and cannot be mounted into containers: choose another place with --home`
+    })
+  }
   const { gid: engineGroup } = yield* attempt("The socket of the Docker Engine cannot be used", () => stat(socket))
   const user = StackFiles.containerUser()
 
@@ -80,7 +91,7 @@ export const make = Effect.fnUntraced(function* (of: {
     run: {
       version: 1,
       mode: "docker",
-      gateway: urlOf(settings.gatewayPort),
+      gateway: urlOf(settings),
       region: settings.region,
       ...Access.revealed(access),
       template,
@@ -111,6 +122,8 @@ export const make = Effect.fnUntraced(function* (of: {
       ESB_ACCESS_KEY_ID: access.accessKeyId,
       RUSTFS_ACCESS_KEY: settings.storeUser,
       ...(settings.routeAuth === undefined ? {} : { ROUTE_AUTH: settings.routeAuth }),
+      GATEWAY_BIND: settings.gatewayBind,
+      ESB_PUBLISH_ADDRESS: settings.publishAddress,
       PORT_GATEWAY_HTTPS: String(settings.gatewayPort),
       PORT_REGISTRY: String(settings.registryPort),
       PORT_S3: String(settings.s3Port),

@@ -5,9 +5,14 @@ import { images } from "./ImageSettings.ts"
 
 const { brandSlug, cache, dockerHost, environment, tag } = images
 
-/** Of this machine; only the Gateway's is open to others. */
-const ports = Setting.group("Ports in Docker mode", {
-  gatewayPort: Setting.Port("PORT_GATEWAY_HTTPS", "Port of the Gateway, on every address", 443),
+const ports = Setting.group("Addresses and ports in Docker mode", {
+  gatewayBind: Setting.Text("GATEWAY_BIND", "Address of this machine on which the Gateway answers", "0.0.0.0"),
+  publishAddress: Setting.OneOf(["127.0.0.1", "0.0.0.0"])(
+    "ESB_PUBLISH_ADDRESS",
+    "Where everything else answers: this machine, or every other one, too; the registry and the logs ask for no password",
+    "127.0.0.1"
+  ),
+  gatewayPort: Setting.Port("PORT_GATEWAY_HTTPS", "Port of the Gateway", 443),
   registryPort: Setting.Port("PORT_REGISTRY", "Port of the registry of images", 5010),
   s3Port: Setting.Port("PORT_S3", "Port of the S3 store", 9000),
   s3ConsolePort: Setting.Port("PORT_S3_MGMT", "Port of the S3 store's console", 9001),

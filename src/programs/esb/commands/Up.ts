@@ -27,8 +27,8 @@ const all = { ...settings, ...stack }
 /** What only a stack of child processes can be told, and what takes its place in containers. */
 const embeddedOnly = {
   port: "--port: in Docker mode the port is that of --gateway-port",
-  host: "--host: in Docker mode the variable GATEWAY_BIND says on which address the Gateway answers",
-  open: "--open: in Docker mode the variable GATEWAY_BIND says who reaches the Gateway, and --route-auth whom it asks for a token",
+  host: "--host: in Docker mode --gateway-bind says on which address the Gateway answers",
+  open: "--open: in Docker mode --gateway-bind says who reaches the Gateway, and --route-auth whom it asks for a token",
   watch: "--watch: in Docker mode a change comes with esb deploy",
   agent: "--agent: in Docker mode there always is one",
   drainTimeout: "--drain-timeout: in Docker mode it is the variable DRAIN_TIMEOUT",
