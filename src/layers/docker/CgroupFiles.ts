@@ -3,6 +3,7 @@
  * read: the Agent runs on the engine's machine, and sees its processes.
  */
 import { Effect, Option } from "effect"
+import { readFileSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 
@@ -80,6 +81,27 @@ const readVersion2 = ({ directory }: Extract<CgroupFiles, { readonly version: 2 
       cpuNanoseconds: field(cpu, "usage_usec") * 1_000
     })
   )
+
+const now = (path: string): string => readFileSync(path, "latin1")
+
+/**
+ * Bytes of memory in use, for whoever asks again and again. The kernel answers from its memory, so it is waited for: two files
+ * cost 45 µs like this, and 300 µs where a thread is asked to read them. `None` when the container has ended meanwhile.
+ */
+export const memoryBytes = (files: CgroupFiles): Option.Option<number> => {
+  try {
+    const used =
+      files.version === 1
+        ? Number(now(join(files.memory, "memory.usage_in_bytes"))) -
+          field(now(join(files.memory, "memory.stat")), "total_inactive_file")
+        : Number(now(join(files.directory, "memory.current"))) -
+          field(now(join(files.directory, "memory.stat")), "inactive_file")
+    return Option.some(Math.max(0, used))
+  } catch {
+    // The files go with the container.
+    return Option.none()
+  }
+}
 
 /** `None` when the container has ended meanwhile. */
 export const read = (files: CgroupFiles): Effect.Effect<Option.Option<Usage>> =>
