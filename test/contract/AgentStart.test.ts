@@ -1,11 +1,14 @@
 /** Starts of workers by a foreign client: what `proto/agent.proto` says of EnsureContainer. */
 import { assert, describe, it } from "@effect/vitest"
+import { create } from "@bufbuild/protobuf"
 import { status } from "@grpc/grpc-js"
 import { Effect } from "effect"
 import { createHash } from "node:crypto"
 import { RuntimeUnsupported } from "#domain/Failure"
 import { OwnerId } from "#domain/Worker"
+import { EnsureContainerRequestSchema } from "#layers/grpc/generated/agent_pb"
 import { type MemoryFunction, MemoryWorkers } from "#layers/memory/MemoryWorkers"
+import * as Requests from "#programs/agent/Requests"
 import * as Foreign from "#test/support/ForeignAgentClient"
 import * as ForeignAgentCalls from "#test/support/ForeignAgentCalls"
 import { invalid } from "#test/support/ForeignAgentCalls"
@@ -46,6 +49,18 @@ describe("EnsureContainer", () => {
         }
       })
     )
+  )
+
+  it.effect("takes the image of the function's name where there are images and none is named", () =>
+    Effect.gen(function* () {
+      const imageOf = (name: string): string => `registry:5010/esb-${name}:latest`
+      const asked = (image: string) =>
+        Requests.start(create(EnsureContainerRequestSchema, { functionName: "echo", ownerId: "mine", image }), imageOf)
+      const derived = yield* asked(" ")
+      assert.strictEqual(derived.spec.image, "registry:5010/esb-echo:latest")
+      assert.strictEqual((yield* asked("echo:7")).spec.image, "echo:7")
+      assert.notStrictEqual((yield* asked("echo:7")).spec.specHash, derived.spec.specHash)
+    })
   )
 
   it.live("starts a new worker every time and tells how it is reached", () =>

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { readdirSync } from "node:fs"
-import { OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
+import { ContainerId, OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
 import { DockerApi } from "#layers/docker/DockerApi"
 import { WorkersNetwork } from "#layers/docker/WorkersNetwork"
 import { ContainerRuntime } from "#services/ContainerRuntime"
@@ -38,6 +38,10 @@ const answerOf = Effect.fnUntraced(function* (worker: Worker, event: unknown) {
   const result = yield* client.send(worker, call(worker, event))
   return JSON.parse(Buffer.from(result.payload).toString()) as unknown
 })
+
+/** A call of this worker under another id. */
+const calledAs = (worker: Worker, id: ContainerId) =>
+  Effect.flatMap(WorkerClient, (client) => client.send({ ...worker, id }, call(worker)))
 
 /** What the engine has of a stack: names of containers, and whether there is a network. */
 const leftOf = Effect.fnUntraced(function* (stack: string) {
@@ -171,6 +175,31 @@ describe("containers of a Docker Engine", { ...needs("docker"), timeout: 60_000 
     }).pipe(Effect.scoped, Effect.provide(DockerWorkers.layer()))
   )
 
+  it.live("go by their name, and by nothing else that the engine would take for them", () =>
+    Effect.gen(function* () {
+      const worker = yield* started(yield* functionNamed("echo"))
+      assert.strictEqual(worker.id, worker.name)
+      const { call, engine } = yield* DockerApi
+      const { Id } = yield* call(() => engine.getContainer(worker.name).inspect())
+      const runtime = yield* ContainerRuntime
+      for (const other of [Id, Id.slice(0, 12), `/${worker.name}`, worker.name.slice(0, -1), `${worker.name} `]) {
+        const id = ContainerId.make(other)
+        const attempts = [
+          runtime.suspend(id, mine),
+          runtime.resume(id, mine),
+          runtime.metrics(id, mine),
+          runtime.touch(id, mine)
+        ]
+        const failures = yield* Effect.forEach(attempts, (attempt) => Effect.flip(Effect.asVoid(attempt)))
+        assert.deepStrictEqual(new Set(failures.map(({ _tag }) => _tag)), new Set(["ContainerNotFound"]))
+        // Gone is gone, and this one never was.
+        yield* runtime.destroy(id, mine)
+        assert.strictEqual((yield* Effect.flip(calledAs(worker, id)))._tag, "WorkerUnreachable")
+      }
+      assert.deepStrictEqual(yield* answerOf(worker, { still: "here" }), { still: "here" })
+    }).pipe(Effect.scoped, Effect.provide(DockerWorkers.layer()))
+  )
+
   it.live("of two stacks on one engine do not see each other, and are collected by nobody else", () => {
     const theirs = DockerWorkers.layer()
     return Effect.gen(function* () {
@@ -186,7 +215,7 @@ describe("containers of a Docker Engine", { ...needs("docker"), timeout: 60_000 
     }).pipe(Effect.scoped, Effect.provide(DockerWorkers.layer()))
   })
 
-  it.live("that an earlier run has left are removed by the next, and those that appear later by the collection", () => {
+  it.live("that nobody can take over are removed by the next run, and those that appear later by the collection", () => {
     const stack = DockerWorkers.freshStack()
     const orphan = Effect.gen(function* () {
       const { call, engine } = yield* DockerApi
@@ -209,7 +238,7 @@ describe("containers of a Docker Engine", { ...needs("docker"), timeout: 60_000 
     }).pipe(Effect.provide(DockerWorkers.engine))
   })
 
-  it.live("leave no container, network, socket or file descriptor behind when their stack ends", () =>
+  it.live("leave no network, socket or file descriptor behind when they are destroyed and their stack ends", () =>
     Effect.gen(function* () {
       const stack = DockerWorkers.freshStack()
       const spec = yield* functionNamed("echo")
@@ -223,7 +252,8 @@ describe("containers of a Docker Engine", { ...needs("docker"), timeout: 60_000 
         const late = yield* Effect.forkChild(runtime.ensure(spec, mine))
         yield* Effect.sleep(100)
         yield* Fiber.interrupt(late)
-      }).pipe(Effect.provide(DockerWorkers.layer({ stack })))
+        yield* Effect.forEach(workers, ({ id }) => runtime.destroy(id, mine), { concurrency: 3 })
+      }).pipe(Effect.provide(DockerWorkers.layer({ stack, leavesWorkers: true })))
       const left = yield* leftOf(stack).pipe(Effect.provide(DockerWorkers.engine))
       assert.deepStrictEqual(left, { containers: [], networks: [] })
       yield* eventually("open files", Effect.sync(openFiles), (count) => count <= before)

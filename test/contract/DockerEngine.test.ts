@@ -1,6 +1,8 @@
 /** A Docker Engine that is away for a while, registries that lack what is asked of them, and images that bring an emulator. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Redacted } from "effect"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { OwnerId, type WorkerSpec } from "#domain/Worker"
 import { DockerApi } from "#layers/docker/DockerApi"
 import * as EmulatorPort from "#layers/rie/EmulatorPort"
@@ -13,6 +15,7 @@ import { needs } from "#test/support/Engines"
 import * as EngineWire from "#test/support/EngineWire"
 import { eventually } from "#test/support/Eventually"
 import * as FunctionImage from "#test/support/FunctionImage"
+import { temporaryDirectory } from "#test/support/ProcessWorkers"
 import { specOf } from "#test/support/WorkerFunctions"
 import { call } from "./ContainerRuntimeContract.ts"
 
@@ -109,6 +112,35 @@ describe("a registry", { ...needs("docker", "registry"), timeout: 60_000 }, () =
           assert.include(failure.message, missing)
         }
       }).pipe(Effect.scoped, Effect.provide(DockerWorkers.layer()))
+    })
+  )
+
+  it.live("lets the engine in as the user that it is told for this registry, and nobody else", () =>
+    Effect.gen(function* () {
+      const registry = yield* DockerRegistry.make({ password: true })
+      const { password, username } = DockerRegistry.reader
+      const local = yield* Effect.promise(() => FunctionImage.reference())
+      const image = `${registry.host}/esb-test/private:1`
+      yield* Effect.acquireRelease(docker("tag", local, image), () => docker("rmi", "--force", image))
+      const auth = Buffer.from(`${username}:${Redacted.value(password)}`).toString("base64")
+      const directory = temporaryDirectory()
+      writeFileSync(join(directory, "config.json"), JSON.stringify({ auths: { [registry.host]: { auth } } }))
+      yield* docker("--config", directory, "push", image)
+      yield* docker("rmi", image)
+      const login = { registry: registry.host, username, password }
+      const refused = [[], [{ ...login, password: Redacted.make("wrong") }], [{ ...login, registry: "127.0.0.1:1" }]]
+      for (const logins of refused) {
+        const failure = yield* Effect.flatMap(ContainerRuntime, (runtime) =>
+          Effect.flip(runtime.ensure(specOf(image, "index.echo"), mine))
+        ).pipe(Effect.provide(DockerWorkers.layer({ docker: { logins } })))
+        assert.strictEqual(failure._tag, "RuntimeUnavailable")
+        assert.match(failure.message, /no basic auth credentials|unauthorized/)
+        assert.notInclude(failure.message, "wrong")
+      }
+      yield* answers(specOf(image, "index.echo")).pipe(
+        Effect.scoped,
+        Effect.provide(DockerWorkers.layer({ docker: { logins: [login] } }))
+      )
     })
   )
 })

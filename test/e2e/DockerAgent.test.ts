@@ -107,6 +107,10 @@ describe("an Agent with a Docker Engine", needs("docker"), () => {
         assert.strictEqual(nowhere.status, 2)
         assert.include(nowhere.stderr, "DOCKER_HOST")
 
+        const half = yield* refusal({ CONTAINERS_NETWORK, CONTAINER_REGISTRY_USER: "reader" })
+        assert.strictEqual(half.status, 2)
+        assert.include(half.stderr, "CONTAINER_REGISTRY_PASSWORD")
+
         const silent = yield* refusal({ CONTAINERS_NETWORK, DOCKER_HOST: "unix:///nobody/listens" })
         assert.strictEqual(silent.status, 1)
         assert.include(silent.stderr, "the Docker Engine does not answer")

@@ -1,6 +1,7 @@
 /** Images as the engine has them, fetched as the policy says. */
-import { Effect, Semaphore } from "effect"
+import { Effect, Redacted, Result, Semaphore } from "effect"
 import { ArtifactNotFound, RuntimeUnavailable } from "#domain/Failure"
+import * as ImageReference from "#domain/ImageReference"
 import { DockerApi, EngineFailure, hasStatus } from "./DockerApi.ts"
 import type { DockerSettings } from "./DockerSettings.ts"
 
@@ -58,8 +59,17 @@ export const make = Effect.fnUntraced(function* (settings: DockerSettings) {
       })
     })
 
+  /** For the registry that a reference names, if there are any. */
+  const loginFor = (reference: string) => {
+    const host = Result.getOrUndefined(ImageReference.parse(reference))?.host
+    const login = settings.logins.find(({ registry }) => registry === host)
+    if (login === undefined) return {}
+    const { password, registry, username } = login
+    return { authconfig: { username, password: Redacted.value(password), serveraddress: registry } }
+  }
+
   const pull = (reference: string) =>
-    call((abortSignal) => engine.pull(reference, { abortSignal })).pipe(
+    call((abortSignal) => engine.pull(reference, { ...loginFor(reference), abortSignal })).pipe(
       Effect.flatMap(progress),
       Effect.timeoutOrElse({
         duration: settings.pullLimitMs,

@@ -1,5 +1,6 @@
 /** What the engine is asked for, and the limits of everything that waits for it. */
 import type { StackIdentity } from "#domain/StackIdentity"
+import type { RegistryLogin } from "./DockerImageBuilder.ts"
 
 /** When an image is fetched: before every start, when the engine lacks it, or by nobody here. */
 export type PullPolicy = "always" | "if-not-present" | "never"
@@ -13,6 +14,10 @@ export interface DockerPlaces {
 /** What may be said. */
 export interface DockerOptions {
   readonly pullPolicy: PullPolicy
+  /** On the engine's machine, what workers read to know whom to believe; `undefined`: they believe what their image does. */
+  readonly trustDirectory: string | undefined
+  /** Who the engine says it is at registries; each is told to its registry alone. */
+  readonly logins: ReadonlyArray<RegistryLogin>
   /** Images that are fetched at a time, and how long one may take. */
   readonly parallelPulls: number
   readonly pullLimitMs: number
@@ -43,6 +48,8 @@ export type DockerSettings = DockerPlaces & DockerOptions
 
 export const defaults: DockerOptions = {
   pullPolicy: "if-not-present",
+  trustDirectory: undefined,
+  logins: [],
   parallelPulls: 4,
   pullLimitMs: 600_000,
   parallelStarts: 4,

@@ -1,6 +1,7 @@
 /** The Agent: which layers it is made of, and which of them its settings choose. */
 import { resolve } from "node:path"
 import { ByteSize, Duration, Effect, Layer } from "effect"
+import * as FunctionImage from "#domain/FunctionImage"
 import * as StackIdentity from "#domain/StackIdentity"
 import * as AgentServer from "#layers/grpc/server/AgentServer"
 import * as DataDoor from "#layers/grpc/door/DataDoor"
@@ -32,7 +33,13 @@ const certificates = (values: AgentSettings) =>
     authorityPath: values.caCertPath
   })
 
-const server = (values: AgentSettings) =>
+/** Where workers run images, a function that names none has that of its name. */
+const imagesOf = ({ registry, runtime, tag }: AgentSettings, identity: StackIdentity.StackIdentity) =>
+  runtime === "process"
+    ? undefined
+    : (name: string): string => FunctionImage.reference({ identity, registry, tag }, name)
+
+const server = (values: AgentSettings, identity: StackIdentity.StackIdentity) =>
   Layer.unwrap(
     Effect.map(DataDoor.DataDoor, ({ port: dataPort }) => {
       const maxAnswerBytes = bytes(values.maxResponseSize)
@@ -44,7 +51,11 @@ const server = (values: AgentSettings) =>
           maxAnswerBytes,
           drainMs: Duration.toMillis(values.drainTimeout)
         },
-        Handlers.make({ dataDoor: { host: values.dataHost, port: dataPort }, maxAnswerBytes })
+        Handlers.make({
+          dataDoor: { host: values.dataHost, port: dataPort },
+          maxAnswerBytes,
+          imageOf: imagesOf(values, identity)
+        })
       )
     })
   )
@@ -77,7 +88,7 @@ const health = Layer.effectDiscard(
 
 const agent = (values: AgentSettings, home: string, identity: StackIdentity.StackIdentity) =>
   Layer.merge(health, ready(values)).pipe(
-    Layer.provide(server(values)),
+    Layer.provide(server(values, identity)),
     Layer.provide([
       DataDoor.layer({ host: values.host, port: values.dataPort, drainTimeout: values.drainTimeout }),
       metrics(values),
@@ -122,8 +133,8 @@ launch({
       "Gateways that show a certificate of the same authority (esb certs makes all of them), each its own workers only. New " +
       "certificates are taken from the files while it runs; esb doctor tells when they expire.",
     "How it stops":
-      "SIGTERM and SIGINT: health turns to NOT_SERVING, new calls are refused, calls in flight may end within DRAIN_TIMEOUT, then " +
-      "the workers end. A Gateway starts others as they are needed."
+      "SIGTERM and SIGINT: health turns to NOT_SERVING, new calls are refused, calls in flight may end within DRAIN_TIMEOUT. Then " +
+      "child processes end, and a Gateway starts others as they are needed. Containers stay, and the next start takes them over."
   },
   settings,
   main

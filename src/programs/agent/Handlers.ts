@@ -1,6 +1,7 @@
 /** What the Agent does when it is called, RPC by RPC. */
 import { Effect } from "effect"
 import { AnswerTooLarge, CallTimedOut, WorkerAddressUnknown } from "#domain/Failure"
+import type { FunctionName } from "#domain/FunctionName"
 import type { Invocation } from "#domain/Invocation"
 import * as InvocationHeaders from "#domain/InvocationHeaders"
 import type { Worker } from "#domain/Worker"
@@ -21,6 +22,8 @@ export interface HandlerOptions {
   readonly dataDoor: { readonly host: string | undefined; readonly port: number }
   /** Bytes of the largest answer of a worker that `InvokeWorker` hands on. */
   readonly maxAnswerBytes: number
+  /** The image of a function that is asked for without one; where there are no images it is refused. */
+  readonly imageOf?: ((name: FunctionName) => string) | undefined
 }
 
 /** `agent` of `agent:50051`, `::1` of `[::1]:50051`. */
@@ -60,7 +63,7 @@ export const make = Effect.fnUntraced(function* (options: HandlerOptions) {
     request,
     call
   ) {
-    const { owner, spec } = yield* Requests.start(request)
+    const { owner, spec } = yield* Requests.start(request, options.imageOf)
     leases.seen(owner)
     const worker = yield* runtime.ensure(spec, owner)
     known.remember(worker)

@@ -43,18 +43,23 @@ export const named = Effect.fnUntraced(function* (request: Named) {
 const isVariable = ([name, value]: readonly [string, string]): boolean =>
   /^[^=\0]+$/.test(name) && !value.includes("\0")
 
-export const start = Effect.fnUntraced(function* (request: EnsureContainerRequest) {
+/** `imageOf`: the image of a function that is asked for without one, where there are images. */
+export const start = Effect.fnUntraced(function* (
+  request: EnsureContainerRequest,
+  imageOf: ((name: FunctionName.FunctionName) => string) | undefined
+) {
   const { env: environment, functionName, specHash } = request
   if (functionName === "") return yield* required("function_name")
   const by = yield* owner(request)
-  const image = request.image.trim()
-  if (image === "") return yield* required("image")
+  const given = request.image.trim()
+  if (given === "" && imageOf === undefined) return yield* required("image")
   if (!FunctionName.is(functionName)) {
     return yield* wrong("function_name", "must be 1 to 64 characters of A-Z, a-z, 0-9, - and _")
   }
   if (!Object.entries(environment).every(isVariable)) {
     return yield* wrong("env", "must have names without = and NUL, and values without NUL")
   }
+  const image = given === "" && imageOf !== undefined ? imageOf(functionName) : given
   const wanted = { functionName, image, environment }
   const spec: WorkerSpec = {
     ...wanted,

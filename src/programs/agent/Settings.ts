@@ -122,8 +122,22 @@ export const settings = {
     )
   }),
   ...Setting.group("Images of workers in containers", {
-    registry: Setting.Text("CONTAINER_REGISTRY", "Registry of images without one", "registry:5010"),
-    registryInsecure: Setting.Flag("CONTAINER_REGISTRY_INSECURE", "Pull over plain HTTP", false),
+    registry: Setting.Text(
+      "CONTAINER_REGISTRY",
+      "Registry of the images of functions that name none: <registry>/<brand>-<function>:<ESB_TAG>",
+      "registry:5010"
+    ),
+    registryUser: Setting.optional(Setting.Text)(
+      "CONTAINER_REGISTRY_USER",
+      "The user that this registry lets in",
+      "nobody in particular"
+    ),
+    registryPassword: Setting.optional(Setting.Secret)("CONTAINER_REGISTRY_PASSWORD", "That user's password"),
+    registryInsecure: Setting.Flag(
+      "CONTAINER_REGISTRY_INSECURE",
+      "Pull over plain HTTP; a Docker Engine decides by itself, by its insecure-registries",
+      false
+    ),
     pullPolicy: Setting.OneOf(["if-not-present", "always", "never"])(
       "IMAGE_PULL_POLICY",
       "When the engine pulls an image: where it has none, before every start, or never",
