@@ -4,13 +4,14 @@ import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda"
 import { HeadBucketCommand, S3Client } from "@aws-sdk/client-s3"
 import { Effect } from "effect"
 import { Agent } from "node:https"
+import { join } from "node:path"
 import * as ComposeProject from "#test/support/ComposeProject"
 import { docker } from "#test/support/DockerImages"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
 import * as FunctionImage from "#test/support/FunctionImage"
 
-type Project = Effect.Success<typeof ComposeProject.project>
+type Project = Effect.Success<ReturnType<typeof ComposeProject.make>>
 
 const clientOf = ({ authority, secrets, url }: Project) =>
   new LambdaClient({
@@ -85,7 +86,7 @@ describe("the stack of compose/docker.yml", needs("compose", "registry", "minio"
     "comes up healthy, runs functions from its registry, survives kills, provides stores, and leaves nothing",
     () =>
       Effect.gen(function* () {
-        const project = yield* ComposeProject.project
+        const project = yield* ComposeProject.make()
         const { configure, progress, stack, told, up, variables } = project
         yield* up
         const wellness = yield* stack.services
@@ -147,8 +148,46 @@ describe("the stack of compose/docker.yml", needs("compose", "registry", "minio"
           told.slice(-20).join("\n")
         )
 
+        assert.isTrue(
+          told.some((line) => line.includes("let key esb use the buckets yourself")),
+          "MinIO takes no keys as RustFS does"
+        )
+
         yield* project.down
         assert.deepStrictEqual(yield* project.remains, [])
+      }).pipe(Effect.scoped),
+    limitMs
+  )
+
+  it.live.skipIf(!ComposeProject.isRoot)(
+    "gives its volumes to the user it runs as, and begins with a configuration of nothing where it is given none",
+    () =>
+      Effect.gen(function* () {
+        const project = yield* ComposeProject.make({ runUid: 12_345, configuration: "volume" })
+        yield* project.up
+        const gateway = project.container("gateway")
+        const owners = "console.log(['/var/lib/esb', '/var/lib/esb/owner'].map((path) => fs.statSync(path).uid).join())"
+        assert.strictEqual(yield* docker("exec", gateway, "/usr/bin/node", "--eval", owners), "12345,12345")
+        const call = caller(project)
+        assert.include(JSON.stringify(yield* call("echo")), "ResourceNotFoundException")
+
+        const image = yield* pushed(project)
+        project.configure({ functions: { echo: { image, handler: "index.echo" } } })
+        const mounts = [`${join(project.home, "config")}:/from:ro`, `${project.project}_esb-runtime-config:/to`]
+        yield* docker(
+          "run",
+          "--rm",
+          ...mounts.flatMap((mount) => ["--volume", mount]),
+          "--user",
+          "0",
+          "--entrypoint",
+          "/usr/bin/node",
+          project.serverImage("gateway"),
+          "--eval",
+          "fs.cpSync('/from', '/to', { recursive: true })"
+        )
+        const isEcho = (seen: unknown) => JSON.stringify(seen) === JSON.stringify({ n: 1 })
+        yield* eventually("the function answers", call("echo", { n: 1 }), isEcho, 60_000)
       }).pipe(Effect.scoped),
     limitMs
   )

@@ -33,16 +33,30 @@ const secrets = {
   rustfs_secret_key: "root-secret-of-the-tests"
 }
 
-/** Root's files would be read by nobody else: the services run as another user, unless the tests themselves do. */
-const runUid = process.getuid?.() === 0 ? 10_001 : (process.getuid?.() ?? 10_001)
+export interface Options {
+  /** Of the services. Root alone may choose one: anybody else cannot give his files away. */
+  readonly runUid?: number
+  /** Where the configuration is: in a directory of the test, or, as for those who say nothing of it, on a volume. */
+  readonly configuration?: "directory" | "volume"
+}
 
-const giveAway = (directory: string): void => {
-  chownSync(directory, runUid, -1)
-  for (const name of readdirSync(directory)) chownSync(join(directory, name), runUid, -1)
+export const isRoot = process.getuid?.() === 0
+
+/** Root's files would be read by nobody else. */
+const userOf = ({ runUid = 10_001 }: Options): number => (isRoot ? runUid : (process.getuid?.() ?? runUid))
+
+const giveAway = (directory: string, uid: number): void => {
+  chownSync(directory, uid, -1)
+  for (const name of readdirSync(directory)) chownSync(join(directory, name), uid, -1)
 }
 
 /** Values of the variables of `compose/docker.yml`, with ports and addresses that nobody else has. */
-const variablesOf = Effect.fnUntraced(function* (project: string, prefix: string, directories: Record<string, string>) {
+const variablesOf = Effect.fnUntraced(function* (
+  project: string,
+  prefix: string,
+  runUid: number,
+  directories: Record<string, string>
+) {
   const ports: Record<string, string> = {}
   for (const name of [
     "GATEWAY_HTTPS",
@@ -63,6 +77,7 @@ const variablesOf = Effect.fnUntraced(function* (project: string, prefix: string
     GATEWAY_BIND: "127.0.0.1",
     WORKERS_NET: `10.${randomInt(100, 200)}`,
     RUN_UID: String(runUid),
+    RUN_GID: String(runUid),
     DOCKER_GID: String(statSync(socketPath).gid),
     ...ports,
     PORT_REGISTRY: String(yield* freePort),
@@ -70,7 +85,10 @@ const variablesOf = Effect.fnUntraced(function* (project: string, prefix: string
   }
 })
 
-const make = Effect.fnUntraced(function* () {
+/** Not started yet. */
+export const make = Effect.fnUntraced(function* (options: Options = {}) {
+  const { configuration = "directory" } = options
+  const runUid = userOf(options)
   const home = mkdtempSync(join(tmpdir(), "esb-compose-"))
   const at = (name: string): string => join(home, name)
   const prefix = yield* names
@@ -79,7 +97,7 @@ const make = Effect.fnUntraced(function* () {
   yield* certs(at("certs"))
   for (const name of ["config", "secrets"]) mkdirSync(at(name))
   for (const [name, secret] of Object.entries(secrets)) writeFileSync(join(at("secrets"), name), `${secret}\n`)
-  for (const name of ["certs", "secrets"]) giveAway(at(name))
+  for (const name of ["certs", "secrets"]) giveAway(at(name), runUid)
 
   /** JSON is YAML. */
   const configure = (files: { readonly functions?: object; readonly resources?: object }): void => {
@@ -99,10 +117,10 @@ const make = Effect.fnUntraced(function* () {
     progress: () => undefined
   }).pipe(Effect.provide(Layer.provide(DockerImageBuilder.layer({ engine: `unix://${socketPath}` }), api)))
 
-  const variables = yield* variablesOf(project, prefix, {
+  const variables = yield* variablesOf(project, prefix, runUid, {
     CERT_DIR: at("certs"),
-    CONFIG_DIR: at("config"),
-    SECRETS_DIR: at("secrets")
+    SECRETS_DIR: at("secrets"),
+    ...(configuration === "directory" ? { CONFIG_DIR: at("config") } : {})
   })
   writeFileSync(at("compose.env"), Result.getOrThrow(ComposeEnvironment.text(variables)))
   writeFileSync(at("stand-ins.yml"), JSON.stringify({ services: StandIns.services() }))
@@ -179,6 +197,3 @@ const make = Effect.fnUntraced(function* () {
     )
   }
 })
-
-/** Not started yet. */
-export const project = make()

@@ -113,6 +113,8 @@ const fetched = (url: string) => check("wget", "--quiet", "--output-document", "
 
 /** Of a Compose file that is given after `compose/docker.yml`. Needs the peers `registry` and `minio`. */
 export const services = () => ({
+  gateway: { healthcheck: { interval: "1s" } },
+  agent: { healthcheck: { interval: "1s" } },
   registry: { ...passing, image: registry(), healthcheck: fetched("http://127.0.0.1:5010/v2/") },
   "s3-storage": {
     ...passing,

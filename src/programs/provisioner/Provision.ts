@@ -1,10 +1,11 @@
 /** What becomes of each table and bucket: looked for first, made when it is missing, mended where it may be. */
-import { Duration, Effect, Ref, Schema } from "effect"
+import { Console, Duration, Effect, Ref, Schema } from "effect"
 import { type Bucket, isSameLifecycle, rulesOf } from "#domain/Bucket"
 import type { Resources } from "#domain/Resources"
 import { type StoreFailure, StoreUnavailable } from "#domain/StoreFailure"
 import { asStored, differences, type Table } from "#domain/Table"
 import { type BucketExists, type BucketNotFound, BucketStore } from "#services/BucketStore"
+import { type StoreKey, StoreKeys } from "#services/StoreKeys"
 import { type TableExists, type TableNotFound, TableStore } from "#services/TableStore"
 import * as Patience from "./Patience.ts"
 
@@ -12,7 +13,7 @@ import * as Patience from "./Patience.ts"
 export type Result = "created" | "updated" | "unchanged" | "failed" | "skipped" | "planned"
 
 export interface Outcome {
-  readonly kind: "table" | "bucket"
+  readonly kind: "table" | "bucket" | "key"
   readonly name: string
   readonly result: Result
   /** What it is, what was changed, or why it failed. */
@@ -162,6 +163,26 @@ export const tables = ({ tables: wanted }: Resources, options: Options) =>
 
 export const buckets = ({ buckets: wanted }: Resources, options: Options) =>
   provideAll("bucket", wanted, ({ BucketName }) => BucketName, provideBucket, options)
+
+/**
+ * The key of functions, good at the object store when this returns. Only its failure is an outcome: every time it is admitted
+ * anew. A store that is no RustFS is told of on stderr, for its operator has to do it.
+ */
+export const key = Effect.fnUntraced(function* (admitted: StoreKey, options: Options) {
+  const { admit } = yield* StoreKeys
+  const patient = yield* Patience.make(options.storeStartTimeout)
+  return yield* patient(admit(admitted)).pipe(
+    Effect.as<ReadonlyArray<Outcome>>([]),
+    Effect.catchTag("KeysNotOffered", ({ message }) =>
+      Effect.as(Console.error(`warning: let key ${admitted.accessKeyId} use the buckets yourself: ${message}`), [])
+    ),
+    Effect.catch(({ message }) =>
+      Effect.succeed<ReadonlyArray<Outcome>>([
+        { kind: "key", name: admitted.accessKeyId, result: "failed", detail: message }
+      ])
+    )
+  )
+})
 
 /** What is asked for, in the order in which it is made, without a look at any store. */
 export const planned = ({ buckets: allBuckets, tables: allTables }: Resources): ReadonlyArray<Outcome> => [

@@ -1,6 +1,7 @@
 /** The Provisioner: one look at `resources.yml`, tables and buckets as it asks for, and an end. */
 import { Console, Effect, Schema } from "effect"
 import type { Resources as Wanted } from "#domain/Resources"
+import type { StoreKey } from "#services/StoreKeys"
 import { launch } from "../Program.ts"
 import * as Provision from "./Provision.ts"
 import * as Resources from "./Resources.ts"
@@ -17,6 +18,11 @@ class NotProvided extends Schema.TaggedError<NotProvided>()("NotProvided", {
   }
 }
 
+const functionKey = (values: ProvisionerSettings): StoreKey | undefined => {
+  const { functionAccessKeyId: accessKeyId, functionSecretAccessKey: secret } = values
+  return secret === undefined ? undefined : { accessKeyId, secret }
+}
+
 /** Tables first, as ever; one store that is lost keeps nothing out of the other. */
 const provide = Effect.fnUntraced(function* (wanted: Wanted, values: ProvisionerSettings) {
   const stores = yield* Stores.choose(wanted, values)
@@ -29,7 +35,12 @@ const provide = Effect.fnUntraced(function* (wanted: Wanted, values: Provisioner
     stores.buckets === undefined
       ? planned.filter(({ kind }) => kind === "bucket")
       : yield* Provision.buckets(wanted, values).pipe(Effect.provide(Stores.buckets(stores.buckets)))
-  return [...tables, ...buckets]
+  const key = functionKey(values)
+  const keys =
+    stores.buckets === undefined || key === undefined || values.dryRun
+      ? []
+      : yield* Provision.key(key, values).pipe(Effect.provide(Stores.keys(stores.buckets)))
+  return [...tables, ...buckets, ...keys]
 })
 
 const main = Effect.fnUntraced(function* (values: ProvisionerSettings) {

@@ -17,7 +17,13 @@ export const settings = {
     s3Endpoint: Setting.optional(Setting.HttpUrl)("S3_ENDPOINT", "URL of the object store", "no buckets"),
     region: Setting.Text(["AWS_REGION", "AWS_DEFAULT_REGION"], "Region that requests are signed for", "us-east-1"),
     accessKeyId: Setting.optional(Setting.Text)("AWS_ACCESS_KEY_ID", "Access key of the stores"),
-    secretAccessKey: Setting.optional(Setting.Secret)("AWS_SECRET_ACCESS_KEY", "Its secret")
+    secretAccessKey: Setting.optional(Setting.Secret)("AWS_SECRET_ACCESS_KEY", "Its secret"),
+    functionAccessKeyId: Setting.Text(
+      "ESB_ACCESS_KEY_ID",
+      "Access key of functions: RustFS is told to let it read and write, where its secret is given",
+      "esb"
+    ),
+    functionSecretAccessKey: Setting.optional(Setting.Secret)("ESB_SECRET_ACCESS_KEY", "Its secret")
   }),
   ...Setting.group("How long and how many", {
     storeStartTimeout: Setting.Seconds(

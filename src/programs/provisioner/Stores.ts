@@ -3,6 +3,7 @@ import { Effect, Layer } from "effect"
 import type { Resources } from "#domain/Resources"
 import type { Options } from "#layers/aws/AwsClient"
 import type { BucketStore } from "#services/BucketStore"
+import type { StoreKeys } from "#services/StoreKeys"
 import type { TableStore } from "#services/TableStore"
 import { BadSettings } from "../Program.ts"
 import type { ProvisionerSettings } from "./Settings.ts"
@@ -54,5 +55,13 @@ export const buckets = (options: Options): Layer.Layer<BucketStore> =>
     Effect.map(
       Effect.promise(() => import("#layers/aws/S3BucketStore")),
       (S3BucketStore) => S3BucketStore.layer(options)
+    )
+  )
+
+export const keys = (options: Options): Layer.Layer<StoreKeys> =>
+  Layer.unwrap(
+    Effect.map(
+      Effect.promise(() => import("#layers/aws/RustfsStoreKeys")),
+      (RustfsStoreKeys) => RustfsStoreKeys.layer(options)
     )
   )
