@@ -77,7 +77,7 @@ const metrics = (values: AgentSettings) =>
     figures: Effect.flatMap(WorkerFigures.WorkerFigures, ({ collect }) => collect)
   })
 
-/** The metrics' port outlives the server, and so can tell that it stops. */
+/** Until the server says otherwise, nobody is served. */
 const health = Layer.effectDiscard(
   Effect.gen(function* () {
     const { isServing } = yield* AgentServer.AgentServer
@@ -91,9 +91,10 @@ const agent = (values: AgentSettings, home: string, identity: StackIdentity.Stac
     Layer.provide(server(values, identity)),
     Layer.provide([
       DataDoor.layer({ host: values.host, port: values.dataPort, drainTimeout: values.drainTimeout }),
-      metrics(values),
       Janitor.layer({ ownerLease: values.ownerLease })
     ]),
+    // Below both doors, so that it can be asked how they are until the last of them has drained.
+    Layer.provide(metrics(values)),
     Layer.provide([KnownWorkers.layer, OwnerLeases.layer({ leaseMs: Duration.toMillis(values.ownerLease) })]),
     Layer.provide([
       WorkerFigures.layer.pipe(
