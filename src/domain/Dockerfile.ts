@@ -90,6 +90,10 @@ const start = ({ bootstrap, handler, runtime }: DockerfileRequest): ReadonlyArra
       ]
     : [`CMD [${JSON.stringify(handler)}]`]
 
+/** Names of the images that a Dockerfile begins its stages with, as far as they are written out, stages of its own among them. */
+export const basesOf = (text: string): ReadonlyArray<string> =>
+  [...text.matchAll(/^[ \t]*FROM[ \t]+(?:--\S+[ \t]+)*([^\s$]+)(?=\s|$)/gim)].flatMap(([, base]) => base ?? [])
+
 /** The text of a Dockerfile whose context holds the code in `task` and the merged layers in `opt`. */
 export const make = (request: DockerfileRequest): Result.Result<string, NoDockerfile> => {
   const { base, bootstrap, handler, hasLayers, runtime } = request

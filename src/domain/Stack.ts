@@ -25,6 +25,24 @@ export type FunctionCode =
       readonly layers: ReadonlyArray<string>
     }
   | { readonly _tag: "Image"; readonly imageUri: string }
+  | {
+      /** An image that is still to be built. */
+      readonly _tag: "Dockerfile"
+      /** The directory that it is built from. */
+      readonly context: string
+      /** Below the context. */
+      readonly dockerfile: string
+      /** The stage that is wanted; without one, the last. */
+      readonly target: string | undefined
+      readonly arguments: Readonly<Record<string, string>>
+    }
+
+/** What is an image, or becomes one by its own Dockerfile. */
+export type ImageCode = Extract<FunctionCode, { readonly _tag: "Image" | "Dockerfile" }>
+/** What runs by an interpreter of this machine, or of a base image. */
+export type SourceCode = Exclude<FunctionCode, ImageCode>
+
+export const isImage = (code: FunctionCode): code is ImageCode => code._tag === "Image" || code._tag === "Dockerfile"
 
 export interface StackFunction {
   readonly logicalId: string

@@ -4,7 +4,7 @@
  */
 import { Result } from "effect"
 import { account } from "./FunctionArn.ts"
-import type { Stack, StackFunction } from "./Stack.ts"
+import { isImage, type Stack, type StackFunction } from "./Stack.ts"
 import * as TemplateApis from "./TemplateApis.ts"
 import type { Destination } from "./TemplateAsynchronous.ts"
 import * as TemplateBuckets from "./TemplateBuckets.ts"
@@ -179,7 +179,7 @@ const complete = (
   const { code } = stackFunction
   return {
     ...stackFunction,
-    code: code._tag === "Image" ? code : { ...code, layers: code.layers.filter((id) => layerIds.has(id)) },
+    code: isImage(code) ? code : { ...code, layers: code.layers.filter((id) => layerIds.has(id)) },
     asynchronous: {
       ...asynchronous.policy,
       ...(asynchronous.onSuccess === undefined ? {} : { onSuccess: find(asynchronous.onSuccess) }),

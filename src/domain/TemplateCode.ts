@@ -1,4 +1,5 @@
 /** Where the code of a function or a layer is: beside the template, in the template, or in an image. */
+import * as ImageReference from "./ImageReference.ts"
 import type { FunctionCode } from "./Stack.ts"
 import * as TemplateFields from "./TemplateFields.ts"
 import * as TemplateIntrinsics from "./TemplateIntrinsics.ts"
@@ -25,7 +26,7 @@ export const ofFunction = (
   }
   const kind = TemplateFields.choice(scope, properties, "PackageType", ["Zip", "Image"])
   if (kind === "Image" || (kind === undefined && TemplateFields.has(scope, source, "ImageUri"))) {
-    return image(scope, properties, source)
+    return image(scope, resource, source)
   }
   TemplateFields.required(scope, properties, "Handler")
   TemplateFields.required(scope, properties, "Runtime")
@@ -105,13 +106,59 @@ const sourceOf = (scope: TemplateScope, properties: TemplateMap): TemplateMap | 
   return opened
 }
 
-const image = (scope: TemplateScope, properties: TemplateMap, source: TemplateMap): FunctionCode | undefined => {
+const image = (
+  scope: TemplateScope,
+  { metadata, properties }: TemplateResource,
+  source: TemplateMap
+): FunctionCode | undefined => {
   for (const name of ["Handler", "Runtime", "Layers"].filter((name) => TemplateFields.has(scope, properties, name))) {
     scope.report.problem(TemplateFields.placeOf(properties, name), `${name} cannot be given for an image`)
   }
-  if (!TemplateFields.required(scope, source, "ImageUri")) {
-    return undefined
+  const isNamed = TemplateFields.has(scope, source, "ImageUri")
+  const imageUri = isNamed ? TemplateFields.text(scope, source, "ImageUri") : undefined
+  // What `sam package` leaves names the registry that it has pushed the image to; before, the name is for `sam build` to give.
+  const isPushed = imageUri !== undefined && ImageReference.namesRegistry(imageUri)
+  if (metadata !== undefined && isBuilt(scope, metadata) && !isPushed) {
+    return dockerfile(scope, metadata)
   }
-  const imageUri = TemplateFields.text(scope, source, "ImageUri")
+  if (!isNamed) {
+    scope.report.problem(
+      source.place,
+      "ImageUri is required, or a Dockerfile and a DockerContext in the Metadata of the function"
+    )
+  }
   return imageUri === undefined ? undefined : { _tag: "Image", imageUri }
+}
+
+const isBuilt = (scope: TemplateScope, metadata: TemplateMap): boolean =>
+  ["Dockerfile", "DockerContext"].some((name) => TemplateFields.has(scope, metadata, name))
+
+/**
+ * How `sam build` is told to build an image. The tag is that of all images here.
+ * @see https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-sam-cli-using-build.html
+ */
+const dockerfile = (scope: TemplateScope, metadata: TemplateMap): FunctionCode | undefined => {
+  const context = local(scope, metadata, "DockerContext")
+  const given = (name: string): string | undefined =>
+    TemplateFields.has(scope, metadata, name) ? TemplateFields.text(scope, metadata, name) : undefined
+  if (TemplateFields.has(scope, metadata, "DockerBuildExtraParams")) {
+    scope.report.unsupported(
+      TemplateFields.placeOf(metadata, "DockerBuildExtraParams"),
+      "DockerBuildExtraParams is not supported: build the image with docker build, and name it with ImageUri"
+    )
+  }
+  const written = TemplateFields.has(scope, metadata, "DockerBuildArgs")
+    ? TemplateFields.map(scope, metadata, "DockerBuildArgs")
+    : undefined
+  const names = [...(written?.entries.keys() ?? [])]
+  const values = names.map((name) => [name, written && TemplateFields.text(scope, written, name)] as const)
+  return context === undefined
+    ? undefined
+    : {
+        _tag: "Dockerfile",
+        context,
+        dockerfile: given("Dockerfile") ?? "Dockerfile",
+        target: given("DockerBuildTarget"),
+        arguments: Object.fromEntries(values.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
+      }
 }

@@ -1,6 +1,6 @@
 /** From the source of a function to code that can run. */
 import { Context, type Effect, Schema } from "effect"
-import type { FunctionCode, StackLayer } from "#domain/Stack"
+import type { SourceCode, StackLayer } from "#domain/Stack"
 import type { ArtifactSources } from "./ArtifactStore.ts"
 
 /** The code of a function could not be made ready; the message says what to do, and ends with a failed tool's own last lines. */
@@ -17,7 +17,7 @@ export class BuildFailed extends Schema.TaggedError<BuildFailed>()("BuildFailed"
 export interface BuildRequest {
   readonly logicalId: string
   /** Functions of the kind `Image` have nothing to build. */
-  readonly code: Exclude<FunctionCode, { readonly _tag: "Image" }>
+  readonly code: SourceCode
   /** The layers that `code` names, in its order. */
   readonly layers: ReadonlyArray<StackLayer>
   /** The directory that `codeUri` and `contentUri` are relative to. */

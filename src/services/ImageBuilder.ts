@@ -54,6 +54,22 @@ export interface ImageRequest {
   readonly progress: Progress
 }
 
+/** An image that somebody's own Dockerfile makes of a directory. */
+export interface DirectoryRequest {
+  readonly reference: string
+  /** All that the Dockerfile may copy, but for what a `.dockerignore` in it names. */
+  readonly directory: string
+  /** Below the directory: `Dockerfile`. */
+  readonly dockerfile: string
+  /** The stage that is wanted; without one, the last. */
+  readonly target: string | undefined
+  readonly arguments: Readonly<Record<string, string>>
+  readonly labels: Readonly<Record<string, string>>
+  /** Builds every step anew; else the engine takes those that have not changed from the last time. */
+  readonly isFresh: boolean
+  readonly progress: Progress
+}
+
 export interface BuiltImage {
   readonly outcome: "built" | "unchanged"
   /** `sha256:<64 hex>` */
@@ -65,6 +81,8 @@ export class ImageBuilder extends Context.Service<
   {
     /** The engine has the image under its name when this returns. Interrupting ends the build in the engine, too. */
     readonly build: (request: ImageRequest) => Effect.Effect<BuiltImage, ImageBuildFailed>
+    /** The same by a Dockerfile that lies in the directory. */
+    readonly buildDirectory: (request: DirectoryRequest) => Effect.Effect<BuiltImage, ImageBuildFailed>
     /** The id of the image that the engine has under this name, if it has one. */
     readonly find: (reference: string) => Effect.Effect<string | undefined, ImagePushFailed>
     /** Gives an image of the engine one more name. */

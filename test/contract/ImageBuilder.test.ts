@@ -49,6 +49,59 @@ const given = Effect.gen(function* () {
 })
 
 describe("ImageBuilder (docker)", needs("docker"), () => {
+  it.live("makes what a Dockerfile of somebody's own says, without what its .dockerignore names", () =>
+    Effect.gen(function* () {
+      const { builder, prefix, request } = yield* given
+      const root = directory({
+        Dockerfile: `FROM ${request.base} AS first
+ENV PATH=/bin
+ARG WORD=none
+RUN echo "$WORD" > /word
+COPY . /all/
+FROM first
+RUN echo more > /more
+`,
+        ".dockerignore": "# not for images\n*.log\ndeep\n!deep/kept\nDockerfile\n",
+        "app.mjs": "code",
+        "build.log": "noise",
+        "deep/gone": "x",
+        "deep/kept": "y"
+      })
+      const own = {
+        reference: `${prefix}own:latest`,
+        directory: root,
+        dockerfile: "Dockerfile",
+        target: "first",
+        arguments: { WORD: "told" },
+        labels: { "com.esb.kind": "function" },
+        isFresh: false,
+        progress: () => undefined
+      }
+      const { imageId, outcome } = yield* builder.buildDirectory(own)
+      assert.strictEqual(outcome, "built")
+      const { Config, Id } = yield* inspected(own.reference)
+      assert.strictEqual(imageId, Id)
+      assert.strictEqual(Config.Labels["com.esb.kind"], "function")
+      assert.strictEqual(yield* inside(own.reference, "/bin/cat", "/word"), "told")
+      assert.strictEqual(
+        yield* inside(own.reference, "/bin/ls", "-A", "/all", "/all/deep"),
+        "/all:\n.dockerignore\napp.mjs\ndeep\n\n/all/deep:\nkept"
+      )
+      assert.strictEqual((yield* builder.buildDirectory(own)).outcome, "unchanged")
+
+      writeFileSync(join(root, "app.mjs"), "other")
+      assert.strictEqual((yield* builder.buildDirectory(own)).outcome, "built")
+      const whole = yield* builder.buildDirectory({ ...own, target: undefined })
+      assert.strictEqual(whole.outcome, "built")
+      assert.strictEqual(yield* inside(own.reference, "/bin/cat", "/more"), "more")
+
+      const gone = yield* Effect.flip(builder.buildDirectory({ ...own, dockerfile: "Nowhere" }))
+      assert.include(gone.message, "Nowhere")
+      const nowhere = yield* Effect.flip(builder.buildDirectory({ ...own, directory: join(root, "nowhere") }))
+      assert.include(nowhere.message, join(root, "nowhere"))
+    }).pipe(Effect.scoped, Effect.provide(engine))
+  )
+
   it.live("makes an image of exactly the directories it is given, and tells each step", () =>
     Effect.gen(function* () {
       const { builder, request, told } = yield* given

@@ -92,6 +92,37 @@ describe("esb build", needs("docker"), () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("builds an image by the Dockerfile that the template names, as sam build does", () =>
+    Effect.gen(function* () {
+      const { base, build, prefix, root } = yield* project({
+        "template.yaml": `Transform: AWS::Serverless-2016-10-31
+Resources:
+  Own:
+    Type: AWS::Serverless::Function
+    Metadata: { Dockerfile: Dockerfile, DockerContext: ./own, DockerTag: v1, DockerBuildArgs: { WORD: told } }
+    Properties: { PackageType: Image }
+`
+      })
+      Cli.write(root, {
+        "own/Dockerfile": `FROM ${base}\nARG WORD\nENV PATH=/bin SAID=$WORD\nCOPY app.txt /\nCMD ["app.handler"]\n`,
+        "own/app.txt": "its code"
+      })
+      const { code, stderr, stdout } = yield* build(["--json"])
+      assert.strictEqual(code, 0, stderr)
+      const reference = `${prefix}own:latest`
+      assert.deepStrictEqual(JSON.parse(stdout).images, [{ name: "Own", image: reference, outcome: "built" }])
+      assert.strictEqual(yield* inside(reference, "/bin/cat", "/app.txt"), "its code")
+      const { Config } = yield* inspected(reference)
+      assert.include(Config.Env, "SAID=told")
+      assert.strictEqual(Config.Labels[`com.${prefix.replace(/-$/, "")}.kind`], "function")
+      Cli.write(root, { "own/Dockerfile": "FROM 127.0.0.1:9/nobody:1\n" })
+      const refused = yield* build()
+      assert.strictEqual(refused.code, 1)
+      assert.include(refused.stderr, `${reference} was not built: `)
+      assert.include(refused.stderr, "127.0.0.1:9")
+    }).pipe(Effect.scoped)
+  )
+
   it.live("builds what has changed, and everything with --no-cache", () =>
     Effect.gen(function* () {
       const { base, outcomes, prefix, root } = yield* project()

@@ -3,6 +3,7 @@ import { Result } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Dockerfile from "#domain/Dockerfile"
+import { isImage } from "#domain/Stack"
 import * as Template from "#domain/Template"
 import * as TemplateFile from "#layers/files/TemplateFile"
 import { needs, pathOf } from "#test/support/Engines"
@@ -93,7 +94,7 @@ describe("the templates of AWS's collections", needs("golden"), () => {
       )
       return Result.isSuccess(stack) ? stack.success.functions.map(({ code }) => code) : []
     })
-    const zips = codes.filter((code) => code._tag !== "Image")
+    const zips = codes.filter((code) => !isImage(code))
     const isMade = ({ handler, layers, runtime }: (typeof zips)[number]) => {
       const base = Dockerfile.publicBase(runtime) ?? ""
       const hasLayers = layers.length > 0

@@ -216,6 +216,42 @@ describe("code", () => {
     }
   })
 
+  it("is built as sam build is told to, unless the image has been pushed", () => {
+    const metadata = "Dockerfile: docker/Dockerfile, DockerContext: ./app, DockerTag: v1"
+    const built = {
+      _tag: "Dockerfile" as const,
+      context: "./app",
+      dockerfile: "docker/Dockerfile",
+      target: undefined,
+      arguments: {}
+    }
+    const read = (properties: string, more: string) =>
+      only(resource("AWS::Serverless::Function", properties, `, Metadata: {${more}}`)).code
+    assert.deepStrictEqual(read("PackageType: Image", metadata), built)
+    assert.deepStrictEqual(read("PackageType: Image, ImageUri: 'orders:v1'", metadata), built)
+    assert.deepStrictEqual(read("ImageUri: 'registry.example/orders:v1'", metadata), {
+      _tag: "Image",
+      imageUri: "registry.example/orders:v1"
+    })
+    const more = "DockerContext: ., DockerBuildTarget: !Sub 'stage', DockerBuildArgs: {MODE: fast, LEVEL: 3}"
+    assert.deepStrictEqual(read("PackageType: Image", more), {
+      ...built,
+      context: ".",
+      dockerfile: "Dockerfile",
+      target: "stage",
+      arguments: { MODE: "fast", LEVEL: "3" }
+    })
+    const refused = (metadata: string) =>
+      problems(resource("AWS::Serverless::Function", "PackageType: Image", `, Metadata: {${metadata}}`))
+    assert.deepStrictEqual(refused("Dockerfile: Dockerfile"), [
+      'DockerContext is required; write "." for the directory of the template'
+    ])
+    assert.match(
+      refused("DockerContext: ., DockerBuildExtraParams: [--ssh]")[0] ?? "",
+      /^DockerBuildExtraParams is not/
+    )
+  })
+
   it("of a Lambda function is a path as well", () => {
     const { code } = only(resource("AWS::Lambda::Function", `Code: ./src, ${zip}`))
     assert.deepInclude(code, { _tag: "Zip", codeUri: "./src" })
@@ -231,7 +267,11 @@ describe("code", () => {
     ["Serverless", "CodeUri: ., Runtime: nodejs24.x", "Handler is required"],
     ["Serverless", "CodeUri: ., Handler: a.b", "Runtime is required"],
     ["Serverless", "InlineCode: x, Handler: a.b, Runtime: java21", "InlineCode is for nodejs and python, not java21"],
-    ["Serverless", "PackageType: Image", "ImageUri is required"],
+    [
+      "Serverless",
+      "PackageType: Image",
+      "ImageUri is required, or a Dockerfile and a DockerContext in the Metadata of the function"
+    ],
     ["Serverless", "PackageType: image, ImageUri: a", 'PackageType is Zip or Image, not "image"'],
     ["Serverless", "ImageUri: a, Handler: b.c", "Handler cannot be given for an image"],
     ["Serverless", "ImageUri: a, Layers: []", "Layers cannot be given for an image"],

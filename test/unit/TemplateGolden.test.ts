@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import type { Stack, StackFunction } from "#domain/Stack"
+import { isImage, type Stack, type StackFunction } from "#domain/Stack"
 import { readFile as readResources } from "#domain/Resources"
 import * as Template from "#domain/Template"
 import * as TemplateFile from "#layers/files/TemplateFile"
@@ -62,9 +62,9 @@ const translated = (file: string): { readonly text: string; readonly resources: 
 const comparable = ({ name, code, timeoutMs, memoryMiB, environment, maxCapacity }: StackFunction) => ({
   name,
   kind: code._tag,
-  handler: code._tag === "Image" ? undefined : code.handler,
-  runtime: code._tag === "Image" ? undefined : code.runtime,
-  layers: code._tag === "Image" ? 0 : code.layers.length,
+  handler: isImage(code) ? undefined : code.handler,
+  runtime: isImage(code) ? undefined : code.runtime,
+  layers: isImage(code) ? 0 : code.layers.length,
   timeoutMs,
   memoryMiB,
   environment,
@@ -81,8 +81,8 @@ const inOrder = (stack: Stack, part: "functions" | "tables" | "buckets"): Readon
 const compareLiterals = (file: string, ours: StackFunction, properties: Json): number => {
   const variables = record(record(properties["Environment"])["Variables"])
   const pairs: ReadonlyArray<readonly [unknown, unknown]> = [
-    [properties["Handler"], ours.code._tag === "Image" ? undefined : ours.code.handler],
-    [properties["Runtime"], ours.code._tag === "Image" ? undefined : ours.code.runtime],
+    [properties["Handler"], isImage(ours.code) ? undefined : ours.code.handler],
+    [properties["Runtime"], isImage(ours.code) ? undefined : ours.code.runtime],
     [properties["Timeout"] ?? 3, ours.timeoutMs / 1_000],
     [properties["MemorySize"] ?? 128, ours.memoryMiB],
     [properties["ReservedConcurrentExecutions"], ours.maxCapacity],

@@ -3,9 +3,10 @@ import * as NodeStream from "@effect/platform-node/NodeStream"
 import { Effect, Schema, Stream } from "effect"
 import { Tar } from "effect/encoding"
 import { createReadStream } from "node:fs"
-import { lstat, readdir, readlink } from "node:fs/promises"
+import { lstat, readdir, readFile, readlink } from "node:fs/promises"
 import { join } from "node:path"
 import type { Readable } from "node:stream"
+import { parse as parseIgnore } from "#domain/DockerIgnore"
 
 /** A directory of the context, or something in it, is not there or nothing that an image can have. */
 export class ContextUnreadable extends Schema.TaggedError<ContextUnreadable>()("ContextUnreadable", {
@@ -45,17 +46,48 @@ const entriesOf = async (root: string, name: string): Promise<ReadonlyArray<Entr
   return entries
 }
 
-/** What the archive will hold, looked up but not read yet. */
-export const entries = (
-  dockerfile: string,
-  context: Readonly<Record<string, string>>
-): Effect.Effect<ReadonlyArray<Entry>, ContextUnreadable> =>
+const looking = (look: () => Promise<ReadonlyArray<Entry>>): Effect.Effect<ReadonlyArray<Entry>, ContextUnreadable> =>
   Effect.tryPromise({
-    try: async () => {
-      const trees = await Promise.all(Object.entries(context).map(([name, directory]) => entriesOf(directory, name)))
-      return [Tar.file(dockerfileName, dockerfile), ...trees.flat()]
-    },
+    try: look,
     catch: (cause) => new ContextUnreadable({ message: cause instanceof Error ? cause.message : String(cause) })
+  })
+
+/** What the archive will hold, looked up but not read yet. */
+export const entries = (dockerfile: string, context: Readonly<Record<string, string>>) =>
+  looking(async () => {
+    const trees = await Promise.all(Object.entries(context).map(([name, directory]) => entriesOf(directory, name)))
+    return [Tar.file(dockerfileName, dockerfile), ...trees.flat()]
+  })
+
+const ignoreFileName = ".dockerignore"
+
+const ignoreOf = (root: string): Promise<string> =>
+  readFile(join(root, ignoreFileName), "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return ""
+    throw error
+  })
+
+/**
+ * A directory whose Dockerfile lies in it. That and the `.dockerignore` are sent in any case: the engine reads them, and leaves
+ * them out where they are ignored.
+ */
+export const directory = (root: string, dockerfile: string) =>
+  looking(async () => {
+    const { hasExceptions, ignores } = parseIgnore(await ignoreOf(root))
+    const isKept = (path: string): boolean => path === dockerfile || path === ignoreFileName || !ignores(path)
+    const isOnTheWay = (path: string): boolean => hasExceptions || dockerfile.startsWith(`${path}/`)
+
+    const below = async (path: string): Promise<ReadonlyArray<Entry>> => {
+      const items = await readdir(join(root, path), { withFileTypes: true })
+      const found: Array<Entry> = []
+      for (const item of items.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+        const inner = path === "" ? item.name : `${path}/${item.name}`
+        if (isKept(inner)) found.push(await entryOf(join(root, inner), inner))
+        if (item.isDirectory() && (isKept(inner) || isOnTheWay(inner))) found.push(...(await below(inner)))
+      }
+      return found
+    }
+    return below("")
   })
 
 /** The archive; its files are opened one after another while it is read. Destroying it closes the one that is open. */

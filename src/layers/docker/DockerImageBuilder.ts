@@ -3,10 +3,12 @@
  * that one that is interrupted, or takes too long, leaves no container behind.
  */
 import { Effect, Layer, Redacted, Result } from "effect"
+import type { ImageBuildOptions } from "dockerode"
 import { createHash } from "node:crypto"
 import { parse } from "#domain/ImageReference"
 import {
   type BuiltImage,
+  type DirectoryRequest,
   ImageBuilder,
   ImageBuildFailed,
   ImageEngineUnreachable,
@@ -91,9 +93,12 @@ const make = Effect.fnUntraced(function* ({ logins = [] }: Options) {
     return yield* Effect.fail({ message: `its base ${base} could not be pulled: ${why}; ${baseAdvice}` })
   })
 
-  const run = Effect.fnUntraced(function* (request: ImageRequest, labels: Readonly<Record<string, string>>) {
-    const entries = yield* BuildContext.entries(request.dockerfile, request.context)
-    const log = BuildLog.make(request.progress)
+  const run = Effect.fnUntraced(function* (
+    { isFresh, progress, reference }: Pick<ImageRequest, "isFresh" | "progress" | "reference">,
+    entries: ReadonlyArray<BuildContext.Entry>,
+    given: ImageBuildOptions
+  ) {
+    const log = BuildLog.make(progress)
     let imageId = ""
 
     const complaint = yield* call(
@@ -101,9 +106,9 @@ const make = Effect.fnUntraced(function* ({ logins = [] }: Options) {
         const broken = new AbortController()
         const archive = BuildContext.archive(entries).once("error", (cause) => broken.abort(cause))
         const options = {
-          t: request.reference,
-          labels,
-          nocache: request.isFresh,
+          ...given,
+          t: reference,
+          nocache: isFresh,
           rm: true,
           // Containers of a step that failed go, too.
           forcerm: true,
@@ -147,10 +152,35 @@ const make = Effect.fnUntraced(function* ({ logins = [] }: Options) {
         const unchanged: BuiltImage = { outcome: "unchanged", imageId: present.Id }
         return unchanged
       }
-      const imageId = yield* run(request, { ...request.labels, [request.fingerprintLabel]: fingerprint })
+      const labels = { ...request.labels, [request.fingerprintLabel]: fingerprint }
+      const imageId = yield* run(request, yield* BuildContext.entries(request.dockerfile, request.context), { labels })
       if (present !== undefined && present.Id !== imageId) yield* removeUnnamed(present.Id)
       const built: BuiltImage = { outcome: "built", imageId }
       return built
+    },
+    (effect, { reference }) =>
+      Effect.mapError(effect, ({ message }) => new ImageBuildFailed({ reference, detail: message }))
+  )
+
+  /** What the engine is to say at the registries of bases, which it pulls by itself here. */
+  const registryconfig = Object.fromEntries(
+    logins.map(({ password, registry, username }) => [registry, { username, password: Redacted.value(password) }])
+  )
+
+  const buildDirectory = Effect.fn("DockerImageBuilder.buildDirectory")(
+    function* (request: DirectoryRequest) {
+      const { dockerfile, labels, reference, target } = request
+      const present = yield* find(reference)
+      const imageId = yield* run(request, yield* BuildContext.directory(request.directory, dockerfile), {
+        dockerfile,
+        labels,
+        buildargs: request.arguments,
+        registryconfig,
+        ...(target === undefined ? {} : { target })
+      })
+      if (present?.Id === imageId) return { outcome: "unchanged", imageId } satisfies BuiltImage
+      if (present !== undefined) yield* removeUnnamed(present.Id)
+      return { outcome: "built", imageId } satisfies BuiltImage
     },
     (effect, { reference }) =>
       Effect.mapError(effect, ({ message }) => new ImageBuildFailed({ reference, detail: message }))
@@ -174,6 +204,7 @@ const make = Effect.fnUntraced(function* ({ logins = [] }: Options) {
   yield* call(() => engine.ping())
   return {
     build,
+    buildDirectory,
     push,
     find: (reference: string) =>
       find(reference).pipe(

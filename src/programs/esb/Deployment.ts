@@ -1,6 +1,6 @@
 /** From a template to what a Gateway can run: read it, build every function, keep the code, say what is deployed. */
 import { Effect } from "effect"
-import type { Stack, StackFunction } from "#domain/Stack"
+import { isImage, type Stack, type StackFunction } from "#domain/Stack"
 import * as FunctionCode from "./FunctionCode.ts"
 import type { Parameters } from "./KeptParameters.ts"
 import type { Stores } from "./Provisioning.ts"
@@ -33,7 +33,7 @@ export type Notices = (stack: Stack) => ReadonlyArray<string>
 export const embedded =
   ({ dynamodbEndpoint, s3Endpoint }: Stores): Notices =>
   ({ buckets, functions, tables }) => {
-    const images = functions.filter(({ code }) => code._tag === "Image").map(({ name }) => name)
+    const images = functions.filter(({ code }) => isImage(code)).map(({ name }) => name)
     const lacking = [
       ...(dynamodbEndpoint === undefined ? tables.map(({ TableName }) => `table ${String(TableName)}`) : []),
       ...(s3Endpoint === undefined ? buckets.map(({ BucketName }) => `bucket ${String(BucketName)}`) : [])
@@ -65,9 +65,11 @@ export const makeWith = Effect.fnUntraced(function* (noticesOf: Notices) {
   const build = Effect.fnUntraced(function* (
     { template, voice }: DeploymentRequest,
     stack: Stack,
-    { code, logicalId }: StackFunction
+    { code, logicalId, name }: StackFunction
   ) {
-    if (code._tag === "Image") return { image: code.imageUri, inputs: [] }
+    // Nothing is built that cannot run here; the name is the one that `sam build` gives it.
+    if (isImage(code))
+      return { image: code._tag === "Image" ? code.imageUri : `${name.toLowerCase()}:latest`, inputs: [] }
     const progress = (step: string) => voice.note(`${logicalId}: ${step}`)
     const { image, inputs, warnings } = yield* codeOf({ stack, logicalId, code, template, progress })
     warn(voice, warnings)

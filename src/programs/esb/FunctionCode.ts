@@ -1,7 +1,7 @@
 /** The code of functions, built and kept. */
 import { Effect, Layer } from "effect"
 import { dirname, join } from "node:path"
-import type { FunctionCode, Stack } from "#domain/Stack"
+import type { SourceCode, Stack } from "#domain/Stack"
 import * as LocalFunctionBuilder from "#layers/build/LocalFunctionBuilder"
 import * as FileArtifactStore from "#layers/files/FileArtifactStore"
 import { ArtifactStore } from "#services/ArtifactStore"
@@ -21,7 +21,7 @@ export const layer = (home: string) =>
 export interface CodeRequest {
   readonly stack: Stack
   readonly logicalId: string
-  readonly code: Exclude<FunctionCode, { readonly _tag: "Image" }>
+  readonly code: SourceCode
   /** Absolute. */
   readonly template: string
   readonly progress: BuildRequest["progress"]

@@ -11,6 +11,7 @@ import * as DockerImageBuilder from "#layers/docker/DockerImageBuilder"
 import * as EngineAddress from "#layers/docker/EngineAddress"
 import * as DockerLogins from "#layers/registry/DockerLogins"
 import * as OciRegistry from "#layers/registry/OciRegistry"
+import * as DockerfileImages from "./DockerfileImages.ts"
 import type { ImageSettings } from "./ImageSettings.ts"
 import { WrongUsage } from "./Refusal.ts"
 import * as RegistryAccess from "./RegistryAccess.ts"
@@ -69,8 +70,15 @@ export const layer = Effect.fnUntraced(function* (settings: ImageSettings, image
 })
 
 /** Names of images that a stack begins with: those of its functions, and the bases of the others. */
-export const sources = (
+export const sources = Effect.fnUntraced(function* (
   { functions }: Stack,
+  template: string,
   baseFor: (runtime: string) => string | undefined
-): ReadonlyArray<string> =>
-  functions.flatMap(({ code }) => (code._tag === "Image" ? [code.imageUri] : (baseFor(code.runtime) ?? [])))
+) {
+  const named = yield* Effect.forEach(functions, ({ code }): Effect.Effect<ReadonlyArray<string>> => {
+    if (code._tag === "Image") return Effect.succeed([code.imageUri])
+    if (code._tag === "Dockerfile") return DockerfileImages.basesOf(template, code)
+    return Effect.succeed([baseFor(code.runtime) ?? []].flat())
+  })
+  return named.flat()
+})

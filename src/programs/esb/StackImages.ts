@@ -5,6 +5,7 @@ import * as FunctionImage from "#domain/FunctionImage"
 import { namesRegistry } from "#domain/ImageReference"
 import type { Stack, StackFunction } from "#domain/Stack"
 import { inherited } from "./Environment.ts"
+import * as DockerfileImages from "./DockerfileImages.ts"
 import * as FunctionCode from "./FunctionCode.ts"
 import * as FunctionImages from "./FunctionImages.ts"
 import * as ImageMirror from "./ImageMirror.ts"
@@ -53,6 +54,7 @@ const rowsOf = Effect.fnUntraced(function* (
   const { naming } = options
   const codeOf = yield* FunctionCode.make
   const imageOf = yield* FunctionImages.make(options)
+  const ownBuild = yield* DockerfileImages.make({ ...options, template })
   const mirrored = yield* ImageMirror.make({
     naming,
     prewarm: settings.imagePrewarm,
@@ -63,6 +65,7 @@ const rowsOf = Effect.fnUntraced(function* (
   const make = Effect.fnUntraced(function* ({ code, logicalId, name }: StackFunction) {
     if (code._tag === "Image") return yield* mirrored(name, code.imageUri)
     const progress = (step: string) => voice.note(`${logicalId}: ${step}`)
+    if (code._tag === "Dockerfile") return yield* ownBuild({ name, code, progress })
     const built = yield* codeOf({ stack, logicalId, code, template, progress })
     built.warnings.forEach(voice.warn)
     const { image, outcome, warnings } = yield* imageOf({ name, code, artifact: built.image, progress })
@@ -87,7 +90,7 @@ export const make = Effect.fn("esb.StackImages")(function* (request: StackImages
   yield* refuseCollisions(naming, stack)
   const environment = inherited()
   const baseFor = (runtime: string) => environment[Dockerfile.baseVariable(runtime)] || undefined
-  const tools = yield* ImageTools.layer(settings, ImageTools.sources(stack, baseFor))
+  const tools = yield* ImageTools.layer(settings, yield* ImageTools.sources(stack, request.template, baseFor))
   return yield* rowsOf(request, { naming, isFresh: !settings.cache, baseFor }).pipe(
     Effect.provide(Layer.merge(FunctionCode.layer(home), tools))
   )

@@ -1,5 +1,5 @@
 /** The files that tell a Gateway what is deployed, made from a stack whose code has been built. */
-import type { Stack, StackFunction } from "#domain/Stack"
+import { isImage, type Stack, type StackFunction } from "#domain/Stack"
 
 /** A key only where there is a value: what the template leaves open is the Gateway's to decide. */
 const given = <K extends string, A>(key: K, value: A | undefined): { readonly [P in K]?: A } =>
@@ -17,7 +17,7 @@ const environmentOf = ({ code, environment }: StackFunction) =>
 
 const entryOf = (each: StackFunction, image: string) => ({
   image,
-  ...(each.code._tag === "Image" ? {} : { runtime: each.code.runtime, handler: each.code.handler }),
+  ...(isImage(each.code) ? {} : { runtime: each.code.runtime, handler: each.code.handler }),
   timeout: each.timeoutMs / 1000,
   memory_size: each.memoryMiB,
   ...given("environment", whole(environmentOf(each))),
