@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Redacted } from "effect"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Access } from "#programs/esb/Access"
+import * as Certificates from "#programs/esb/Certificates"
 import * as Home from "#programs/esb/Home"
 import { settings } from "#programs/esb/Settings"
 import * as StackFiles from "#programs/esb/StackFiles"
@@ -130,12 +131,14 @@ describe("the files of a stack in containers", () => {
       const home = join(mkdtempSync(join(tmpdir(), "esb-StackFiles-")), ".esb")
       yield* Home.make(home)
       const certificates = join(home, "certs")
-      mkdirSync(certificates, { mode: 0o700 })
-      for (const name of ["rootCA.key", "server.key"]) writeFileSync(join(certificates, name), "key", { mode: 0o600 })
+      const certify = (renew: "nothing" | "leaves") =>
+        Certificates.make(certificates, renew, { directory: undefined, san: [], validityHours: 24 })
+      yield* certify("nothing")
       const made = (name: string) => StackFiles.make(home, certificates, { auth_pass: secret(name) })
       assert.isFalse(yield* made("first"), "nobody has an older one")
       assert.isTrue(yield* made("password"))
       assert.isFalse(yield* made("password"))
+      assert.includeMembers([...(yield* certify("leaves"))], ["server.crt"])
       yield* Effect.promise(() => Home.replaceFile(join(home, "config/functions.yml"), "functions: {}\n", 0o600))
 
       const owner = (path: string) => statSync(join(home, path)).uid

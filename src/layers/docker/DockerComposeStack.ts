@@ -61,10 +61,9 @@ const make = Effect.fnUntraced(function* (options: Options) {
     new ComposeEngineUnreachable({ engine: options.engine, detail: message })
   const services = list.pipe(Effect.mapError(unreachable))
 
-  const project = [
-    ...["--ansi", "never", "--project-name", options.project, "--env-file", options.environmentFile],
-    ...options.files.flatMap((file) => ["--file", file])
-  ]
+  const files = options.files.flatMap((file) => ["--file", file])
+  const named = ["--project-name", options.project, "--env-file", options.environmentFile]
+  const project = ["--ansi", "never", ...named, ...files]
 
   /** The project as Compose is asked to treat it, once the engine answers. */
   const execute = Effect.fnUntraced(function* (args: ReadonlyArray<string>, limitMs: number, progress: Progress) {

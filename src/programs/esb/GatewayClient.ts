@@ -24,6 +24,8 @@ export interface Question {
   readonly body?: Uint8Array
 }
 
+const adviceFor = ({ mode }: RunFile.Run) => (mode === "docker" ? "\nesb doctor --mode docker says what is wrong." : "")
+
 interface Peer {
   readonly run: RunFile.Run
   /** Certificate of the authority to believe, of a Gateway that speaks HTTPS. */
@@ -35,7 +37,11 @@ const exchange = ({ authority, run }: Peer, question: Question): Effect.Effect<A
   Effect.callback<Answer, CommandFailed>((resume) => {
     const failed = (cause: Error) =>
       resume(
-        Effect.fail(new CommandFailed({ message: `The stack at ${run.gateway} does not answer: ${cause.message}` }))
+        Effect.fail(
+          new CommandFailed({
+            message: `The stack at ${run.gateway} does not answer: ${cause.message}${adviceFor(run)}`
+          })
+        )
       )
     const url = new URL(question.path, run.gateway)
     const send = url.protocol === "https:" ? httpsRequest : httpRequest

@@ -25,8 +25,9 @@ export const processes = Effect.gen(function* () {
   const { json, result } = yield* voice
   const gateway = yield* GatewayClient.connect
   const services = gateway.run.mode === "docker" ? yield* StackServices.list(gateway.run) : undefined
-  if (services !== undefined && !json) yield* result(services, () => `${StackServices.told(services)}\n`)
-  yield* workers(gateway, services)
+  if (services === undefined) return yield* workers(gateway, undefined)
+  if (!json) yield* result(services, () => `${StackServices.told(services)}\n`)
+  yield* workers(gateway, services).pipe(Effect.tapError(() => (json ? result({ services }, () => "") : Effect.void)))
 })
 
 const workers = Effect.fnUntraced(function* (
