@@ -5,7 +5,6 @@ import { chains } from "#domain/WorkerFence"
 import * as AgentContainer from "#test/support/AgentContainer"
 import * as AgentStack from "#test/support/AgentStack"
 import type { Environment } from "#test/support/BareServer"
-import * as Cli from "#test/support/Cli"
 import { docker } from "#test/support/DockerImages"
 import { freshStack } from "#test/support/DockerWorkers"
 import { needs } from "#test/support/Engines"
@@ -40,7 +39,7 @@ const surroundings = Effect.gen(function* () {
   const around = yield* Around
   const environment = freshStack()
   // They outlive their Agent, and the network cannot go before them.
-  yield* Effect.addFinalizer(() => Reach.removeWorkers(brand, environment))
+  yield* Effect.addFinalizer(() => Reach.clear(brand, environment))
   const settings: Environment = {
     ENV: environment,
     PROJECT_NAME: brand,
@@ -144,10 +143,7 @@ describe("a worker in a container", { ...needs("docker", "packet-filter"), timeo
           }).pipe(Effect.scoped)
           // The Agent has stopped, its workers have not.
           assert.isAbove((yield* fence(around)).length, 0)
-          yield* Reach.removeWorkers(brand, around.environment)
-          const { environment } = around
-          const lowered = yield* Cli.runProgram("fence", ["lower", JSON.stringify({ brand, environment })])
-          assert.strictEqual(lowered.code, 0, lowered.stderr)
+          yield* Reach.clear(brand, around.environment)
           assert.deepStrictEqual(yield* fence(around), [])
         })
     )

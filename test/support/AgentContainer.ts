@@ -1,4 +1,5 @@
 /** The built Agent in a container, as Compose runs it: no root, the engine's socket, and an address in the workers' network. */
+import { spawnSync } from "node:child_process"
 import { statSync } from "node:fs"
 import { dirname } from "node:path"
 import { Effect } from "effect"
@@ -15,7 +16,7 @@ const socket = "/var/run/docker.sock"
 /** Where the image has Node. */
 export const node = "/usr/local/bin/node"
 
-const image = (): string => {
+export const image = (): string => {
   const dist = dirname(programAt("agent"))
   const isWanted = (path: string) => /^(agent|fence|server-\w+)\.js$/.test(path)
   return ImageTree.extend("agent", ServerBase.nodeImage(), ImageTree.directory("app/dist", dist, isWanted), [
@@ -24,7 +25,7 @@ const image = (): string => {
   ])
 }
 
-/** Speaks without TLS. `args` are for `docker run`. It answers when this returns. */
+/** Speaks without TLS unless it is told to. `args` are for `docker run`. It answers when this returns. */
 export const make = Effect.fnUntraced(function* (
   network: string,
   settings: Environment,
@@ -41,15 +42,17 @@ export const make = Effect.fnUntraced(function* (
   const made = yield* Reach.container(
     network,
     ...Object.entries(environment).flatMap(([name, value]) => ["--env", `${name}=${value}`]),
-    ...["--group-add", String(statSync(socket).gid), "--volume", `${socket}:${socket}`],
-    ...["--tmpfs", "/var/lib/esb:uid=10001"],
+    "--group-add",
+    String(statSync(socket).gid),
+    "--volume",
+    `${socket}:${socket}`,
     ...args,
     image()
   )
-  const logs = docker("logs", made.id)
-  const state = docker("inspect", "--format", "{{.State.Running}}", made.id)
-  yield* eventually("the Agent answers", Reach.fromHere(made.address, 50_051), (isThere) => isThere, 15_000).pipe(
-    Effect.tapCause(() => Effect.flatMap(Effect.all([state, logs]), (said) => Effect.logError(said)))
+  const told = Effect.sync(() => spawnSync("docker", ["logs", made.id], { encoding: "utf8" }).stderr)
+  const port = Number(settings["PORT"] ?? 50_051)
+  yield* eventually("the Agent answers", Reach.fromHere(made.address, port), (isThere) => isThere, 15_000).pipe(
+    Effect.tapCause(() => Effect.flatMap(told, Effect.logError))
   )
-  return { ...made, logs, stop: docker("stop", made.id) }
+  return { ...made, stop: docker("stop", made.id) }
 })

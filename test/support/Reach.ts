@@ -1,9 +1,11 @@
 /** Who can be reached from where: listeners in containers, on this machine and where clouds have theirs, and a look at them. */
+import { assert } from "@effect/vitest"
 import { execFile } from "node:child_process"
 import { type AddressInfo, connect, createServer } from "node:net"
 import { randomBytes } from "node:crypto"
 import { promisify } from "node:util"
 import { Effect } from "effect"
+import * as Cli from "./Cli.ts"
 import { docker } from "./DockerImages.ts"
 import { eventually } from "./Eventually.ts"
 import * as FunctionImage from "./FunctionImage.ts"
@@ -105,7 +107,12 @@ export const machineService = Effect.acquireRelease(
   Effect.promise(
     () =>
       new Promise<{ readonly port: number; readonly close: () => Promise<unknown> }>((done) => {
-        const listener = createServer((socket) => socket.on("error", () => undefined).resume().end("hello"))
+        const listener = createServer((socket) =>
+          socket
+            .on("error", () => undefined)
+            .resume()
+            .end("hello")
+        )
         listener.listen(0, "0.0.0.0", () => {
           const { port } = listener.address() as AddressInfo
           done({ port, close: () => new Promise((closed) => listener.close(closed)) })
@@ -153,6 +160,13 @@ export const removeWorkers = (brand: string, environment: string) =>
   Effect.flatMap(docker("ps", "--all", "--quiet", "--filter", `label=${brand}_env=${environment}`), (listed) =>
     listed === "" ? Effect.void : docker("rm", "--force", ...listed.split("\n"))
   )
+
+/** Nothing of a stack stays at the engine, nor in this machine's packet filter. */
+export const clear = Effect.fnUntraced(function* (brand: string, environment: string) {
+  yield* removeWorkers(brand, environment)
+  const { code, stderr } = yield* Cli.runProgram("fence", ["lower", JSON.stringify({ brand, environment })])
+  assert.strictEqual(code, 0, stderr)
+})
 
 /** Address of a container in its only network, and its door. */
 export const placeOf = Effect.fnUntraced(function* (container: string) {

@@ -7,11 +7,13 @@ import * as ContainerOptions from "#layers/docker/ContainerOptions"
 const plan = ({
   memoryMiB = 1_769,
   user = "",
-  environment = {}
+  environment = {},
+  trustDirectory
 }: {
   readonly memoryMiB?: number
   readonly user?: string
   readonly environment?: Readonly<Record<string, string>>
+  readonly trustDirectory?: string
 } = {}): ContainerOptions.ContainerPlan => ({
   identity: { brand: "acme", environment: "dev" },
   name: "acme-dev-hello-0a1b2c3d",
@@ -21,6 +23,7 @@ const plan = ({
   memoryMiB,
   logStream: LogStreamName.make(new Date(0), new Uint8Array(LogStreamName.randomBytes)),
   network: "acme-dev",
+  trustDirectory,
   door: { endpoint: "172.18.0.1:20001", token: "t0ken" }
 })
 
@@ -51,6 +54,23 @@ describe("the options of a container", () => {
       "ESB_WORKER_TOKEN=t0ken",
       "TZ=Asia/Tokyo"
     ])
+  })
+
+  it("tell the worker whom to believe, unless the function says it, in files that it can only read", () => {
+    const { Env, HostConfig } = ContainerOptions.make(
+      plan({ trustDirectory: "/state/worker-ca", environment: { SSL_CERT_FILE: "/var/task/own.pem" } })
+    )
+    assert.deepStrictEqual(HostConfig.Mounts, [
+      { Type: "bind", Source: "/state/worker-ca", Target: "/etc/esb", ReadOnly: true }
+    ])
+    const named = Env.filter((entry) => entry.includes(".pem"))
+    assert.deepStrictEqual(named.toSorted(), [
+      "AWS_CA_BUNDLE=/etc/esb/ca.pem",
+      "NODE_EXTRA_CA_CERTS=/etc/esb/authority.pem",
+      "REQUESTS_CA_BUNDLE=/etc/esb/ca.pem",
+      "SSL_CERT_FILE=/var/task/own.pem"
+    ])
+    assert.deepStrictEqual(ContainerOptions.make(plan()).HostConfig.Mounts, [])
   })
 
   it("weigh a processor by the memory that buys one on AWS, and allow no swap", () => {

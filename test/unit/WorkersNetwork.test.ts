@@ -1,24 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as OwnContainer from "#layers/docker/OwnContainer"
-import { standingIn } from "#layers/docker/WorkersNetwork"
+import { memberOf } from "#layers/docker/WorkersNetwork"
 
-const network = { gateway: "10.89.0.1", subnet: "10.89.0.0/16" }
-
-describe("where an Agent stands", () => {
-  it("is the engine's machine where the gateway's address is its own, whatever others it has", () => {
-    const standing = standingIn(network, ["127.0.0.1", "10.89.0.1", "192.168.1.9"])
-    assert.deepStrictEqual(standing, { of: "machine", address: "10.89.0.1" })
+describe("the address of an Agent in the workers' network", () => {
+  it("is the one of the network's subnet", () => {
+    assert.strictEqual(memberOf("10.89.0.0/16", ["127.0.0.1", "172.18.0.4", "10.89.0.2"]), "10.89.0.2")
+    assert.strictEqual(memberOf("10.89.128.0/17", ["10.89.0.2", "10.89.128.2"]), "10.89.128.2")
   })
 
-  it("is a container of the network where it has another address of it", () => {
-    const standing = standingIn(network, ["127.0.0.1", "172.18.0.4", "10.89.0.2"])
-    assert.deepStrictEqual(standing, { of: "agent", address: "10.89.0.2" })
-  })
-
-  it("is nowhere near workers without either, and where the network has no subnet", () => {
-    assert.isUndefined(standingIn(network, ["127.0.0.1", "10.90.0.2"]))
-    assert.isUndefined(standingIn({ ...network, subnet: "" }, ["10.89.0.2"]))
-    assert.isUndefined(standingIn({ gateway: "10.89.0.1", subnet: "fd00::/64" }, ["10.89.0.2"]))
+  it("is none where the Agent is elsewhere, and where the network has no subnet", () => {
+    assert.isUndefined(memberOf("10.89.0.0/16", ["127.0.0.1", "10.90.0.2"]))
+    for (const subnet of ["", "fd00::/64"]) assert.isUndefined(memberOf(subnet, ["10.89.0.2"]))
   })
 })
 

@@ -93,6 +93,7 @@ export const make = Effect.fnUntraced(function* (
       memoryMiB: worker.memoryMiB,
       logStream: LogStreamName.make(new Date(), randomBytes(LogStreamName.randomBytes)),
       network: network.name,
+      trustDirectory: settings.trustDirectory,
       door: namesDoor ? { endpoint: door.endpoint, token: Redacted.value(door.token) } : undefined
     })
     return Effect.acquireRelease(

@@ -4,7 +4,7 @@
  */
 import type { NetworkInspectInfo } from "dockerode"
 import { Context, Effect, Layer } from "effect"
-import { BlockList, isIPv4 } from "node:net"
+import { BlockList, createServer, isIPv4 } from "node:net"
 import { networkInterfaces } from "node:os"
 import { RuntimeUnavailable } from "#domain/Failure"
 import { DockerApi, type EngineFailure, hasStatus } from "./DockerApi.ts"
@@ -41,19 +41,30 @@ const ownAddresses = (): ReadonlyArray<string> =>
     (addresses ?? []).flatMap(({ address, family }) => (family === "IPv4" ? [address] : []))
   )
 
-/** By addresses alone: the machine has the gateway's, a container in the network another one of the same subnet. */
-export const standingIn = (
-  { gateway, subnet }: { readonly gateway: string; readonly subnet: string },
-  addresses: ReadonlyArray<string>
-): Standing | undefined => {
-  if (addresses.includes(gateway)) return { of: "machine", address: gateway }
+/** Of a bridge without containers nobody lists the address; but one can listen at it. */
+const canListenAt = (host: string): Effect.Effect<boolean> =>
+  Effect.callback((resume) => {
+    const server = createServer()
+    server.once("error", () => resume(Effect.succeed(false)))
+    server.listen({ host, port: 0, exclusive: true }, () => server.close(() => resume(Effect.succeed(true))))
+    return Effect.sync(() => server.close())
+  })
+
+/** The address of a subnet that is among others; `undefined`: none of them is. */
+export const memberOf = (subnet: string, addresses: ReadonlyArray<string>): string | undefined => {
   const [network = "", prefix] = subnet.split("/")
   if (!isIPv4(network)) return undefined
   const members = new BlockList()
   members.addSubnet(network, Number(prefix ?? "32"))
-  const address = addresses.find((each) => members.check(each))
-  return address === undefined ? undefined : { of: "agent", address }
+  return addresses.find((each) => members.check(each))
 }
+
+/** By addresses alone: the machine has the gateway's, a container in the network another one of the same subnet. */
+const standingIn = Effect.fnUntraced(function* (gateway: string, subnet: string) {
+  if (yield* canListenAt(gateway)) return { of: "machine", address: gateway } satisfies Standing
+  const address = memberOf(subnet, ownAddresses())
+  return address === undefined ? undefined : ({ of: "agent", address } satisfies Standing)
+})
 
 const make = Effect.fnUntraced(function* (name: string) {
   const { call, engine } = yield* DockerApi
@@ -104,7 +115,7 @@ const make = Effect.fnUntraced(function* (name: string) {
     name,
     gateway,
     bridge: Options?.[bridgeName] ?? bridgeOf(Id),
-    standing: standingIn({ gateway, subnet }, ownAddresses())
+    standing: yield* standingIn(gateway, subnet)
   })
 })
 

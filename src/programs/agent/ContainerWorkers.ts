@@ -13,6 +13,7 @@ import * as LocalWorkerClient from "#layers/runtime-api/LocalWorkerClient"
 import { BadSettings } from "../Program.ts"
 import * as Fence from "./Fence.ts"
 import type { AgentSettings } from "./Settings.ts"
+import * as Trust from "./Trust.ts"
 
 const wrong = (complaint: string): BadSettings => new BadSettings({ program: "agent", complaints: [complaint] })
 
@@ -40,7 +41,14 @@ const protocols = (values: AgentSettings) =>
     initLimitMs: Duration.toMillis(values.initTimeout)
   })
 
-export const layer = (values: AgentSettings, network: string, identity: StackIdentity) =>
+const runtime = (values: AgentSettings, home: string, identity: StackIdentity) =>
+  Layer.unwrap(
+    Effect.map(Trust.directory(values, home), (trustDirectory) =>
+      DockerContainerRuntime.layer({ identity, pullPolicy: values.pullPolicy, trustDirectory })
+    )
+  )
+
+export const layer = (values: AgentSettings, home: string, network: string, identity: StackIdentity) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const address = EngineAddress.parse(values.dockerHost)
@@ -50,7 +58,7 @@ export const layer = (values: AgentSettings, network: string, identity: StackIde
         )
       }
       return Layer.mergeAll(
-        DockerContainerRuntime.layer({ identity, pullPolicy: values.pullPolicy }),
+        runtime(values, home, identity),
         ProtocolWorkerClient.layer({ "runtime-api": LocalWorkerClient.layer, rie: RieWorkerClient.layer() })
       ).pipe(
         Layer.provide([runtimeApi(values), protocols(values)]),

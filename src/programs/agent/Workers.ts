@@ -51,7 +51,7 @@ const ofProcesses = (values: AgentSettings, home: string, identity: StackIdentit
   )
 
 /** Read from disk only when it is wanted: an Agent whose workers are its children starts without the engine's client. */
-const inContainers = (values: AgentSettings, identity: StackIdentity) =>
+const inContainers = (values: AgentSettings, home: string, identity: StackIdentity) =>
   Layer.unwrap(
     Effect.gen(function* () {
       if (values.runtime === "containerd") return yield* new EngineNotOffered({ runtime: values.runtime })
@@ -61,7 +61,7 @@ const inContainers = (values: AgentSettings, identity: StackIdentity) =>
         return yield* new BadSettings({ program: "agent", complaints: [complaint] })
       }
       const ContainerWorkers = yield* Effect.promise(() => import("./ContainerWorkers.ts"))
-      return ContainerWorkers.layer(values, network, identity)
+      return ContainerWorkers.layer(values, home, network, identity)
     })
   )
 
@@ -73,4 +73,4 @@ export const layer = (
   home: string,
   identity: StackIdentity
 ): Layer.Layer<ContainerRuntime | WorkerClient, NoEngine, LogSink> =>
-  values.runtime === "process" ? ofProcesses(values, home, identity) : inContainers(values, identity)
+  values.runtime === "process" ? ofProcesses(values, home, identity) : inContainers(values, home, identity)
