@@ -30,7 +30,7 @@ const asPart = (text: string): string =>
     .replace(/^-|-$/g, "")
 
 /** Where the copy of an image lies: `127.0.0.1:5010/public.ecr.aws/lambda/nodejs:24`. */
-export const copyOf = (
+const copyOf = (
   registry: string,
   from: ImageReference.ImageReference
 ): Result.Result<ImageReference.ImageReference, InvalidParameter> => {

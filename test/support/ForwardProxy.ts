@@ -36,7 +36,8 @@ export const make = (to: string) => {
     const onward = connect(Number(port), host, () => {
       socket.write("HTTP/1.1 200 OK\r\n\r\n")
       onward.write(head)
-      onward.pipe(socket).pipe(onward)
+      onward.pipe(socket)
+      socket.pipe(onward)
     })
     for (const [one, other] of [
       [onward, socket],

@@ -40,7 +40,9 @@ export const embedded =
     ]
     const advice = "esb deploy makes tables and buckets in stores that DYNAMODB_ENDPOINT and S3_ENDPOINT name"
     return [
-      ...(images.length === 0 ? [] : [`${images.join(", ")}: images need Docker or containerd, calls will fail here`]),
+      ...(images.length === 0
+        ? []
+        : [`${images.join(", ")}: images need containers, calls will fail here; esb up --mode docker runs them`]),
       ...(lacking.length === 0 ? [] : [`${lacking.join(", ")}: not created here; ${advice}`])
     ]
   }

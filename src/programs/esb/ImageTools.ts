@@ -27,7 +27,7 @@ export const naming = Effect.fnUntraced(function* (settings: ImageSettings) {
   return { identity, registry, tag } satisfies FunctionImage.ImageNaming
 })
 
-export const engineAddress = ({ dockerHost }: Pick<ImageSettings, "dockerHost">) => {
+const engineAddress = ({ dockerHost }: Pick<ImageSettings, "dockerHost">) => {
   const address = EngineAddress.parse(dockerHost)
   return address === undefined
     ? new WrongUsage({ message: `DOCKER_HOST is ${dockerHost}: expected unix:///path or tcp://host:port` })
