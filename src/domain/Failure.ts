@@ -118,6 +118,8 @@ export class StorageUnavailable extends Schema.TaggedError<StorageUnavailable>()
 export class RuntimeUnavailable extends Schema.TaggedError<RuntimeUnavailable>()("RuntimeUnavailable", {
   functionName: Schema.optionalKey(Schema.String),
   detail: Schema.String,
+  /** The engine itself gave no answer, which says nothing of the function, and is over when the engine is back. */
+  isAway: Schema.optionalKey(Schema.Boolean),
   cause: Schema.optionalKey(Cause)
 }) {
   override get message() {

@@ -175,6 +175,18 @@ describe("An engine that is away", () => {
     )
   })
 
+  it.effect("does not count either where only its Agent cannot reach it", () =>
+    withEngine(
+      Effect.gen(function* () {
+        const { pool } = yield* gateway()
+        for (let call = 0; call <= options.breaker.threshold; call++) {
+          assert.strictEqual((yield* Effect.flip(Effect.scoped(pool.borrow(orders))))._tag, "RuntimeUnavailable")
+        }
+      }),
+      () => ({ ensure: () => Effect.fail(new RuntimeUnavailable({ detail: "the engine is silent", isAway: true })) })
+    )
+  )
+
   it.effect("is another thing than one that answers and fails", () =>
     withEngine(
       Effect.gen(function* () {

@@ -9,7 +9,7 @@ import * as WorkerSettings from "#domain/WorkerSettings"
 import { RuntimeApi } from "#services/RuntimeApi"
 import { WorkerProtocols } from "#services/WorkerProtocols"
 import * as ContainerImages from "./ContainerImages.ts"
-import type { EngineFailure } from "./DockerApi.ts"
+import { DockerApi, type EngineFailure } from "./DockerApi.ts"
 import { bytesPerMiB, type DockerWorker } from "./DockerWorker.ts"
 import type { Surroundings } from "./FormerContainers.ts"
 
@@ -18,15 +18,18 @@ const artifactPrefix = "artifact:"
 
 const startFailure = (
   { functionName }: WorkerSpec,
-  failure: EngineFailure | RuntimeUnavailable | ArtifactNotFound
+  failure: EngineFailure | RuntimeUnavailable | ArtifactNotFound,
+  isReachable: boolean
 ): RuntimeUnavailable | ArtifactNotFound => {
   if (failure._tag === "ArtifactNotFound") return failure
+  const about = { functionName, ...(isReachable ? {} : { isAway: true }) }
   return failure._tag === "RuntimeUnavailable"
-    ? new RuntimeUnavailable({ functionName, detail: failure.detail, cause: failure.cause })
-    : new RuntimeUnavailable({ functionName, detail: failure.message, cause: failure })
+    ? new RuntimeUnavailable({ ...about, detail: failure.detail, cause: failure.cause })
+    : new RuntimeUnavailable({ ...about, detail: failure.message, cause: failure })
 }
 
 export const make = Effect.fnUntraced(function* ({ home, known, settings, starts }: Surroundings) {
+  const { isReachable } = yield* DockerApi
   const api = yield* RuntimeApi
   const protocols = yield* WorkerProtocols
   const images = yield* ContainerImages.make(settings)
@@ -98,7 +101,7 @@ export const make = Effect.fnUntraced(function* ({ home, known, settings, starts
         const scope = yield* Scope.fork(home)
         const held = yield* restore(bringUp(spec, owner, read.success, scope)).pipe(
           Scope.provide(scope),
-          Effect.mapError((failure) => startFailure(spec, failure)),
+          Effect.mapError((failure) => startFailure(spec, failure, isReachable())),
           Effect.onError(() => Scope.close(scope, Exit.void))
         )
         held.container.stays = true

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto"
 import { Clock, Effect, Exit, FiberSet, Layer } from "effect"
 import * as Breaker from "#domain/Breaker"
-import { BreakerOpen, WorkerExited } from "#domain/Failure"
+import { BreakerOpen, RuntimeUnavailable, WorkerExited } from "#domain/Failure"
 import type { FunctionName } from "#domain/FunctionName"
 import type { FunctionSpec } from "#domain/FunctionSpec"
 import type { PoolLimits } from "#domain/Pool"
@@ -57,8 +57,14 @@ const isLostCall = (exit: Exit.Exit<unknown, unknown>): boolean =>
 const metNobody = (exit: Exit.Exit<unknown, unknown>): boolean =>
   failsWith(exit, (failure) => "_tag" in failure && failure._tag === "WorkerUnreachable")
 
+/** An engine that an Agent could not reach, whoever reaches the Agent. */
+const isOfNoEngine = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  failsWith(exit, (failure) => failure instanceof RuntimeUnavailable && failure.isAway === true)
+
 const isPlatformFailure = (exit: Exit.Exit<unknown, unknown>): boolean =>
-  failsWith(exit, (failure) => "_tag" in failure && platformFailures.has(String(failure._tag))) && !isLostCall(exit)
+  failsWith(exit, (failure) => "_tag" in failure && platformFailures.has(String(failure._tag))) &&
+  !isLostCall(exit) &&
+  !isOfNoEngine(exit)
 
 const opened = (name: FunctionName, failures: number, { recoveryMs }: Breaker.BreakerLimits): string =>
   `${name}: its workers failed ${failures} times in a row; calls are refused for ${recoveryMs / 1000} s or until it changes`
