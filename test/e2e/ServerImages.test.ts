@@ -1,6 +1,6 @@
 /** The images of our programs, made on a real engine and looked into. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { fileURLToPath } from "node:url"
 import * as DockerApi from "#layers/docker/DockerApi"
 import * as DockerImageBuilder from "#layers/docker/DockerImageBuilder"
@@ -19,34 +19,48 @@ const buildLimitMs = 180_000
 /** Node is most of it. */
 const largestBytes = 160_000_000
 
-const build = (registry: string, from?: string) =>
+const build = (registry: string) =>
   ServerImages.build({
     registry,
     tag: "1",
     checkout: fileURLToPath(new URL("../..", import.meta.url)),
-    nodeImage: from ?? nodeImage(),
+    nodeImage: nodeImage(),
     isFresh: false,
     progress: () => undefined
   }).pipe(Effect.provide(builder))
 
+/** Made once for all that looks at them. */
+class Built extends Context.Service<
+  Built,
+  { readonly prefix: string; readonly images: ReadonlyArray<ServerImages.ServerImage> }
+>()("esb/test/Built") {}
+
+const built = Layer.effect(
+  Built,
+  Effect.gen(function* () {
+    const prefix = yield* names
+    return { prefix, images: yield* build(prefix) }
+  })
+)
+
 const node = (image: string, program: string) => inside(image, "/usr/bin/node", "--eval", program)
 
+const imageOf = (wanted: ServerImages.Program) =>
+  Effect.map(
+    Built,
+    ({ images }) => images.find(({ program }) => program === wanted)?.reference ?? assert.fail("it was not made")
+  )
+
 describe("the images of our programs", needs("docker"), () => {
-  it.live(
-    "are small, run as nobody in particular, and have no shell; what did not change is not made again",
-    () =>
+  it.layer(built, { timeout: buildLimitMs, excludeTestServices: true })((it) => {
+    it.effect("are small, run as nobody in particular, and have no shell", () =>
       Effect.gen(function* () {
-        const prefix = yield* names
-        const built = yield* build(prefix)
+        const { images } = yield* Built
         assert.deepStrictEqual(
-          built.map(({ outcome, program }) => [program, outcome]),
-          [
-            ["gateway", "built"],
-            ["agent", "built"],
-            ["provisioner", "built"]
-          ]
+          images.map(({ outcome, program }) => [program, outcome]),
+          ServerImages.programs.map((program) => [program, "built"])
         )
-        for (const { program, reference } of built) {
+        for (const { program, reference } of images) {
           const { Config, Size } = yield* inspected(reference)
           assert.isBelow(Size, largestBytes, program)
           assert.strictEqual(Config.User, "10001:10001")
@@ -62,43 +76,62 @@ describe("the images of our programs", needs("docker"), () => {
           )
           assert.strictEqual(shells, "0")
         }
-        const again = yield* build(prefix)
-        assert.deepStrictEqual(
-          again.map(({ outcome }) => outcome),
-          ["unchanged", "unchanged", "unchanged"]
-        )
-      }),
-    buildLimitMs
-  )
+      })
+    )
 
-  it.live(
-    "have iptables for the Agent, state that their user may write, and a health check that says what is wrong",
-    () =>
+    it.effect("are not made again from a build that did not change", () =>
       Effect.gen(function* () {
-        const prefix = yield* names
-        const [gateway, agent] = yield* build(prefix)
-        const agentImage = agent?.reference ?? ""
-        assert.match(yield* inside(agentImage, "/usr/sbin/iptables", "--version"), /^iptables v/)
+        const { prefix } = yield* Built
+        const again = yield* build(prefix)
+        assert.isTrue(again.every(({ outcome }) => outcome === "unchanged"))
+      })
+    )
 
-        const [volume, reference] = [`${prefix}state`, gateway?.reference ?? ""]
+    it.effect("have iptables and its program for the Agent", () =>
+      Effect.gen(function* () {
+        const agent = yield* imageOf("agent")
+        assert.match(yield* inside(agent, "/usr/sbin/iptables", "--version"), /^iptables v/)
+        assert.match(yield* inside(agent, "/usr/bin/node", "/app/dist/fence.js", "--version"), /\d/)
+      })
+    )
+
+    it.effect("let their user write to the volume of their state, and refuse to do without one", () =>
+      Effect.gen(function* () {
+        const { prefix } = yield* Built
+        const [volume, gateway] = [`${prefix}state`, yield* imageOf("gateway")]
         yield* Effect.acquireUseRelease(
           docker("volume", "create", volume),
           () =>
             Effect.gen(function* () {
               const write = "fs.writeFileSync('/var/lib/esb/owner', 'x'); console.log(fs.statSync('/var/lib/esb').uid)"
-              const mounted = ["--volume", `${volume}:/var/lib/esb`, "--entrypoint", "/usr/bin/node", reference]
+              const mounted = ["--volume", `${volume}:/var/lib/esb`, "--entrypoint", "/usr/bin/node", gateway]
               assert.strictEqual(yield* docker("run", "--rm", "--read-only", ...mounted, "--eval", write), "10001")
             }),
           () => docker("volume", "rm", volume)
         )
+        const start =
+          "const { stderr } = require('node:child_process').spawnSync('/usr/bin/node', ['/app/dist/gateway.js'], {"
+        const secrets = { ESB_SECRET_ACCESS_KEY: "s", JWT_SECRET_KEY: "k".repeat(32), X_API_KEY: "x", AUTH_PASS: "p" }
+        const env = JSON.stringify({
+          ...secrets,
+          ESB_HOME: "/var/lib/esb",
+          IMAGE_RUNTIME: "docker",
+          AGENT_RUNTIME: "docker"
+        })
+        const told = yield* node(gateway, `${start} env: ${env} }); console.log(String(stderr))`)
+        assert.include(told, "ESB_HOME is /var/lib/esb, which goes with the container")
+      })
+    )
 
+    it.effect("have a health check that says what is wrong", () =>
+      Effect.gen(function* () {
         const told = yield* node(
-          reference,
+          yield* imageOf("gateway"),
           "const { status, stderr } = require('node:child_process').spawnSync('/usr/bin/node', " +
             "['/app/dist/health.js', 'http://127.0.0.1:1/health']); console.log(status, String(stderr))"
         )
         assert.strictEqual(told, "1 http://127.0.0.1:1/health: connect ECONNREFUSED 127.0.0.1:1")
-      }),
-    buildLimitMs
-  )
+      })
+    )
+  })
 })
