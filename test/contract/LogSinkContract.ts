@@ -66,6 +66,17 @@ export const suite = (name: string, layer: (retention?: Partial<LogRetention>) =
       })
     )
 
+    promises("an exception is kept as the end of its message, and details are not kept", (sink) =>
+      Effect.gen(function* () {
+        sink.write(line("broken", { exception: "Error: why\n    at here", details: { status: 500 } }))
+        const found = yield* sink.query({ limit: 1 })
+        assert.deepStrictEqual(
+          found.map(({ position: _position, ...record }) => record),
+          [line("broken\nError: why\n    at here")]
+        )
+      })
+    )
+
     promises("an empty log answers with no line", (sink) =>
       Effect.gen(function* () {
         assert.deepStrictEqual(yield* sink.query({ limit: 10 }), [])

@@ -1,6 +1,7 @@
 /** What becomes of the lines when the store is away, slow, or refuses them: the program never waits, and knows what was lost. */
-import { assert, describe, it, vi } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import { Effect, Metric } from "effect"
+import * as Stderr from "#test/support/Stderr"
 import * as LogStores from "#test/support/LogStores"
 import { freePort } from "#test/support/StoreServers"
 import { eventually } from "#test/support/Eventually"
@@ -20,19 +21,10 @@ const lost = (reason: string) =>
     { to: "victorialogs", reason }
   )
 
-/** What is written on stderr while the scope lasts, as JSON. */
-const complaints = Effect.map(
-  Effect.acquireRelease(
-    Effect.sync(() => vi.spyOn(process.stderr, "write").mockReturnValue(true)),
-    (spy) => Effect.sync(() => spy.mockRestore())
-  ),
-  (spy) => () => spy.mock.calls.map(([text]) => JSON.parse(String(text)) as Record<string, unknown>)
-)
-
 describe("VictoriaLogs in trouble", () => {
   it.live("a store that is away when the program starts gets everything once it is there", () =>
     Effect.gen(function* () {
-      const told = yield* complaints
+      const told = yield* Stderr.complaints
       const port = yield* freePort
       const { sink } = yield* telling(`http://127.0.0.1:${port}`)
       for (let index = 0; index < 25; index += 1) sink.write(record(`${index}`))
@@ -57,7 +49,7 @@ describe("VictoriaLogs in trouble", () => {
 
   it.live("a store that breaks off in the middle gets the lines again, and all that come later", () =>
     Effect.gen(function* () {
-      yield* complaints
+      yield* Stderr.complaints
       const store = yield* LogStores.recorder()
       const { sink } = yield* telling(store.url)
       sink.write(record("before"))
@@ -84,7 +76,7 @@ describe("VictoriaLogs in trouble", () => {
 
   it.live("a store that never answers is given up after its limit, and holds nobody up", () =>
     Effect.gen(function* () {
-      yield* complaints
+      yield* Stderr.complaints
       const before = yield* lostBy("unreachable")
       const store = yield* LogStores.recorder()
       store.behave("silent")
@@ -110,7 +102,7 @@ describe("VictoriaLogs in trouble", () => {
 
   it.live("lines that the store refuses are not sent again, and those after them are", () =>
     Effect.gen(function* () {
-      const told = yield* complaints
+      const told = yield* Stderr.complaints
       const before = yield* lostBy("refused")
       const store = yield* LogStores.recorder()
       store.behave(400)
@@ -156,7 +148,7 @@ describe("VictoriaLogs in trouble", () => {
 
   it.live("a burst of long lines takes no more memory than the limit of bytes", () =>
     Effect.gen(function* () {
-      yield* complaints
+      yield* Stderr.complaints
       const before = yield* lostBy("queue_full")
       const store = yield* LogStores.recorder()
       store.behave("silent")
@@ -168,7 +160,7 @@ describe("VictoriaLogs in trouble", () => {
 
   it.live("a stop does not wait for a store that does not answer, and tells what it left", () =>
     Effect.gen(function* () {
-      yield* complaints
+      yield* Stderr.complaints
       const before = yield* lostBy("stopped")
       const store = yield* LogStores.recorder()
       store.behave("silent")
@@ -189,7 +181,7 @@ describe("VictoriaLogs in trouble", () => {
 
   it.live("a stop ends an outage's wait, and tries once more", () =>
     Effect.gen(function* () {
-      yield* complaints
+      yield* Stderr.complaints
       const store = yield* LogStores.recorder()
       store.behave(503)
       yield* Effect.scoped(

@@ -5,6 +5,7 @@ import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
 import * as LogStores from "#test/support/LogStores"
 import * as Stack from "#test/support/Stack"
+import * as TraceStores from "#test/support/TraceStores"
 
 interface Kept {
   readonly url: string
@@ -116,3 +117,33 @@ const story = (name: string, store: Effect.Effect<Kept, unknown, Scope.Scope>, n
 story("a recorder", LogStores.recorder(), {})
 
 story("VictoriaLogs itself", LogStores.victoriaLogs, needs("victorialogs"))
+
+class Traces extends Context.Service<Traces, Effect.Success<typeof TraceStores.recorder>>()("esb/test/Traces") {}
+
+const tracing = Layer.unwrap(
+  Effect.map(Traces, ({ url }) =>
+    Stack.layer({
+      // A host alone would do for a store of records, were it not turned off.
+      environment: { VICTORIATRACES_URL: url, VICTORIALOGS_HOST: "127.0.0.1", DISABLE_VICTORIALOGS: "yes" }
+    })
+  )
+).pipe(Layer.provideMerge(Layer.effect(Traces, TraceStores.recorder)))
+
+describe("Where there is a store of traces alone", () => {
+  it.layer(tracing, Stack.live)("and nothing is sampled but a part", (it) => {
+    it.effect("a call whose caller wants it is told of, with what came of it", () =>
+      Effect.gen(function* () {
+        const { objections, spans } = yield* Traces
+        const { requestId, root } = yield* traced("1")
+        const own = () => spans.filter((span) => TraceStores.said(span, "aws_request_id") === requestId)
+        yield* eventually("two operations", Effect.sync(own), ({ length }) => length === 2)
+        const request = own().find(({ name }) => name === "HTTP POST")
+        const call = own().find(({ name }) => name === "invoke echo")
+        assert.strictEqual(call?.parentSpanId, request?.spanId)
+        assert.strictEqual(call?.traceId, root.replaceAll("-", "").slice(1))
+        assert.strictEqual(request?.service, "esb-gateway")
+        assert.deepStrictEqual(objections, [])
+      })
+    )
+  })
+})

@@ -1,5 +1,6 @@
 /** What never reaches a store: counted at once, told now and then. */
 import { type Context, Metric } from "effect"
+import type { LogRecord } from "#domain/LogRecord"
 import type { ShipLimits } from "./ShipLimits.ts"
 import type { NotTaken } from "./Store.ts"
 
@@ -11,6 +12,18 @@ export interface Loss {
   /** In a sentence about the last of them. */
   readonly why: string
 }
+
+/** @param store by its own name */
+export const record = (store: string, { lines, why }: Loss): LogRecord => ({
+  atUnixMs: Date.now(),
+  source: "system",
+  level: "WARNING",
+  message: `${lines === 1 ? "1 line" : `${lines} lines`} of logs and traces did not reach ${store}: ${why}`,
+  functionName: undefined,
+  containerName: undefined,
+  requestId: undefined,
+  traceId: undefined
+})
 
 const lost = Metric.counter("esb_dropped_lines_total", {
   description: "Lines of logs and traces that never reach their store, by the reason.",

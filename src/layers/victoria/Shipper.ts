@@ -14,10 +14,10 @@ export interface Destination {
   readonly store: Store
   readonly limits: ShipLimits
   /**
-   * Tells of lines that were lost, wherever else it can, and here by the line that it returns. Called no more often than the
-   * limits say, and when the program stops.
+   * Tells of lines that were lost, wherever else it can, and here by the line that it returns, if any. Called no more often
+   * than the limits say, and when the program stops.
    */
-  readonly tell: (loss: Loss) => string
+  readonly tell: (loss: Loss) => string | undefined
 }
 
 export interface Shipper {
@@ -67,7 +67,10 @@ export const make = Effect.fnUntraced(function* (
   }
 
   /** Where there is no room for this line either, nothing is lost that was not told elsewhere. */
-  const tellLosses = (): void => void push(tell(losses.take()))
+  const tellLosses = (): void => {
+    const line = tell(losses.take())
+    if (line !== undefined) push(line)
+  }
 
   const rest = Effect.gen(function* () {
     const longest = Math.min(limits.longestBackoffMs, limits.firstBackoffMs * 2 ** (failures - 1))

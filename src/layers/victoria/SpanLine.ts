@@ -3,11 +3,10 @@
  * `trace_id` is the whole `X-Amzn-Trace-Id`, as in records, and `otel_trace_id` the trace as VictoriaTraces knows it.
  * @see https://docs.victoriametrics.com/victoriatraces/keyconcepts/
  */
-import { hexTraceId, type FinishedSpan } from "#domain/Span"
+import type { FinishedSpan } from "#domain/Span"
 import * as TraceContext from "#domain/TraceContext"
-
-/** The clock knows no more than whole microseconds. */
-const nanoseconds = (milliseconds: number): string => `${Math.round(milliseconds * 1_000)}000`
+import { nanoseconds } from "./Nanoseconds.ts"
+import * as TraceId from "./TraceId.ts"
 
 const spelled = (attributes: FinishedSpan["attributes"]): Readonly<Record<string, unknown>> => {
   const fields: Record<string, unknown> = {}
@@ -26,7 +25,7 @@ export const of = (span: FinishedSpan, service: string): string => {
     container_name: service,
     job: "traces",
     trace_id: TraceContext.format(span.trace),
-    otel_trace_id: hexTraceId(span.trace.root),
+    otel_trace_id: TraceId.of(span.trace.root),
     span_id: span.id,
     parent_span_id: span.trace.parent,
     name: span.name,

@@ -7,7 +7,7 @@ import type { LogRecord } from "#domain/LogRecord"
 import type { OwnerId } from "#domain/Worker"
 import { LogSink } from "#services/LogSink"
 import { SpanSink } from "#services/SpanSink"
-import type { Loss } from "./Losses.ts"
+import * as Losses from "./Losses.ts"
 import * as RecordLine from "./RecordLine.ts"
 import { defaultLimits, type ShipLimits } from "./ShipLimits.ts"
 import * as Shipper from "./Shipper.ts"
@@ -30,17 +30,6 @@ const ingestion: Store.Door = {
   body: (lines) => `${lines.join("\n")}\n`
 }
 
-const lossRecord = ({ lines, why }: Loss): LogRecord => ({
-  atUnixMs: Date.now(),
-  source: "system",
-  level: "WARNING",
-  message: `${lines} lines of logs and traces did not reach VictoriaLogs: ${why}`,
-  functionName: undefined,
-  containerName: undefined,
-  requestId: undefined,
-  traceId: undefined
-})
-
 export const layer = (options: Options): Layer.Layer<LogSink | SpanSink, never, LogSink> =>
   Layer.effectContext(
     Effect.gen(function* () {
@@ -52,7 +41,7 @@ export const layer = (options: Options): Layer.Layer<LogSink | SpanSink, never, 
         store: yield* Store.open(Redacted.value(options.url), ingestion, limits),
         limits,
         tell: (loss) => {
-          const record = lossRecord(loss)
+          const record = Losses.record("VictoriaLogs", loss)
           local.write(record)
           return lineOf(record)
         }
