@@ -74,18 +74,6 @@ const gatewayIn = (
   }
 }
 
-/** An Agent leaves its containers to the next one; there is none here. */
-const cleared = (engine: Docker, network: string, containers: DockerStack["containers"]) =>
-  Effect.promise(async () => {
-    const left = await containers()
-    await Promise.all(left.map(({ Id }) => engine.getContainer(Id).remove({ force: true, v: true })))
-    // The Agent takes a network with it that it has made itself.
-    await engine
-      .getNetwork(network)
-      .remove()
-      .catch(() => undefined)
-  })
-
 export const start = Effect.fnUntraced(function* (
   functions: Readonly<Record<string, FunctionEntry>>,
   settings: Readonly<Record<string, string>> = {}
@@ -102,7 +90,6 @@ export const start = Effect.fnUntraced(function* (
   const network = `esb-${identity.environment}`
   const label = Object.entries(selectorLabels(identity)).map(([name, value]) => `${name}=${value}`)
   const containers = () => engine.listContainers({ all: true, filters: { label } })
-  yield* Effect.addFinalizer(() => cleared(engine, network, containers))
 
   const agent = yield* AgentProcess.start(join(directory, "agent"), {
     ENV: identity.environment,
@@ -111,6 +98,13 @@ export const start = Effect.fnUntraced(function* (
     IMAGE_PULL_POLICY: "never",
     ...settings
   })
+  // Containers outlive their Agent; one that has none left takes its network and its fence with it.
+  yield* Effect.addFinalizer(() =>
+    Effect.promise(async () => {
+      const left = await containers()
+      await Promise.all(left.map(({ Id }) => engine.getContainer(Id).remove({ force: true, v: true })))
+    })
+  )
   const withImage = Object.fromEntries(Object.entries(functions).map(([name, entry]) => [name, { ...entry, image }]))
   const gateway = yield* ProgramProcess.start("gateway", {
     ...gatewayIn(join(directory, "gateway"), agent, withImage),

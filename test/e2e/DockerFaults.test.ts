@@ -17,25 +17,28 @@ const containersOf = (environment: string) =>
     listed.split("\n").filter((line) => line !== "")
   )
 
-/** Settings of an Agent of a new stack. Whatever the Agent leaves running goes with the scope. */
-const freshAgent = Effect.acquireRelease(
-  Effect.sync(() => {
-    const environment = freshStack()
-    const network = `esb-${environment}`
-    const settings = {
-      ENV: environment,
-      AGENT_RUNTIME: "docker",
-      CONTAINERS_NETWORK: network,
-      IMAGE_PULL_POLICY: "never"
-    }
-    return { environment, network, settings }
-  }),
-  ({ environment }) =>
-    Effect.gen(function* () {
-      const left = yield* containersOf(environment)
-      if (left.length > 0) yield* docker("rm", "--force", "--volumes", ...left)
-    })
-)
+const cleared = Effect.fnUntraced(function* (environment: string) {
+  const left = yield* containersOf(environment)
+  if (left.length > 0) yield* docker("rm", "--force", "--volumes", ...left)
+})
+
+/** An Agent of a new stack. Containers outlive their Agent: what its Gateway leaves is removed before it ends, and its network after. */
+const freshAgent = Effect.fnUntraced(function* (more: Readonly<Record<string, string>> = {}) {
+  const stack = yield* AgentStack.Shared
+  const environment = freshStack()
+  const network = `esb-${environment}`
+  // An Agent removes the network that it has made; one that was killed has left it to nobody.
+  yield* Effect.addFinalizer(() => Effect.sync(() => spawnSync("docker", ["network", "rm", network])))
+  const agent = yield* stack.agent({
+    ENV: environment,
+    AGENT_RUNTIME: "docker",
+    CONTAINERS_NETWORK: network,
+    IMAGE_PULL_POLICY: "never",
+    ...more
+  })
+  yield* Effect.addFinalizer(() => cleared(environment))
+  return { agent, environment, network }
+})
 
 const entryOf = (image: string) => ({ image, handler: "index.echo", timeout: 3 })
 
@@ -58,8 +61,7 @@ describe("containers of a Docker Engine in the hands of strangers", { ...needs("
     it.effect("that are killed, removed, paused or unplugged cost no call a wrong answer, and are replaced", () =>
       Effect.gen(function* () {
         const stack = yield* AgentStack.Shared
-        const { environment, network, settings } = yield* freshAgent
-        const agent = yield* stack.agent(settings)
+        const { agent, environment, network } = yield* freshAgent()
         const entry = entryOf(yield* functionImage)
         const names = Array.from({ length: 12 }, (_, n) => `f${n}`)
         const gateway = yield* stack.gateway([agent.address], {
@@ -113,8 +115,7 @@ describe("containers of a Docker Engine in the hands of strangers", { ...needs("
     it.effect("whose image is gone go on, and no other one is started", () =>
       Effect.gen(function* () {
         const stack = yield* AgentStack.Shared
-        const { environment, settings } = yield* freshAgent
-        const agent = yield* stack.agent(settings)
+        const { agent, environment } = yield* freshAgent()
         const image = `esb-test-${environment}:1`
         yield* docker("tag", yield* functionImage, image)
         yield* Effect.addFinalizer(() => Effect.sync(() => spawnSync("docker", ["rmi", image])))
@@ -135,8 +136,7 @@ describe("containers of a Docker Engine in the hands of strangers", { ...needs("
       Effect.gen(function* () {
         const stack = yield* AgentStack.Shared
         const slow = yield* SlowEngine.make()
-        const { environment, settings } = yield* freshAgent
-        const agent = yield* stack.agent({ ...settings, DOCKER_HOST: `unix://${slow.socketPath}` })
+        const { agent, environment } = yield* freshAgent({ DOCKER_HOST: `unix://${slow.socketPath}` })
         const entry = entryOf(yield* functionImage)
         const gateway = yield* stack.gateway([agent.address], { functions: { here: entry, there: entry } })
         yield* slow.delay(700)
@@ -158,19 +158,18 @@ describe("containers of a Docker Engine in the hands of strangers", { ...needs("
     it.effect("of another stack on the same engine are left alone, whatever becomes of an Agent", () =>
       Effect.gen(function* () {
         const stack = yield* AgentStack.Shared
-        const [ours, theirs] = [yield* freshAgent, yield* freshAgent]
-        const agent = yield* stack.agent(ours.settings)
-        const neighbour = yield* stack.agent({ ...theirs.settings, OWNER_LEASE_SECONDS: "1" })
+        const ours = yield* freshAgent()
+        const theirs = yield* freshAgent({ OWNER_LEASE_SECONDS: "1" })
         const functions = { echo: entryOf(yield* functionImage) }
-        const gateway = yield* stack.gateway([agent.address], { functions })
-        const other = yield* stack.gateway([neighbour.address], { functions })
+        const gateway = yield* stack.gateway([ours.agent.address], { functions })
+        const other = yield* stack.gateway([theirs.agent.address], { functions })
         assert.isTrue(isGood(yield* gateway.call("echo")))
         assert.isTrue(isGood(yield* other.call("echo")))
         const before = yield* containersOf(ours.environment)
         assert.strictEqual(before.length, 1)
 
-        yield* neighbour.kill
-        yield* neighbour.start()
+        yield* theirs.agent.kill
+        yield* theirs.agent.start()
         yield* eventually("the neighbour serves again", other.call("echo"), isGood, 20_000)
         yield* other.stop
         yield* eventually(
