@@ -187,6 +187,35 @@ describe("An engine that is away", () => {
     )
   )
 
+  it.effect("neither freezes nor thaws a worker, and costs none", () => {
+    let isAway = true
+    const failure = new RuntimeUnavailable({ detail: "the engine is silent", isAway: true })
+    return withEngine(
+      Effect.gen(function* () {
+        const { pool, within } = yield* gateway()
+        const { id } = yield* Effect.scoped(pool.borrow(one))
+        yield* TestClock.adjust(2 * (options.freezeAfterMs ?? 0))
+        yield* pool.tidy
+        assert.deepInclude(yield* within(statusOf("orders")), { idle: 1 })
+        isAway = false
+        assert.strictEqual((yield* Effect.scoped(pool.borrow(one))).id, id)
+        yield* TestClock.adjust(2 * (options.freezeAfterMs ?? 0))
+        yield* pool.tidy
+        isAway = true
+        const caller = yield* within(hold(one))
+        yield* TestClock.adjust(lookMs)
+        assert.isFalse(yield* Deferred.isDone(caller.got))
+        isAway = false
+        yield* TestClock.adjust(lookMs)
+        assert.strictEqual(yield* Deferred.await(caller.got), id)
+      }),
+      (runtime) => ({
+        suspend: (id, of) => (isAway ? Effect.fail(failure) : runtime.suspend(id, of)),
+        resume: (id, of) => (isAway ? Effect.fail(failure) : runtime.resume(id, of))
+      })
+    )
+  })
+
   it.effect("is another thing than one that answers and fails", () =>
     withEngine(
       Effect.gen(function* () {

@@ -10,7 +10,7 @@ const isNoChange = ({ message, status }: EngineFailure): boolean =>
   status === 404 || status === 409 || / is (?:not|already) paused/.test(message)
 
 export const make = Effect.fnUntraced(function* (ends: Effect.Success<ReturnType<typeof ContainerEnds.make>>) {
-  const { call, engine } = yield* DockerApi
+  const { call, engine, isReachable } = yield* DockerApi
 
   const ask = (held: DockerWorker, isPaused: boolean): Effect.Effect<void, EngineFailure> => {
     const { container } = held
@@ -30,7 +30,12 @@ export const make = Effect.fnUntraced(function* (ends: Effect.Success<ReturnType
       if (held.isPaused !== isPaused && held.isFrozen !== isPaused && runs(held)) {
         yield* Effect.mapError(
           ask(held, isPaused),
-          (failure) => new RuntimeUnavailable({ detail: failure.message, cause: failure })
+          (failure) =>
+            new RuntimeUnavailable({
+              detail: failure.message,
+              cause: failure,
+              ...(isReachable() ? {} : { isAway: true })
+            })
         )
       }
       if (!runs(held)) {

@@ -137,7 +137,8 @@ export const make = Effect.fnUntraced(function* ({
   }
 
   const lookOnce = Effect.map(list, (containers) => {
-    for (const before of found.values()) {
+    // One that is lent at once may be found anew before this ends.
+    for (const before of [...found.values()]) {
       const now = containers.get(before.id)
       if (now === undefined) {
         forget(before)
@@ -198,7 +199,7 @@ export const make = Effect.fnUntraced(function* ({
     },
     settleRest: () => {
       allFunctionsKnown = true
-      for (const container of found.values()) {
+      for (const container of [...found.values()]) {
         judge(container)
       }
     },

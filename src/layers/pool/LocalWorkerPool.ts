@@ -116,8 +116,8 @@ export const layer = (options: Options) =>
       })
 
       /** While its engine is away nobody can tell whether a worker is of use: it is looked after until that shows. */
-      const partWith = (lane: Lane, worker: Worker): void =>
-        runtime.isReachable() ? lane.lose(worker) : foundlings.lookAfter(worker)
+      const partWith = (lane: Lane, worker: Worker, isAway = !runtime.isReachable()): void =>
+        isAway ? foundlings.lookAfter(worker) : lane.lose(worker)
 
       /** A worker of the minimum is what AWS calls provisioned. */
       const asProvisioned = (spec: WorkerSpec): WorkerSpec => ({
@@ -142,9 +142,9 @@ export const layer = (options: Options) =>
         destroy: (worker) => void fork(keeper.destroy(worker)),
         freeze: (lane, worker) =>
           void fork(
-            Effect.map(keeper.freeze(worker), (frozen) =>
-              // While its engine is away nobody knows; whether it is or not, it is thawed before it is used.
-              frozen || !runtime.isReachable() ? undefined : lane.lose(worker)
+            Effect.map(keeper.freeze(worker), (change) =>
+              // Frozen or not, it is thawed before it is used.
+              change === "useless" ? lane.lose(worker) : undefined
             )
           )
       }
@@ -196,14 +196,17 @@ export const layer = (options: Options) =>
         while (true) {
           yield* lane.wait(ticket)
           const worker = ticket.worker
-          if (worker !== undefined && client.isAlive(worker) && (!ticket.frozen || (yield* keeper.thaw(worker)))) {
+          if (worker === undefined) {
+            continue
+          }
+          const alive = client.isAlive(worker)
+          const thawed = alive && ticket.frozen ? yield* keeper.thaw(worker) : "done"
+          if (alive && thawed === "done") {
             ticket.taken = true
             return worker
           }
           ticket.worker = undefined
-          if (worker !== undefined) {
-            partWith(lane, worker)
-          }
+          partWith(lane, worker, thawed === "away" || undefined)
         }
       })
 

@@ -12,6 +12,9 @@ import type { BorrowFailure } from "#services/WorkerPool"
  */
 export type WhenClosed = "destroy" | "leave"
 
+/** `useless`: the worker is of no more use. `away`: nobody could be asked, and it is as it was. */
+export type Change = "done" | "useless" | "away"
+
 type Named = Pick<Worker, "id" | "name">
 
 export interface WorkerKeeper {
@@ -23,10 +26,9 @@ export interface WorkerKeeper {
   readonly release: (id: ContainerId) => void
   /** A failure is logged: the sweep will find the container, because it belongs to no pool. */
   readonly destroy: (worker: Named) => Effect.Effect<void>
-  /** `false`: the worker is of no more use. */
-  readonly freeze: (worker: Worker) => Effect.Effect<boolean>
-  /** Waits for a freeze that is under way. `false`: the worker is of no more use. */
-  readonly thaw: (worker: Worker) => Effect.Effect<boolean>
+  readonly freeze: (worker: Worker) => Effect.Effect<Change>
+  /** Waits for a freeze that is under way. */
+  readonly thaw: (worker: Worker) => Effect.Effect<Change>
   /** In a pool, on its way there, or being destroyed: nobody else's to judge. */
   readonly isKept: (id: ContainerId) => boolean
   /** Who is kept at this moment. */
@@ -48,7 +50,7 @@ export const make = Effect.fnUntraced(function* (
   const alive = new Map<ContainerId, Named>()
   /** Given up, and not yet known to be gone. */
   const leaving = new Map<ContainerId, Named>()
-  const freezing = new Map<ContainerId, Fiber.Fiber<boolean>>()
+  const freezing = new Map<ContainerId, Fiber.Fiber<Change>>()
 
   const part = (workers: ReadonlyArray<Named>) =>
     Effect.forEach(workers, ({ id }) => Effect.ignore(runtime.destroy(id, owner)), {
@@ -71,16 +73,18 @@ export const make = Effect.fnUntraced(function* (
     leaving.delete(worker.id)
   })
 
-  /** `false`, and a line in the log, when it fails. */
+  /** A line in the log when it fails. */
   const attempt = (
     worker: Worker,
     done: string,
-    work: Effect.Effect<void, { readonly message: string }>
-  ): Effect.Effect<boolean> =>
+    work: Effect.Effect<void, { readonly message: string; readonly isAway?: boolean | undefined }>
+  ): Effect.Effect<Change> =>
     work.pipe(
-      Effect.as(true),
+      Effect.as<Change>("done"),
       Effect.catch((failure) =>
-        Effect.as(Effect.logWarning(`worker ${worker.name} could not be ${done}: ${failure.message}`), false)
+        Effect.as<Change>(failure.isAway === true || !runtime.isReachable() ? "away" : "useless")(
+          Effect.logWarning(`worker ${worker.name} could not be ${done}: ${failure.message}`)
+        )
       )
     )
 
