@@ -132,6 +132,33 @@ describe("containers of a Docker Engine", { ...needs("docker"), timeout: 60_000 
     }).pipe(Effect.scoped, Effect.provide(DockerWorkers.layer({ log })))
   })
 
+  it.live(
+    "may use the processor by weight alone, or by a quota, once their function has begun, where it was asked for",
+    () =>
+      Effect.gen(function* () {
+        const { call, engine } = yield* DockerApi
+        const limitOf = Effect.fnUntraced(function* (worker: Worker) {
+          const { HostConfig } = yield* call(() => engine.getContainer(worker.name).inspect())
+          return { quota: HostConfig.CpuQuota ?? 0, period: HostConfig.CpuPeriod ?? 0 }
+        })
+        const spec = yield* functionNamed("echo", { memoryMiB: 128 })
+        const weighed = yield* started(spec).pipe(
+          Effect.flatMap(limitOf),
+          Effect.provide(DockerWorkers.layer()),
+          Effect.scoped
+        )
+        assert.deepStrictEqual(weighed, { quota: 0, period: 0 })
+        yield* Effect.gen(function* () {
+          const worker = yield* started(spec)
+          yield* eventually("there is a quota", limitOf(worker), ({ quota }) => quota !== 0)
+          assert.deepStrictEqual(yield* limitOf(worker), { quota: 7_236, period: 100_000 })
+          const told = "cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null"
+          assert.match(yield* inside(worker, told), /^7236\b/)
+          assert.deepStrictEqual(yield* answerOf(worker, { n: 1 }), { n: 1 })
+        }).pipe(Effect.scoped, Effect.provide(DockerWorkers.layer({ docker: { cpuLimit: "quota" } })))
+      }).pipe(Effect.provide(DockerWorkers.engine))
+  )
+
   it.live("have no rights but to run, and nowhere to write but /tmp", () =>
     Effect.gen(function* () {
       const worker = yield* started(yield* functionNamed("echo"))

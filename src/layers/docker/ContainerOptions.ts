@@ -31,7 +31,7 @@ const openFilesLimit = 1_024
 const temporaryBytes = 512 * bytesPerMiB
 
 /** AWS gives a function of so much memory one processor; the engine calls 1024 the weight of one. */
-const processorMiB = 1_769
+export const processorMiB = 1_769
 const processorShares = 1_024
 const leastShares = 2
 

@@ -16,6 +16,7 @@ import * as ContainerEnds from "./ContainerEnds.ts"
 import * as ContainerEvents from "./ContainerEvents.ts"
 import * as ContainerMeter from "./ContainerMeter.ts"
 import * as ContainerStart from "./ContainerStart.ts"
+import * as CpuQuota from "./CpuQuota.ts"
 import { DockerApi, type EngineFailure } from "./DockerApi.ts"
 import { defaults, type DockerOptions, type DockerPlaces, type DockerSettings } from "./DockerSettings.ts"
 import { type DockerWorker, phaseOf, used } from "./DockerWorker.ts"
@@ -46,6 +47,7 @@ const make = Effect.fnUntraced(function* (settings: DockerSettings) {
   const ends = yield* ContainerEnds.make(settings)
   const starts = yield* ContainerStart.make(settings, ends)
   const meter = yield* ContainerMeter.make(settings)
+  const limitCpu = yield* CpuQuota.make(settings)
   const scope = yield* Effect.scope
   const freeze = yield* WorkerFreeze.make(ends)
   /** Of the workers' doors and all else that ends with this process; many end at once as fast as one. */
@@ -60,8 +62,12 @@ const make = Effect.fnUntraced(function* (settings: DockerSettings) {
 
   const ensure = Effect.fn("ContainerRuntime.ensure")(function* (spec: WorkerSpec, owner: OwnerId) {
     const held = yield* bringUp(spec, owner, (made) => void workers.set(made.worker.id, made))
-    const firstLook = Effect.andThen(Effect.ignore(api.ready(held.worker.id)), meter.look(held))
-    yield* Effect.forkIn(firstLook, held.scope)
+    // An emulator says nothing, so that its limit counts from the start.
+    const begun = Effect.ignore(api.ready(held.worker.id)).pipe(
+      Effect.andThen(limitCpu(held)),
+      Effect.andThen(meter.look(held))
+    )
+    yield* Effect.forkIn(begun, held.scope)
     return held.worker
   })
 

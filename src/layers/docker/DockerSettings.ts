@@ -5,6 +5,9 @@ import type { RegistryLogin } from "./DockerImageBuilder.ts"
 /** When an image is fetched: before every start, when the engine lacks it, or by nobody here. */
 export type PullPolicy = "always" | "if-not-present" | "never"
 
+/** How memory buys processors: who has more goes before others where there are too few, or nobody gets more than that ever. */
+export type CpuLimit = "weight" | "quota"
+
 /** What has to be said. */
 export interface DockerPlaces {
   /** Names and labels of containers are made from it; containers with other labels are never looked at. */
@@ -16,6 +19,7 @@ export interface DockerOptions {
   readonly pullPolicy: PullPolicy
   /** On the engine's machine, what workers read to know whom to believe; `undefined`: they believe what their image does. */
   readonly trustDirectory: string | undefined
+  readonly cpuLimit: CpuLimit
   /** Who the engine says it is at registries; each is told to its registry alone. */
   readonly logins: ReadonlyArray<RegistryLogin>
   /** Images that are fetched at a time, and how long one may take. */
@@ -49,6 +53,7 @@ export type DockerSettings = DockerPlaces & DockerOptions
 export const defaults: DockerOptions = {
   pullPolicy: "if-not-present",
   trustDirectory: undefined,
+  cpuLimit: "weight",
   logins: [],
   parallelPulls: 4,
   pullLimitMs: 600_000,

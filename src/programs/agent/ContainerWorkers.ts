@@ -12,6 +12,7 @@ import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
 import * as LocalWorkerClient from "#layers/runtime-api/LocalWorkerClient"
 import { BadSettings } from "../Program.ts"
 import * as Fence from "./Fence.ts"
+import * as RegistryLogin from "./RegistryLogin.ts"
 import type { AgentSettings } from "./Settings.ts"
 import * as Trust from "./Trust.ts"
 
@@ -43,8 +44,10 @@ const protocols = (values: AgentSettings) =>
 
 const runtime = (values: AgentSettings, home: string, identity: StackIdentity) =>
   Layer.unwrap(
-    Effect.map(Trust.directory(values, home), (trustDirectory) =>
-      DockerContainerRuntime.layer({ identity, pullPolicy: values.pullPolicy, trustDirectory })
+    Effect.map(
+      Effect.all({ trustDirectory: Trust.directory(values, home), logins: RegistryLogin.logins(values) }),
+      (given) =>
+        DockerContainerRuntime.layer({ identity, pullPolicy: values.pullPolicy, cpuLimit: values.cpuLimit, ...given })
     )
   )
 

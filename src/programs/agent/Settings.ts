@@ -115,6 +115,12 @@ export const settings = {
       "Servers in the workers' network and on this machine that workers may use, as 10.89.0.3:443",
       []
     ),
+    cpuLimit: Setting.OneOf(["weight", "quota"])(
+      "CPU_LIMIT",
+      "How memory buys processors, one for 1769 MiB: who has more goes before others where there are too few, or, for workers in " +
+        "containers, nobody gets more than that once the function has begun",
+      "weight"
+    ),
     strictRuntimes: Setting.Flag(
       "STRICT_RUNTIMES",
       "Refuse a function whose exact interpreter version is missing, where workers are child processes",
