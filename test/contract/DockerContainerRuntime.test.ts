@@ -242,7 +242,7 @@ describe("containers of a Docker Engine", { ...needs("docker"), timeout: 60_000 
     }).pipe(Effect.scoped, Effect.provide(DockerWorkers.layer()))
   })
 
-  it.live("that nobody can take over are removed by the next run, and those that appear later by the collection", () => {
+  it.live("that nobody can take over are removed by the next run, and later ones by the collection", () => {
     const stack = DockerWorkers.freshStack()
     const orphan = Effect.gen(function* () {
       const { call, engine } = yield* DockerApi
