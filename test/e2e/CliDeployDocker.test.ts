@@ -1,9 +1,10 @@
 /** `esb deploy` to a stack whose workers are containers: a Gateway and an Agent, a registry, and a table store. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Redacted } from "effect"
 import { randomUUID } from "node:crypto"
 import { readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
+import type { Options } from "#layers/aws/AwsClient"
 import * as DynamoTableStore from "#layers/aws/DynamoTableStore"
 import { TableStore } from "#services/TableStore"
 import * as AgentStack from "#test/support/AgentStack"
@@ -34,10 +35,13 @@ Resources:
       KeySchema: [{ AttributeName: ${key}, KeyType: HASH }]
       AttributeDefinitions: [{ AttributeName: ${key}, AttributeType: S }]
       BillingMode: PAY_PER_REQUEST
+  Files:
+    Type: AWS::S3::Bucket
+    Properties: { BucketName: files }
 `
 
 /** The Provisioner as a service of Compose, with its program in an image of the tests. */
-const composeFile = (image: string, config: string, tables: string) => `services:
+const composeFile = (image: string, config: string, tables: Options, buckets: Options) => `services:
   provisioner:
     profiles: [deploy]
     image: ${image}
@@ -47,9 +51,10 @@ const composeFile = (image: string, config: string, tables: string) => `services
     volumes: ["${dirname(Cli.programAt("provisioner"))}:/app/dist:ro", "${config}:/app/runtime-config:ro"]
     environment:
       RESOURCES_CONFIG_PATH: /app/runtime-config/resources.yml
-      DYNAMODB_ENDPOINT: ${tables}
-      AWS_ACCESS_KEY_ID: esb
-      AWS_SECRET_ACCESS_KEY: esbsecret
+      DYNAMODB_ENDPOINT: ${tables.endpoint}
+      S3_ENDPOINT: ${buckets.endpoint}
+      AWS_ACCESS_KEY_ID: ${buckets.accessKeyId}
+      AWS_SECRET_ACCESS_KEY: ${Redacted.value(buckets.secretAccessKey)}
       STORE_START_TIMEOUT: 5
 `
 
@@ -75,6 +80,7 @@ const running = Effect.gen(function* () {
   const brand = `esb-${randomUUID().slice(0, 8)}`
   const environment = yield* DockerWorkers.lastingStack(brand)
   const tables = yield* StoreServers.tables()
+  const buckets = yield* StoreServers.bucketsWithoutLifecycle
 
   const given = `${there.host}/team/given:1`
   const files = { "template.yaml": template(given), "src/app.mjs": handler("first") }
@@ -98,7 +104,7 @@ const running = Effect.gen(function* () {
   })
   const compose = join(root, "compose.yml")
   const variables = join(root, "compose.env")
-  writeFileSync(compose, composeFile(base, config, tables.endpoint ?? ""))
+  writeFileSync(compose, composeFile(base, config, tables, buckets))
   writeFileSync(variables, "")
 
   const run = {

@@ -48,24 +48,40 @@ describe("esb doctor and the registry of images", () => {
   )
 
   it.live(
-    "speaks plain HTTP to one elsewhere only where that is wanted, warns of it, and goes by way of the proxy",
+    "finds one that answers in plain HTTP only where that is wanted, and warns of it",
     () =>
       Effect.gen(function* () {
         const { host } = yield* DockerRegistry.make()
+        // Elsewhere, as far as the command line can tell.
         const proxy = yield* ForwardProxy.make(host)
         const environment = { CONTAINER_REGISTRY: "registry.test:5000", HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url }
         const plain = yield* registryFound({ ...environment, CONTAINER_REGISTRY_INSECURE: "1" })
-        assert.deepInclude(plain.found, { state: "ok", detail: "registry.test:5000, in plain HTTP" })
+        assert.deepInclude(plain.found, { state: "ok", detail: "registry.test:5000, in plain HTTP", remedy: "" })
         assert.include(plain.stderr, "plain HTTP: whoever is in between can change images")
         assert.include(proxy.asked, "registry.test:5000")
-        const asked = proxy.asked.length
         const { found } = yield* registryFound(environment)
         assert.strictEqual(found?.state, "missing")
-        assert.isAbove(proxy.asked.length, asked)
+        assert.include(found?.remedy, "CONTAINER_REGISTRY_INSECURE=1")
+      }).pipe(Effect.scoped),
+    needs("registry")
+  )
+
+  it.live(
+    "goes by way of the proxy to others, never to this machine, and not to those that need none",
+    () =>
+      Effect.gen(function* () {
+        const { authorityPath, host } = yield* DockerRegistry.make({ tls: true })
+        const proxy = yield* ForwardProxy.make(host)
+        const environment = { CONTAINER_REGISTRY_CA: authorityPath, HTTPS_PROXY: proxy.url }
+        const detail = "registry:5000"
+        const { found } = yield* registryFound({ ...environment, CONTAINER_REGISTRY: detail })
+        assert.deepInclude(found, { state: "ok", detail })
+        assert.deepStrictEqual([...new Set(proxy.asked)], [detail])
 
         const before = proxy.asked.length
         assert.strictEqual((yield* registryFound({ ...environment, CONTAINER_REGISTRY: host })).found?.state, "ok")
-        yield* registryFound({ ...environment, NO_PROXY: "other.test,registry.test" })
+        const own = { ...environment, CONTAINER_REGISTRY: "registry.test:5000", NO_PROXY: "other.test,registry.test" }
+        assert.strictEqual((yield* registryFound(own)).found?.state, "missing")
         assert.strictEqual(proxy.asked.length, before)
       }).pipe(Effect.scoped),
     needs("registry")
