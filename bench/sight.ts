@@ -6,8 +6,8 @@ import * as DrivenStack from "./parts/DrivenStack.ts"
 import { cpuSeconds, heading, tellNumber } from "./parts/Figures.ts"
 
 const payload = JSON.stringify({ text: "x".repeat(1000) })
-const rounds = 6
-const callsPerRound = 2_000
+const rounds = 15
+const callsPerRound = 1_000
 const callers = 8
 
 /** A store that takes everything, and only counts the lines. */
@@ -41,7 +41,8 @@ const flood = async (stack: DrivenStack.DrivenStack, calls: number): Promise<voi
 heading("CPU of the Gateway in a warm call, its door included: Node function, 1 KiB, process runtime, INVOKE_AUTH=none")
 const stacks = []
 for (const [name, environment] of variants) {
-  stacks.push({ name, stack: await DrivenStack.start(DrivenStack.template([1]), environment), micros: 0, lines: 0 })
+  const micros: Array<number> = []
+  stacks.push({ name, stack: await DrivenStack.start(DrivenStack.template([1]), environment), micros, lines: 0 })
 }
 for (let round = -1; round < rounds; round += 1) {
   for (const each of stacks) {
@@ -50,15 +51,17 @@ for (let round = -1; round < rounds; round += 1) {
     // What was written is on its way after this.
     await new Promise((resolve) => setTimeout(resolve, 700))
     if (round < 0) continue
-    each.micros += ((cpuSeconds(each.stack.gatewayPid) - before) / callsPerRound / rounds) * 1e6
+    each.micros.push(((cpuSeconds(each.stack.gatewayPid) - before) / callsPerRound) * 1e6)
     each.lines += (lines - linesBefore) / callsPerRound / rounds
   }
 }
-const [, without] = stacks
+const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
+/** The second of them; what else the machine does falls on both sides of each of these ratios. */
+const plain = stacks[1]?.micros ?? []
 for (const each of stacks) {
-  const more = each.micros - (without?.micros ?? 0)
-  const told = `${each.micros.toFixed(1)} µs a call, ${more >= 0 ? "+" : ""}${more.toFixed(1)}`
-  tellNumber(each.name, `${told}; ${each.lines.toFixed(2)} lines a call`)
+  const ratio = median(each.micros.map((value, round) => value / (plain[round] ?? value)))
+  const told = `${median(each.micros).toFixed(1)} µs a call, ${ratio.toFixed(2)} of what it is when nothing is sent`
+  tellNumber(each.name, `${told}; ${each.lines.toFixed(2)} lines`)
 }
 for (const { stack } of stacks) await stack.stop()
 store.close()
