@@ -53,10 +53,13 @@ const ready: Readiness = { _tag: "Ready" }
 const waiting: Readiness = { _tag: "Waiting" }
 const failed = (problem: string): Readiness => ({ _tag: "Failed", problem })
 
+/** A task has ended well, such as one that prepares a volume; a server has a health check and does not end. */
+export const isDone = ({ exitCode, health, state }: StackService): boolean =>
+  state === "exited" && exitCode === 0 && health === "none"
+
 export const readiness = (service: StackService, { restartsAtFirst, unchangedMs }: Watched): Readiness => {
   const { exitCode, health, restarts, state } = service
-  // A task that is done, such as one that prepares a volume.
-  if (state === "exited" && exitCode === 0 && health === "none") return ready
+  if (isDone(service)) return ready
   if (state === "exited" || state === "dead") return failed(`ended with code ${exitCode ?? "unknown"}`)
   const again = restarts - restartsAtFirst
   if (again >= mostRestarts) return failed(`was started again ${again} times`)

@@ -4,7 +4,7 @@
  */
 import { Clock, Duration, Effect, Layer } from "effect"
 import { readFile } from "node:fs/promises"
-import { readiness, type StackService } from "#domain/StackService"
+import { isDone, readiness, type StackService } from "#domain/StackService"
 import {
   ComposeEngineUnreachable,
   ComposeFailed,
@@ -133,10 +133,12 @@ const make = Effect.fnUntraced(function* (options: Options) {
   /** A service that has ended or is ill tells more than Compose, which only saw that it could not go on. */
   const explain = Effect.fnUntraced(function* (failure: ComposeFailed, fromUnixMs: number) {
     const ill = (yield* services).flatMap((service) => {
-      const { endedAtUnixMs = 0, exitCode = 0, health } = service
-      if (health === "unhealthy") return [{ service, problem: "is unhealthy" }]
+      const { endedAtUnixMs = 0, exitCode, health } = service
+      if (exitCode === undefined) return health === "unhealthy" ? [{ service, problem: "is unhealthy" }] : []
       // What ended long ago is not why Compose could not go on now.
-      return exitCode !== 0 && endedAtUnixMs >= fromUnixMs ? [{ service, problem: `ended with code ${exitCode}` }] : []
+      return !isDone(service) && endedAtUnixMs >= fromUnixMs
+        ? [{ service, problem: `ended with code ${exitCode}` }]
+        : []
     })
     return yield* ill.length === 0 ? failure : yield* notReady(ill)
   })

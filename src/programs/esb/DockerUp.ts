@@ -2,7 +2,7 @@
 import { Effect, Layer, Option, Result } from "effect"
 import * as ComposeEnvironment from "#layers/docker/ComposeEnvironment"
 import * as DockerImageBuilder from "#layers/docker/DockerImageBuilder"
-import { ComposeStack } from "#services/ComposeStack"
+import { ComposeEngineUnreachable, ComposeStack } from "#services/ComposeStack"
 import * as Access from "./Access.ts"
 import * as AgentLaunch from "./AgentLaunch.ts"
 import * as Certificates from "./Certificates.ts"
@@ -125,5 +125,9 @@ const buildImages = (run: RunFile.DockerRun, settings: StackSettings, voice: Voi
         for (const { outcome, reference } of images) if (outcome === "built") voice.note(`built ${reference}`)
       })
     ),
-    Effect.provide(Layer.provide(DockerImageBuilder.layer({ engine: run.engine, logins: [] }), StackCompose.layer(run)))
+    Effect.provide(
+      Layer.provide(DockerImageBuilder.layer({ engine: run.engine, logins: [] }), StackCompose.layer(run))
+    ),
+    // The first to ask the engine says what to do when there is none.
+    Effect.catchTag("ImageEngineUnreachable", ({ detail, engine }) => new ComposeEngineUnreachable({ engine, detail }))
   )

@@ -1,6 +1,6 @@
 /** What of a stack in containers runs, for people and for programs. */
 import { Effect } from "effect"
-import type { StackService } from "#domain/StackService"
+import { isDone, type StackService } from "#domain/StackService"
 import { ComposeStack } from "#services/ComposeStack"
 import type { DockerRun } from "./RunFile.ts"
 import * as StackCompose from "./StackCompose.ts"
@@ -16,8 +16,8 @@ export const stateOf = ({ exitCode, health, state }: StackService): string => {
 }
 
 /** Whether it does its work, or has done it. */
-export const isWell = ({ exitCode, health, state }: StackService): boolean =>
-  state === "exited" ? exitCode === 0 : state === "running" && health !== "unhealthy"
+export const isWell = (service: StackService): boolean =>
+  isDone(service) || (service.state === "running" && service.health !== "unhealthy")
 
 export const told = (services: ReadonlyArray<StackService>): string =>
   services.length === 0
