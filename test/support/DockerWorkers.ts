@@ -41,7 +41,7 @@ export interface Options {
 export const freshStack = (): string => `test-${randomBytes(4).toString("hex")}`
 
 /** Every container and network of a stack, removed; the brand is what names and labels begin with. */
-export const removeAll = (stack: string, brand = "esb") =>
+const removeAll = (stack: string, brand = "esb") =>
   Effect.gen(function* () {
     const { call, engine } = yield* DockerApi
     const label = [`${brand}_env=${stack}`]

@@ -138,7 +138,8 @@ export const make = Effect.fnUntraced(function* ({
 
   const lookOnce = Effect.map(list, (containers) => {
     // One that is lent at once may be found anew before this ends.
-    for (const before of [...found.values()]) {
+    const foundBefore = [...found.values()]
+    for (const before of foundBefore) {
       const now = containers.get(before.id)
       if (now === undefined) {
         forget(before)
@@ -199,9 +200,8 @@ export const make = Effect.fnUntraced(function* ({
     },
     settleRest: () => {
       allFunctionsKnown = true
-      for (const container of [...found.values()]) {
-        judge(container)
-      }
+      const foundBefore = [...found.values()]
+      foundBefore.forEach(judge)
     },
     lookAfter: (worker) => {
       keeper.release(worker.id)
