@@ -3,7 +3,7 @@
  * before: a runtime client that has lost its poll asks again, and an emulator has not noticed anything. The others are removed,
  * and so is, soon after, whoever does not ask again: AWS's clients end when their poll breaks.
  */
-import { Effect, Exit, Result, Scope, Semaphore } from "effect"
+import { Clock, Effect, Exit, Result, Scope, Semaphore } from "effect"
 import { RuntimeUnavailable } from "#domain/Failure"
 import { emulatorPort } from "#domain/ProtocolChoice"
 import { selectorLabels } from "#domain/StackIdentity"
@@ -45,7 +45,7 @@ export const takeOver = Effect.fnUntraced(function* ({ home, known, settings, st
     known.made(container)
     door.admit(host)
     const { entrypoint, imageDigest } = record
-    const now = Date.now()
+    const now = yield* Clock.currentTimeMillis
     const protocol = yield* protocols.settle({ imageDigest, entrypoint, contacted: door.contacted, host }).pipe(
       Effect.timeoutOrElse({
         duration: settings.returnLimitMs,

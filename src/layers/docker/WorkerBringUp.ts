@@ -1,5 +1,5 @@
 /** How a worker comes to be: its image, its door, its container, and how it is spoken to. Whatever fails, nothing is left. */
-import { Effect, Exit, Result, Scope, Semaphore } from "effect"
+import { Clock, Effect, Exit, Result, Scope, Semaphore } from "effect"
 import { randomBytes } from "node:crypto"
 import { type ArtifactNotFound, RuntimeUnavailable, RuntimeUnsupported } from "#domain/Failure"
 import { emulatorPort } from "#domain/ProtocolChoice"
@@ -62,7 +62,7 @@ export const make = Effect.fnUntraced(function* ({ home, known, settings, starts
     const protocol = container.exit === undefined ? yield* protocols.settle(unsettled) : "runtime-api"
     // An emulator does not knock, and nobody else in there has any business at the door.
     if (protocol === "rie") yield* Scope.close(doorScope, Exit.void)
-    const createdAtUnixSeconds = Math.floor(Date.now() / 1_000)
+    const createdAtUnixSeconds = Math.floor((yield* Clock.currentTimeMillis) / 1_000)
     const worker: Worker = {
       id,
       name,
