@@ -9,6 +9,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Console, Duration, Effect, Layer, Result } from "effect"
+import * as StackIdentity from "#domain/StackIdentity"
 import * as ComposeEnvironment from "#layers/docker/ComposeEnvironment"
 import * as DockerApi from "#layers/docker/DockerApi"
 import * as DockerComposeStack from "#layers/docker/DockerComposeStack"
@@ -57,18 +58,6 @@ const variablesOf = Effect.fnUntraced(function* (
   runUid: number,
   directories: Record<string, string>
 ) {
-  const ports: Record<string, string> = {}
-  for (const name of [
-    "GATEWAY_HTTPS",
-    "AGENT_METRICS",
-    "S3",
-    "S3_MGMT",
-    "DATABASE",
-    "VICTORIALOGS",
-    "VICTORIATRACES"
-  ]) {
-    ports[`PORT_${name}`] = String(yield* freePort)
-  }
   return {
     PROJECT_NAME: project,
     ENV: project.slice(-8),
@@ -79,11 +68,21 @@ const variablesOf = Effect.fnUntraced(function* (
     RUN_UID: String(runUid),
     RUN_GID: String(runUid),
     DOCKER_GID: String(statSync(socketPath).gid),
-    ...ports,
+    PORT_GATEWAY_HTTPS: String(yield* freePort),
+    PORT_AGENT_METRICS: String(yield* freePort),
+    PORT_S3: String(yield* freePort),
+    PORT_S3_MGMT: String(yield* freePort),
+    PORT_DATABASE: String(yield* freePort),
+    PORT_VICTORIALOGS: String(yield* freePort),
+    PORT_VICTORIATRACES: String(yield* freePort),
     PORT_REGISTRY: String(yield* freePort),
     ...directories
   }
 })
+
+/** Node of an image of ours, with the right to change the machine's packet filter. */
+const onTheMachine =
+  "run --rm --network host --user 0 --cap-drop ALL --cap-add NET_ADMIN --entrypoint /usr/bin/node".split(" ")
 
 /** Not started yet. */
 export const make = Effect.fnUntraced(function* (options: Options = {}) {
@@ -164,12 +163,17 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
       )
     )
 
-  /** Everything goes; workers, who outlive their Agent, first of all. */
+  const agentImage = ServerImages.reference({ registry: prefix, tag: "1" }, "agent")
+  const sources = { brandSlug: undefined, projectName: project, network: undefined }
+  const identity = Result.getOrThrow(StackIdentity.resolve(sources, variables.ENV))
+
+  /** Everything goes; workers, who outlive their Agent, first of all, and the fence around them. */
   const down = Effect.gen(function* () {
     yield* stack.stop(["gateway", "agent"], progress)
     const services = yield* ids("container", ofProject)
     const left = (yield* workers).filter((id) => !services.includes(id))
     if (left.length > 0) yield* docker("rm", "--force", "--volumes", ...left)
+    yield* docker(...onTheMachine, agentImage, "/app/dist/fence.js", "lower", JSON.stringify(identity))
     yield* stack.down({ volumes: true }, progress)
   })
   yield* Effect.addFinalizer(() => Effect.orDie(down))
@@ -185,7 +189,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     progress,
     configure,
     down,
-    url: `https://127.0.0.1:${variables["PORT_GATEWAY_HTTPS"]}`,
+    url: `https://127.0.0.1:${variables.PORT_GATEWAY_HTTPS}`,
     authority: readFileSync(join(at("certs"), "rootCA.crt"), "utf8"),
     registry: `127.0.0.1:${variables.PORT_REGISTRY}`,
     serverImage: (program: ServerImages.Program) => ServerImages.reference({ registry: prefix, tag: "1" }, program),
