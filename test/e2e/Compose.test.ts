@@ -138,7 +138,7 @@ describe("the stack of compose/docker.yml", needs("compose", "registry", "minio"
 
         assert.strictEqual(yield* stack.run("provisioner", [], progress), 0)
         const s3 = new S3Client({
-          endpoint: `http://127.0.0.1:${variables["PORT_S3"]}`,
+          endpoint: `http://127.0.0.1:${variables.PORT_S3}`,
           region: "us-east-1",
           forcePathStyle: true,
           credentials: { accessKeyId: "esb-root", secretAccessKey: project.secrets.rustfs_secret_key }

@@ -106,8 +106,8 @@ describe("compose/docker.yml", () => {
 
   it("runs nobody as root and with rights that he does not need, but for reasons", () => {
     for (const [name, service] of services) {
-      assert.include(service.cap_drop, "ALL", name)
-      assert.include(service.security_opt, "no-new-privileges:true", name)
+      assert.deepStrictEqual(service.cap_drop, ["ALL"], name)
+      assert.deepStrictEqual(service.security_opt, ["no-new-privileges:true"], name)
       if (otherUsers.has(name)) continue
       assert.strictEqual(service.user, "${RUN_UID:-10001}:${RUN_GID:-10001}", name)
       assert.isTrue(service.read_only, name)

@@ -4,6 +4,7 @@
  */
 import { S3Client } from "@aws-sdk/client-s3"
 import { Duration, Effect, Layer, Redacted } from "effect"
+import { request } from "undici"
 import { StoreDenied, StoreRefused, StoreUnavailable } from "#domain/StoreFailure"
 import { KeysNotOffered, type StoreKey, StoreKeys } from "#services/StoreKeys"
 import * as AwsClient from "./AwsClient.ts"
@@ -28,10 +29,7 @@ interface Question {
 /** Another server of S3 takes the path for an object in a bucket that it does not have, or knows no such request. */
 const unknownThere: ReadonlySet<number> = new Set([400, 404, 405, 501])
 
-const wordsOf = (cause: unknown): string => {
-  if (!(cause instanceof Error)) return String(cause)
-  return cause.cause instanceof Error ? cause.cause.message : cause.message
-}
+const wordsOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
 const failureOf = (endpoint: string, { operation }: Question, status: number, said: string) => {
   const detail = said.slice(0, keptCharacters).trim() || "it says no more"
@@ -77,13 +75,13 @@ export const layer = (options: AwsClient.Options): Layer.Layer<StoreKeys> =>
             const target = `${origin}${prefix}${question.path}?${new URLSearchParams(question.query).toString()}`
             const limit = AbortSignal.timeout(Duration.toMillis(requestTimeout))
             const signal = AbortSignal.any([abortSignal, limit])
-            const response = await fetch(target, { method: "PUT", headers, body: question.body, signal })
-            return { status: response.status, said: await response.text() }
+            const response = await request(target, { method: "PUT", headers, body: question.body, signal })
+            return { status: response.statusCode, said: await response.body.text() }
           },
           catch: (cause) => new StoreUnavailable({ endpoint, detail: wordsOf(cause), cause })
         })
         const { said, status } = answer
-        if (status < 200 || status >= 300) return yield* Effect.fail(failureOf(endpoint, question, status, said))
+        if (status < 200 || status >= 300) return yield* failureOf(endpoint, question, status, said)
       })
 
       const admit = Effect.fn("RustfsStoreKeys.admit")(function* ({ accessKeyId, secret }: StoreKey) {
