@@ -1,6 +1,6 @@
 /** What is told arrives in the store as it was told, and is found by the ids of its request. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Redacted, type Scope } from "effect"
+import { Context, Effect, Fiber, Layer, Redacted, type Scope } from "effect"
 import type { FunctionName } from "#domain/FunctionName"
 import type { LogRecord } from "#domain/LogRecord"
 import type { FinishedSpan } from "#domain/Span"
@@ -241,14 +241,16 @@ export const suite = (
       })
     )
 
-    promises("what waits when the program stops has arrived when it has stopped", (url) =>
+    promises("what waits when the program is interrupted has arrived when it has ended", (url) =>
       Effect.gen(function* () {
-        yield* Effect.scoped(
-          Effect.gen(function* () {
-            const { sink } = yield* telling(url, { limits: { lingerMs: 60_000, batchLines: 100 } })
-            for (let index = 0; index < 350; index += 1) sink.write(record(`${index}`))
-          })
-        )
+        const program = Effect.gen(function* () {
+          const { sink } = yield* telling(url, { limits: { lingerMs: 60_000, batchLines: 100 } })
+          for (let index = 0; index < 350; index += 1) sink.write(record(`${index}`))
+          return yield* Effect.never
+        })
+        const running = yield* Effect.forkChild(Effect.scoped(program))
+        yield* Effect.sleep(50)
+        yield* Fiber.interrupt(running)
         assert.strictEqual((yield* found(url, "*")).length, 350)
       })
     )

@@ -116,6 +116,25 @@ const story = (name: string, store: Effect.Effect<Kept, unknown, Scope.Scope>, n
 
 story("a recorder", LogStores.recorder(), {})
 
+describe("A Gateway that is asked to stop", () => {
+  it.live("has told of its last call when it has ended", () =>
+    Effect.gen(function* () {
+      const store = yield* LogStores.recorder()
+      const requestId = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const stack = yield* Stack.make({ environment: { VICTORIALOGS_URL: store.url } })
+          const answer = yield* Stack.call(stack, "echo")
+          return answer.header("x-amzn-requestid")
+        })
+      )
+      const own = store.lines.filter((line) => line["aws_request_id"] === requestId)
+      assert.strictEqual(inJob(own, "services", "esb-gateway").length, 1)
+      assert.isTrue(own.some((line) => line["_msg"]?.startsWith("REPORT RequestId:")))
+      assert.deepStrictEqual([...store.objections], [])
+    })
+  )
+})
+
 story("VictoriaLogs itself", LogStores.victoriaLogs, needs("victorialogs"))
 
 class Traces extends Context.Service<Traces, Effect.Success<typeof TraceStores.recorder>>()("esb/test/Traces") {}

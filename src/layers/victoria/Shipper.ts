@@ -132,7 +132,7 @@ export const make = Effect.fnUntraced(function* (
     stopping.openUnsafe()
     // An outage may be over: a last try is made in any case.
     failures = 0
-    yield* Effect.interruptible(Effect.timeoutOption(Fiber.await(fiber), limits.flushLimitMs))
+    yield* Effect.timeoutOption(Fiber.await(fiber), limits.flushLimitMs)
     yield* Fiber.interrupt(fiber)
     isClosed = true
     const left = travelling + queue.length
