@@ -78,6 +78,9 @@ export const selectorLabels = (identity: StackIdentity): Readonly<Record<string,
 /** Where a worker's own listener is: `host:port`. */
 export const listenerLabel = (identity: StackIdentity): string => `com.${identity.brand}.listener`
 
+/** Names of the external extensions that were started in a worker; absent where there are none. */
+export const extensionsLabel = (identity: StackIdentity): string => `com.${identity.brand}.extensions`
+
 export interface LabelledWorker {
   readonly functionName: FunctionName.FunctionName
   readonly owner: OwnerId

@@ -42,6 +42,16 @@ describe("the options of a container", () => {
     })
   })
 
+  it("name the extensions of the image, and no door where none is told", () => {
+    const { Env, Labels } = ContainerOptions.make({ ...plan(), door: undefined, extensionNames: ["agent", "relay"] })
+    assert.strictEqual(Labels["com.acme.extensions"], "agent,relay")
+    assert.notProperty(Labels, "com.acme.listener")
+    assert.deepStrictEqual(
+      Env.filter((variable) => /^(AWS_LAMBDA_RUNTIME_API|ESB_WORKER_TOKEN)=/.test(variable)),
+      []
+    )
+  })
+
   it("tell the worker its door and its log over whatever the function says", () => {
     const { Env } = ContainerOptions.make(
       plan({ environment: { A: "a=b", TZ: "Asia/Tokyo", AWS_LAMBDA_RUNTIME_API: "elsewhere" } })

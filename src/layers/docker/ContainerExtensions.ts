@@ -2,24 +2,19 @@
  * External extensions of a container: started in it beside its runtime, as AWS's platform does, with its user, its environment
  * and its log. One that ends takes the container with it.
  */
-import { Deferred, Effect } from "effect"
+import { Clock, Deferred, Effect } from "effect"
 import type { Exec } from "dockerode"
 import { Writable } from "node:stream"
 import { DockerApi, hasStatus } from "./DockerApi.ts"
 import type { DockerSettings } from "./DockerSettings.ts"
-import { type Container, exitStatus } from "./DockerWorker.ts"
+import { type Container, exitStatus, type Extensions } from "./DockerWorker.ts"
 import { directory } from "./ImageExtensions.ts"
 
 /** What has to be known of the container. */
 type Extended = Pick<Container, "door" | "exit" | "name">
 
-/** The extensions of one container. */
-export interface ContainerExtensions {
-  /** The container is on its way out: from now on it is no news that one of them ends. */
-  readonly retire: () => void
-  /** Every one of them has ended. */
-  readonly ended: Effect.Effect<void>
-}
+/** Of a container that has no extensions, or whose emulator looks after them. */
+export const none: Extensions = { retire: () => undefined, ended: Effect.void }
 
 const parallelStarts = 4
 
@@ -27,7 +22,7 @@ const parallelStarts = 4
 const endEveryMs = 20
 const endTries = 10
 
-/** Processes of a container that ends are gone before the engine says so. */
+/** A container that ends kills its processes, and they are gone before the engine says so. */
 const endsTogetherMs = 250
 
 export const make = Effect.fnUntraced(function* ({ reconnectEveryMs }: Pick<DockerSettings, "reconnectEveryMs">) {
@@ -64,9 +59,10 @@ export const make = Effect.fnUntraced(function* ({ reconnectEveryMs }: Pick<Dock
   const crash = Effect.fnUntraced(function* (container: Extended, name: string, code: number) {
     const itself = engine.getContainer(container.name)
     const { State } = yield* call((abortSignal) => itself.inspect({ abortSignal }))
+    const now = yield* Clock.currentTimeMillis
     if (!State.Running || container.exit !== undefined) return
     const status = { ...exitStatus(code, State.OOMKilled), extension: name }
-    container.exit = { status, code, atUnixSeconds: Math.floor(Date.now() / 1_000) }
+    container.exit = { status, code, atUnixSeconds: Math.floor(now / 1_000) }
     container.door.exited(status)
     yield* call((abortSignal) => itself.kill({ abortSignal }))
   })
@@ -95,20 +91,18 @@ export const make = Effect.fnUntraced(function* ({ reconnectEveryMs }: Pick<Dock
     let isRetired = false
 
     const follow = Effect.fnUntraced(function* (name: string) {
-      const begun = yield* begin(container, name)
-      if (begun === undefined) return Effect.void
-      const { exec, stream } = begun
       const ended = yield* Deferred.make<void>()
+      const begun = yield* begin(container, name)
       const fate = Effect.gen(function* () {
-        yield* read(stream, container)
-        const code = yield* codeOf(exec)
+        if (begun !== undefined) yield* read(begun.stream, container)
+        const code = begun === undefined ? undefined : yield* codeOf(begun.exec)
         yield* Deferred.succeed(ended, undefined)
-        if (code === undefined || isRetired) return
-        yield* Effect.sleep(endsTogetherMs)
+        if (code === undefined) return
+        if (exitStatus(code, false).signal !== undefined) yield* Effect.sleep(endsTogetherMs)
         if (!isRetired) yield* Effect.ignore(crash(container, name, code), { log: "Debug" })
       })
       yield* Effect.forkScoped(fate)
-      return Deferred.await(ended)
+      return ended
     })
 
     const ends = yield* Effect.forEach(names, follow, { concurrency: parallelStarts })
@@ -116,7 +110,7 @@ export const make = Effect.fnUntraced(function* ({ reconnectEveryMs }: Pick<Dock
       retire: () => {
         isRetired = true
       },
-      ended: Effect.forEach(ends, (end) => end, { discard: true })
-    } satisfies ContainerExtensions
+      ended: Effect.forEach(ends, Deferred.await, { discard: true })
+    } satisfies Extensions
   })
 })

@@ -1,6 +1,6 @@
 /** What the engine is told of a worker's container: nothing it does not need, and every limit it has. */
 import type { ContainerCreateOptions } from "dockerode"
-import { listenerLabel, workerLabels, type StackIdentity } from "#domain/StackIdentity"
+import { extensionsLabel, listenerLabel, workerLabels, type StackIdentity } from "#domain/StackIdentity"
 import type { OwnerId, WorkerSpec } from "#domain/Worker"
 import type { ContainerImage } from "./ContainerImages.ts"
 
@@ -18,6 +18,8 @@ export interface ContainerPlan {
   readonly trustDirectory?: string | undefined
   /** `undefined`: the worker is told of none. */
   readonly door: { readonly endpoint: string; readonly token: string } | undefined
+  /** External extensions of the image. */
+  readonly extensionNames?: ReadonlyArray<string>
 }
 
 const bytesPerMiB = 1_048_576
@@ -72,7 +74,7 @@ const environmentOf = ({ door, logStream, spec, trustDirectory }: ContainerPlan)
   }).map(([name, value]) => `${name}=${value}`)
 
 export const make = (plan: ContainerPlan) => {
-  const { door, identity, image, memoryMiB, name, network, owner, spec, trustDirectory } = plan
+  const { door, extensionNames = [], identity, image, memoryMiB, name, network, owner, spec, trustDirectory } = plan
   const user = userOf(plan)
   return {
     name,
@@ -82,7 +84,8 @@ export const make = (plan: ContainerPlan) => {
     ...(user === undefined ? {} : { User: `${user.uid}:${user.gid}` }),
     Labels: {
       ...workerLabels(identity, { functionName: spec.functionName, owner, specHash: spec.specHash }),
-      ...(door === undefined ? {} : { [listenerLabel(identity)]: door.endpoint })
+      ...(door === undefined ? {} : { [listenerLabel(identity)]: door.endpoint }),
+      ...(extensionNames.length === 0 ? {} : { [extensionsLabel(identity)]: extensionNames.join(",") })
     },
     HostConfig: {
       NetworkMode: network,

@@ -48,6 +48,9 @@ export const read = (
   const worker = StackIdentity.labelledWorker(identity, Config.Labels)
   const environment = variablesOf(Config.Env)
   const address = NetworkSettings.Networks[network]?.IPAddress ?? ""
+  if (Config.Labels[StackIdentity.extensionsLabel(identity)] !== undefined) {
+    return Result.fail("its extensions do not find back to a door")
+  }
   if (worker === undefined) return Result.fail("its labels do not tell whose it is")
   if (address === "") return Result.fail(`it has no address in ${network}`)
   return Result.map(WorkerSettings.fromEnvironment(environment), (settings) => ({

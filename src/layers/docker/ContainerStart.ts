@@ -25,6 +25,7 @@ export interface Start {
   readonly image: ContainerImage
   readonly settings: WorkerSettings
   readonly door: Door
+  readonly extensionNames: ReadonlyArray<string>
 }
 
 const containerOf = (name: string, door: Door, engineId: string | undefined) =>

@@ -74,12 +74,20 @@ const make = Effect.fnUntraced(function* (settings: DockerSettings) {
   const find = (id: ContainerId, owner: OwnerId) => Effect.fromResult(Ownership.find(workers, id, owner))
 
   /** Extensions that listen for it are told, and get their time; where none listens, nobody waits. */
-  const sayGoodbye = Effect.fnUntraced(function* ({ container, worker }: DockerWorker) {
+  const sayGoodbye = Effect.fnUntraced(function* (held: DockerWorker) {
+    const { container, extensions, worker } = held
+    extensions.retire()
     const reason = api.phase(worker.id) === "dirty" ? "failure" : "spindown"
     const grace = settings.shutdownGraceMs
     const now = yield* Clock.currentTimeMillis
     if (container.exit !== undefined || container.door.shutdown(reason, now + grace) === 0) return
-    yield* call(() => engine.getContainer(container.name).wait()).pipe(
+    yield* freeze.thaw(held).pipe(
+      Effect.andThen(
+        Effect.raceFirst(
+          call(() => engine.getContainer(container.name).wait()),
+          extensions.ended
+        )
+      ),
       Effect.timeoutOption(grace),
       // It is about to be removed in any case.
       Effect.ignore

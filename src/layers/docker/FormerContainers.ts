@@ -10,6 +10,7 @@ import { selectorLabels } from "#domain/StackIdentity"
 import { ContainerId, type Worker } from "#domain/Worker"
 import { RuntimeApi } from "#services/RuntimeApi"
 import { WorkerProtocols } from "#services/WorkerProtocols"
+import * as ContainerExtensions from "./ContainerExtensions.ts"
 import * as ContainerRecord from "./ContainerRecord.ts"
 import type * as ContainerStart from "./ContainerStart.ts"
 import { DockerApi, type EngineFailure, hasStatus } from "./DockerApi.ts"
@@ -58,6 +59,7 @@ export const takeOver = Effect.fnUntraced(function* ({ home, known, settings, st
     return {
       worker,
       container,
+      extensions: ContainerExtensions.none,
       memoryLimitBytes: memoryMiB * bytesPerMiB,
       timeoutMs,
       scope,

@@ -8,10 +8,12 @@ import * as WorkerName from "#domain/WorkerName"
 import * as WorkerSettings from "#domain/WorkerSettings"
 import { RuntimeApi } from "#services/RuntimeApi"
 import { WorkerProtocols } from "#services/WorkerProtocols"
+import * as ContainerExtensions from "./ContainerExtensions.ts"
 import * as ContainerImages from "./ContainerImages.ts"
 import { DockerApi, type EngineFailure } from "./DockerApi.ts"
 import { bytesPerMiB, type DockerWorker } from "./DockerWorker.ts"
 import type { Surroundings } from "./FormerContainers.ts"
+import * as ImageExtensions from "./ImageExtensions.ts"
 
 /** Code in a bundle, which only child processes run. */
 const artifactPrefix = "artifact:"
@@ -33,6 +35,8 @@ export const make = Effect.fnUntraced(function* ({ home, known, settings, starts
   const api = yield* RuntimeApi
   const protocols = yield* WorkerProtocols
   const images = yield* ContainerImages.make(settings)
+  const extensionsOf = yield* ImageExtensions.make(settings)
+  const extend = yield* ContainerExtensions.make(settings)
 
   const bringUp = Effect.fnUntraced(function* (
     spec: WorkerSpec,
@@ -45,12 +49,13 @@ export const make = Effect.fnUntraced(function* ({ home, known, settings, starts
     const name = WorkerName.make(settings.identity, functionName, randomBytes(WorkerName.randomBytes))
     const id = ContainerId.make(name)
     yield* known.claim(name)
+    const extensionNames = protocols.namesDoor ? yield* extensionsOf(image, name) : []
     const doorScope = yield* Scope.fork(scope)
     const { handler, memoryMiB, timeoutMs } = workerSettings
     const about = { containerId: id, containerName: name, functionName, owner, handler, memoryMiB, timeoutMs }
-    const door = yield* api.open({ ...about, extensionNames: [] }).pipe(Scope.provide(doorScope))
+    const door = yield* api.open({ ...about, extensionNames }).pipe(Scope.provide(doorScope))
     const { address, container } = yield* starts.bringUp(
-      { name, spec, owner, image, settings: workerSettings, door },
+      { name, spec, owner, image, settings: workerSettings, door, extensionNames },
       (made) => known.made(made)
     )
     const unsettled = {
@@ -62,6 +67,8 @@ export const make = Effect.fnUntraced(function* ({ home, known, settings, starts
     const protocol = container.exit === undefined ? yield* protocols.settle(unsettled) : "runtime-api"
     // An emulator does not knock, and nobody else in there has any business at the door.
     if (protocol === "rie") yield* Scope.close(doorScope, Exit.void)
+    const isExtended = protocol === "runtime-api" && container.exit === undefined
+    const extensions = isExtended ? yield* extend(container, extensionNames) : ContainerExtensions.none
     const createdAtUnixSeconds = Math.floor((yield* Clock.currentTimeMillis) / 1_000)
     const worker: Worker = {
       id,
@@ -76,6 +83,7 @@ export const make = Effect.fnUntraced(function* ({ home, known, settings, starts
     return {
       worker,
       container,
+      extensions,
       memoryLimitBytes: memoryMiB * bytesPerMiB,
       timeoutMs,
       scope,

@@ -52,5 +52,9 @@ export const make = Effect.fnUntraced(function* (ends: Effect.Success<ReturnType
       Effect.ignore({ log: "Debug" })
     )
 
-  return { set, again }
+  /** Frozen, it would not hear that it ends. The turn is the caller's. */
+  const thaw = (held: DockerWorker): Effect.Effect<void, EngineFailure> =>
+    Effect.suspend(() => (held.isFrozen && runs(held) ? ask(held, false) : Effect.void))
+
+  return { set, again, thaw }
 })
