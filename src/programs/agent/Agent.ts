@@ -12,6 +12,7 @@ import * as Logs from "#layers/telemetry/Logs"
 import * as Metrics from "#layers/telemetry/Metrics"
 import * as TracedWorkerClient from "#layers/telemetry/TracedWorkerClient"
 import * as WorkerFigures from "#layers/telemetry/WorkerFigures"
+import * as IdleMemory from "../IdleMemory.ts"
 import * as OwnImage from "../OwnImage.ts"
 import * as PeerCertificates from "../PeerCertificates.ts"
 import { launch } from "../Program.ts"
@@ -117,7 +118,10 @@ const main = Effect.fnUntraced(function* (values: AgentSettings) {
   )
   const home = resolve(values.home)
   yield* OwnImage.check("agent", { ...values, home })
-  return yield* Effect.raceFirst(Layer.launch(agent(values, home, identity)), Ready.listenerGone(values.readyFd))
+  return yield* Effect.raceFirst(
+    Layer.launch(Layer.merge(agent(values, home, identity), IdleMemory.layer())),
+    Ready.listenerGone(values.readyFd)
+  )
 })
 
 launch({

@@ -13,6 +13,7 @@ import * as SqliteEventQueue from "#layers/sqlite/SqliteEventQueue"
 import * as SqliteLogSink from "#layers/sqlite/SqliteLogSink"
 import * as Logs from "#layers/telemetry/Logs"
 import * as TracedWorkerClient from "#layers/telemetry/TracedWorkerClient"
+import * as IdleMemory from "../IdleMemory.ts"
 import * as OwnImage from "../OwnImage.ts"
 import { launch } from "../Program.ts"
 import { version } from "../Version.ts"
@@ -159,7 +160,10 @@ const main = Effect.fnUntraced(function* (values: GatewaySettings) {
   const gateway = Layer.unwrap(
     Effect.map(HttpServer.HttpServer, ({ address }) => doors(values, home, owner, urlOf(values, address)))
   ).pipe(Layer.provide(Listener.layer(values)))
-  return yield* Effect.raceFirst(Layer.launch(gateway), Ready.listenerGone(values.readyFd))
+  return yield* Effect.raceFirst(
+    Layer.launch(Layer.merge(gateway, IdleMemory.layer())),
+    Ready.listenerGone(values.readyFd)
+  )
 })
 
 launch({
