@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Option } from "effect"
+import { Duration, Effect, Layer, Option, References } from "effect"
 import { X509Certificate } from "node:crypto"
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -50,7 +50,7 @@ describe("what workers believe", () => {
       yield* eventually("the new authority is there", own, (text) => text === pem(second))
       const bundle = readFileSync(join(options.directory, TrustBundle.bundleName), "utf8")
       assert.strictEqual(certificatesIn(bundle).at(-1), second.trim())
-    })
+    }).pipe(Effect.provide(Layer.succeed(References.MinimumLogLevel, "Warn")))
   )
 
   it.live("is not there without an authority, and the failure names its file", () =>
