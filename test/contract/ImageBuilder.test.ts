@@ -239,11 +239,25 @@ RUN echo more > /more
         assert.match(refused.message, /was not pushed: .*(no basic auth credentials|unauthorized)/)
 
         const login = { registry: closed.host, ...DockerRegistry.reader }
-        const { build, push } = Context.get(yield* Layer.build(builderAt(socket, login)), ImageBuilder)
+        const { build, buildDirectory, push } = Context.get(yield* Layer.build(builderAt(socket, login)), ImageBuilder)
         yield* push(kept, request.progress)
         yield* docker("rmi", kept)
         const onPrivate = { ...request, base: kept, dockerfile: `FROM ${kept}\n` }
         assert.strictEqual((yield* build(onPrivate)).outcome, "built")
+
+        // The engine pulls bases of somebody's own Dockerfile by itself.
+        yield* docker("rmi", kept)
+        const own = yield* buildDirectory({
+          reference: `${prefix}own:latest`,
+          directory: directory({ Dockerfile: `FROM ${kept}\nLABEL built=here\n` }),
+          dockerfile: "Dockerfile",
+          target: undefined,
+          arguments: {},
+          labels: {},
+          isFresh: false,
+          progress: request.progress
+        })
+        assert.strictEqual(own.outcome, "built")
       }).pipe(Effect.provide(engine), Effect.scoped),
     needs("registry")
   )

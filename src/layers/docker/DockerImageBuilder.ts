@@ -36,6 +36,9 @@ export interface Options {
   readonly logins?: ReadonlyArray<RegistryLogin>
 }
 
+/** What engines call the registry of names without one. */
+const dockersOwn = "https://index.docker.io/v1/"
+
 const longestBuildMs = 1_800_000
 /** Of a pull or a push. */
 const longestTransferMs = 600_000
@@ -164,7 +167,10 @@ const make = Effect.fnUntraced(function* ({ logins = [] }: Options) {
 
   /** What the engine is to say at the registries of bases, which it pulls by itself here. */
   const registryconfig = Object.fromEntries(
-    logins.map(({ password, registry, username }) => [registry, { username, password: Redacted.value(password) }])
+    logins.map(({ password, registry, username }) => [
+      registry === "docker.io" ? dockersOwn : registry,
+      { username, password: Redacted.value(password) }
+    ])
   )
 
   const buildDirectory = Effect.fn("DockerImageBuilder.buildDirectory")(

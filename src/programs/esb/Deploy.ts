@@ -39,8 +39,8 @@ export const deploy = Effect.fn("esb.deploy")(function* (flags: DeployFlags, giv
   const staged = yield* StagingArea.write(home, prepared.manifest)
   if (flags.buildOnly) return yield* tellBuilt(voice, prepared.images, staged)
 
-  yield* KeptParameters.write(home, prepared.parameters)
   const resources = yield* provide(target, prepared, settings, voice)
+  yield* KeptParameters.write(home, prepared.parameters)
   const written = yield* ConfigFiles.replace(home, prepared.manifest)
   yield* untilTaken(target, yield* ConfigFiles.revision(home))
   yield* tellDeployed(voice, written, resources)
