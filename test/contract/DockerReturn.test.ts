@@ -115,7 +115,7 @@ describe("containers whose Agent comes back", { ...needs("docker"), timeout: 60_
           assert.deepInclude(first, { status: "PAUSED" })
           const worker = yield* returned("idle")
           assert.strictEqual(worker.status, "PAUSED")
-          yield* eventually("it is frozen", stateAtTheEngine(worker), (status) => status === "paused")
+          yield* eventually("it is frozen", stateAtTheEngine(worker), (status) => status === "paused", 20_000)
           yield* (yield* ContainerRuntime).resume(worker.id, mine)
           assert.strictEqual((yield* answerOf(worker, { n: 1 })).text, '{"n":1}')
         })
@@ -230,7 +230,7 @@ describe("containers whose Agent comes back", { ...needs("docker"), timeout: 60_
         Effect.promise(
           () =>
             new Promise<ReturnType<typeof createServer>>((resolve) => {
-              // The workers' network is gone with its Agent's address only when nobody is in it.
+              // The network has its address for as long as somebody is in it.
               const server = createServer((socket) => socket.destroy()).listen(port, host, () => resolve(server))
             })
         ),
@@ -264,7 +264,12 @@ describe("containers whose Agent comes back", { ...needs("docker"), timeout: 60_
       const lines = () => log.records.filter(({ message }) => /x{20}/.test(message)).length
       const spec = yield* functionNamed("talk")
       const worker = yield* run(
-        Effect.tap(started(spec), (made) => answerOf(made, { lines: 3, width: 20 })),
+        Effect.gen(function* () {
+          const made = yield* started(spec)
+          yield* answerOf(made, { lines: 3, width: 20 })
+          yield* eventually("three lines", Effect.sync(lines), (count) => count === 3)
+          return made
+        }),
         { log }
       )
       yield* run(
