@@ -1,7 +1,7 @@
 /**
  * Gives back what a server does not need while it rests. V8 keeps what a busy time has taken for the next one: a Gateway of
- * 27 MiB of objects holds 280 MiB after ten thousand calls, for hours. It is tidied up once a rest, for that stops the process
- * for a tenth of a second.
+ * 27 MiB of objects has 280 MiB after ten thousand calls, and as many a minute later. It is tidied up once a rest, for that stops
+ * the process for some tenths of a second, and its next hundred calls cost it 80 ms more.
  */
 import { Effect, Layer } from "effect"
 import { setFlagsFromString } from "node:v8"

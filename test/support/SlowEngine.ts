@@ -25,7 +25,9 @@ export const make = Effect.fnUntraced(function* () {
       socket.on("error", () => socket.destroy())
       socket.once("close", () => open.delete(socket))
     }
-    client.pipe(late(() => delayMs)).pipe(engine)
+    const questions = late(() => delayMs)
+    client.pipe(questions)
+    questions.pipe(engine)
     engine.pipe(client)
     client.once("close", () => engine.destroy())
     engine.once("close", () => client.destroy())
