@@ -12,7 +12,9 @@ import * as Load from "#test/support/Load"
 
 const maxCapacity = 3
 const callers = 3
-const senders = 1
+const senders = 2
+/** Two containers and their Gateway do more than this on a machine that has other things to do. */
+const restMs = 200
 const rounds = 2
 
 /** How many events have not ended, as far as a page tells. */
@@ -33,23 +35,23 @@ const survive = Effect.fnUntraced(function* (base: BaseName, how: "kill" | "stop
   const { agent, environment, gateway, runs } = yield* DockerStack.make({ base, names, maxCapacity })
   const ask = (question: HttpCaller.Question) => HttpCaller.ask(gateway.url, question)
   const load = yield* Load.start(ask, "work", callers)
-  const sent = yield* EventLoad.start({ ask }, "record", { url: runs.url, ms: 15 }, senders)
+  const sent = yield* EventLoad.start({ ask }, "record", { url: runs.url, ms: 15 }, senders, restMs)
   const survivors: Array<ReadonlyArray<string>> = []
   for (let round = 0; round < rounds; round++) {
     const served = load.right()
-    yield* eventually("calls are answered", Effect.sync(load.right), (right) => right > served + 30, 20_000)
+    yield* eventually("calls are answered", Effect.sync(load.right), (right) => right > served + 30, 40_000)
     const before = yield* running(environment)
     yield* how === "kill" ? agent.kill : agent.stop
     yield* Effect.sleep(300)
     yield* agent.start()
     const back = load.right()
-    yield* eventually("calls are answered again", Effect.sync(load.right), (right) => right > back + 30, 20_000)
+    yield* eventually("calls are answered again", Effect.sync(load.right), (right) => right > back + 30, 40_000)
     const after = yield* running(environment)
     survivors.push(before.filter((name) => after.includes(name)))
   }
   yield* sent.stop
   yield* load.stop
-  yield* eventually("every event ends", unended(gateway), (left) => left === 0, 30_000)
+  yield* eventually("every event ends", unended(gateway), (left) => left === 0, 60_000)
   const { lost, ran, repeated } = EventLoad.account(runs.file, sent)
   yield* Effect.log(
     `${base}, ${rounds} times ${how}: ${load.right()} calls right, errors ${JSON.stringify(load.errors())}, ` +
@@ -59,12 +61,12 @@ const survive = Effect.fnUntraced(function* (base: BaseName, how: "kill" | "stop
   )
   // The Gateway was there all the time, so that every call has an answer.
   assert.deepStrictEqual({ broken: load.broken(), lost }, { broken: [], lost: [] })
-  assert.isAbove(sent.accepted.size, 20)
+  assert.isAbove(sent.accepted.size, 10)
   assert.isAtMost(repeated, how === "kill" ? rounds * maxCapacity : 0)
   return { survivors, load, log: agent.stderr() }
 })
 
-describe("an Agent that ends under load while its containers run on", { ...needs("docker"), timeout: 120_000 }, () => {
+describe("an Agent that ends under load while its containers run on", { ...needs("docker"), timeout: 240_000 }, () => {
   it.layer(
     AgentStack.layer,
     AgentStack.live

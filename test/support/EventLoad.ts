@@ -12,14 +12,15 @@ export interface EventLoad {
   readonly stop: Effect.Effect<void>
 }
 
-const restMs = 20
+const defaultRestMs = 20
 
 /** Sends to a function of the sample `agents` until `stop`. Who is not told 202 sends the same again. */
 export const start = Effect.fnUntraced(function* (
   stack: Pick<Running, "ask">,
   functionName: string,
   event: Readonly<Record<string, unknown>>,
-  senders: number
+  senders: number,
+  restMs = defaultRestMs
 ): Effect.fn.Return<EventLoad, never, Scope.Scope> {
   const accepted = new Set<string>()
   let [goesOn, count] = [true, 0]
