@@ -150,7 +150,7 @@ const running = Effect.gen(function* () {
 class Deployed extends Context.Service<Deployed, Effect.Success<typeof running>>()("esb/test/Deployed") {}
 
 const layer = Layer.effect(Deployed, running).pipe(Layer.provide(AgentStack.layer))
-const patience = 120_000
+const patience = 300_000
 
 describe("esb deploy to a stack in containers", needs("docker", "registry", "compose"), () => {
   it.layer(layer, { ...AgentStack.live, timeout: patience })((it) => {
