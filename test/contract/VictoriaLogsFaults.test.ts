@@ -210,4 +210,18 @@ describe("VictoriaLogs in trouble", () => {
       assert.strictEqual(store.connections(), 1)
     })
   )
+
+  it.live("a user and a password of the store's URL are shown to the store", () =>
+    Effect.gen(function* () {
+      const store = yield* LogStores.recorder()
+      const { sink } = yield* telling(store.url.replace("//", "//esb:p%40ss@"))
+      sink.write(record("known"))
+      yield* eventually(
+        "the line",
+        Effect.sync(() => store.lines.length),
+        (count) => count === 1
+      )
+      assert.strictEqual(store.authorization(), `Basic ${Buffer.from("esb:p@ss").toString("base64")}`)
+    })
+  )
 })

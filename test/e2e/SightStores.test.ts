@@ -122,7 +122,9 @@ describe("A Gateway that is asked to stop", () => {
       const store = yield* LogStores.recorder()
       const requestId = yield* Effect.scoped(
         Effect.gen(function* () {
-          const stack = yield* Stack.make({ environment: { VICTORIALOGS_URL: store.url } })
+          const { hostname, port } = new URL(store.url)
+          const environment = { VICTORIALOGS_HOST: hostname, VICTORIALOGS_PORT: port }
+          const stack = yield* Stack.make({ environment })
           const answer = yield* Stack.call(stack, "echo")
           return answer.header("x-amzn-requestid")
         })

@@ -28,6 +28,8 @@ export interface Recorder {
   /** Requests with lines in them, answered or not. */
   readonly requests: () => number
   readonly connections: () => number
+  /** How the last of them proved itself. */
+  readonly authorization: () => string | undefined
   readonly behave: (conduct: Conduct) => void
 }
 
@@ -136,6 +138,7 @@ export const recorder = Effect.fnUntraced(function* (port = 0) {
   let conduct: Conduct = "take"
   let requests = 0
   let connections = 0
+  let authorization: string | undefined
 
   const ingest = async (request: IncomingMessage, response: ServerResponse, query: URLSearchParams) => {
     if (request.method !== "POST") {
@@ -146,6 +149,7 @@ export const recorder = Effect.fnUntraced(function* (port = 0) {
     if (request.headers["content-type"]?.includes("form")) ingested.objections.push("the body is a form")
     const body = await bodyOf(request)
     requests += 1
+    authorization = request.headers.authorization
     if (conduct === "silent") return undefined
     if (conduct === "hang up") return void request.socket.destroy()
     if (typeof conduct === "number") return answer(response, conduct, "not now")
@@ -171,6 +175,7 @@ export const recorder = Effect.fnUntraced(function* (port = 0) {
     objections: ingested.objections,
     requests: () => requests,
     connections: () => connections,
+    authorization: () => authorization,
     behave: (next) => {
       conduct = next
     }
