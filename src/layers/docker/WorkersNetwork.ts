@@ -61,9 +61,10 @@ export const memberOf = (subnet: string, addresses: ReadonlyArray<string>): stri
 
 /** By addresses alone: the machine has the gateway's, a container in the network another one of the same subnet. */
 const standingIn = Effect.fnUntraced(function* (gateway: string, subnet: string) {
-  if (yield* canListenAt(gateway)) return { of: "machine", address: gateway } satisfies Standing
   const address = memberOf(subnet, ownAddresses())
-  return address === undefined ? undefined : ({ of: "agent", address } satisfies Standing)
+  if (address !== undefined && address !== gateway) return { of: "agent", address } satisfies Standing
+  const isMachine = address === gateway || (yield* canListenAt(gateway))
+  return isMachine ? ({ of: "machine", address: gateway } satisfies Standing) : undefined
 })
 
 const make = Effect.fnUntraced(function* (name: string) {
