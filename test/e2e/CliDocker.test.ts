@@ -127,7 +127,7 @@ describe("esb up --mode docker", needs("compose", "registry", "minio"), () => {
         assert.deepStrictEqual(yield* owned("volume", project), [])
         assert.include(yield* answered(esb("down", "--volumes")), "nothing to take down")
       }).pipe(Effect.scoped),
-    240_000
+    480_000
   )
 
   it.live("refuses what only child processes can be told, by name", () =>
