@@ -48,6 +48,9 @@ const pushed = Effect.fnUntraced(function* ({ registry }: Project) {
   return reference
 })
 
+/** A busy machine starts containers slowly, and asks them after their health more slowly still. */
+const patienceMs = 120_000
+
 /** As the machine does it that runs out of memory: Docker takes its own `kill` for a wish that the service stays down. */
 const kill = Effect.fnUntraced(function* (project: Project, service: "gateway" | "agent") {
   const container = project.container(service)
@@ -56,9 +59,9 @@ const kill = Effect.fnUntraced(function* (project: Project, service: "gateway" |
   const pid = yield* docker("inspect", "--format", "{{.State.Pid}}", container)
   const asRoot = ["run", "--rm", "--pid", "host", "--user", "0", "--network", "none", "--entrypoint", "/usr/bin/node"]
   yield* docker(...asRoot, project.serverImage("agent"), "--eval", `process.kill(${pid}, "SIGKILL")`)
-  yield* eventually(`${service} was started again`, restarts, (now) => now !== before, 30_000)
+  yield* eventually(`${service} was started again`, restarts, (now) => now !== before, patienceMs)
   const health = docker("inspect", "--format", "{{.State.Health.Status}}", container)
-  yield* eventually(`${service} is healthy`, health, (now) => now === "healthy", 60_000)
+  yield* eventually(`${service} is healthy`, health, (now) => now === "healthy", patienceMs)
 })
 
 const reach = (project: Project) => ({
@@ -116,7 +119,7 @@ describe("the stack of compose/docker.yml", needs("compose", "registry", "minio"
             "the function answers",
             call("echo", { n }),
             (seen) => JSON.stringify(seen) === JSON.stringify({ n }),
-            60_000
+            patienceMs
           )
         yield* answers(1)
 
@@ -194,7 +197,7 @@ describe("the stack of compose/docker.yml", needs("compose", "registry", "minio"
           "fs.cpSync('/from', '/to', { recursive: true })"
         )
         const isEcho = (seen: unknown) => JSON.stringify(seen) === JSON.stringify({ n: 1 })
-        yield* eventually("the function answers", call("echo", { n: 1 }), isEcho, 60_000)
+        yield* eventually("the function answers", call("echo", { n: 1 }), isEcho, patienceMs)
       }).pipe(Effect.scoped),
     { timeout: limitMs, ...(ComposeProject.isRoot ? {} : nobodyElse) }
   )

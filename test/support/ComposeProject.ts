@@ -130,7 +130,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     environmentFile: at("compose.env"),
     environment: process.env,
     engine: `unix://${socketPath}`,
-    readyWithin: Duration.seconds(90)
+    readyWithin: Duration.seconds(180)
   }).pipe(Layer.provide(api))
 
   const told: Array<string> = []
