@@ -40,9 +40,14 @@ const functionOn = (
 
 const bodyOf = (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()) as Readonly<Record<string, unknown>>
 
-const started = Effect.fnUntraced(function* (spec: WorkerSpec) {
+const ensured = Effect.fnUntraced(function* (spec: WorkerSpec) {
   const runtime = yield* ContainerRuntime
   return yield* Effect.acquireRelease(runtime.ensure(spec, mine), ({ id }) => Effect.orDie(runtime.destroy(id, mine)))
+})
+
+const started = Effect.fnUntraced(function* (spec: WorkerSpec) {
+  const workers = yield* WorkerClient
+  return yield* Effect.tap(ensured(spec), (worker) => workers.ready(worker))
 })
 
 const send = Effect.fnUntraced(function* (worker: Worker, event: unknown, changed: Partial<Invocation> = {}) {
@@ -63,10 +68,8 @@ const speaks = (base: BaseImages.BaseName, language: Language) => {
   describe(`${base} in an image of AWS's layout`, { ...needs(...BaseImages.peers[base]), timeout: 60_000 }, () => {
     it.live("connects to the Runtime API, and hears everything of its call", () =>
       Effect.gen(function* () {
-        const workers = yield* WorkerClient
         const worker = yield* started(yield* functionOn(base, language))
         assert.strictEqual(worker.protocol, "runtime-api")
-        yield* workers.ready(worker)
         const { requestId, seen } = yield* told(worker)
         const { remainingMs, runtimeApi, ...rest } = seen
         assert.deepStrictEqual(rest, { requestId, trace: traceId, client, user: functionUser })
@@ -91,7 +94,7 @@ const speaks = (base: BaseImages.BaseName, language: Language) => {
     it.live("tells why a function cannot be loaded", () =>
       Effect.gen(function* () {
         const workers = yield* WorkerClient
-        const worker = yield* started(yield* functionOn(base, language, "unloadable.handler"))
+        const worker = yield* ensured(yield* functionOn(base, language, "unloadable.handler"))
         const failure = yield* Effect.flip(workers.ready(worker))
         if (failure._tag !== "InitFailed") return assert.fail(failure.message)
         const { errorMessage, errorType } = bodyOf(failure.payload)
@@ -137,11 +140,9 @@ const throughEmulator = (base: BaseImages.BaseName, language: Language) =>
   describe(`${base} behind AWS's emulator`, { ...needs(...BaseImages.peers[base], "rie"), timeout: 60_000 }, () => {
     it.live("is started by it where the setting says so, because the image is told of no door", () =>
       Effect.gen(function* () {
-        const workers = yield* WorkerClient
         const worker = yield* started(yield* functionOn(base, language))
         assert.strictEqual(worker.protocol, "rie")
         assert.strictEqual(worker.address.port, 8_080)
-        yield* workers.ready(worker)
         const { requestId, seen } = yield* told(worker)
         // Its own Runtime API, not ours; ids travel in the context of the client.
         assert.match(String(seen["runtimeApi"]), /^127\.0\.0\.1:\d+$/)

@@ -67,6 +67,9 @@ const node = (): ImageTree.Tree => ImageTree.program("var/lang/bin/node", proces
 const unneeded =
   /(?:^|\/)(?:__pycache__|site-packages|dist-packages|test|tests|config-[^/]+|idlelib|tkinter|ensurepip)(?:\/|$)/
 
+/** What is compiled belongs to its source whatever the hour of that is. */
+const byContent = ["--invalidation-mode", "unchecked-hash"]
+
 /** Where an interpreter and its standard library lie. */
 const pythonPlaces = () => {
   const asked = "import sys, sysconfig; print(sys.executable, sysconfig.get_path('stdlib'), sep='\\n')"
@@ -85,6 +88,11 @@ const python = (): ImageTree.Tree => {
   return {
     ...modules,
     ...ImageTree.librariesOf(...loaded.map(inLibrary)),
+    // Compiled, because nobody can write it there later, and everybody would compile it anew.
+    [`var/lang/lib/${name}/__pycache__`]: {
+      make: (place) => void execFileSync(executable, ["-m", "compileall", "-q", ...byContent, dirname(place)]),
+      key: "compiled"
+    },
     ...ImageTree.program(`var/lang/bin/${name}`, executable),
     "var/lang/bin/python3": { link: name }
   }
