@@ -2,7 +2,7 @@
 import { Schema } from "effect"
 import type { FunctionName } from "./FunctionName.ts"
 
-/** The engine's own id of a container; for process workers the same as the worker's name. */
+/** Names a worker over every wire: with our own engines its name (decision 8), with another Agent whatever that one says. */
 export const ContainerId = Schema.NonEmptyString.pipe(Schema.brand("ContainerId"))
 export type ContainerId = typeof ContainerId.Type
 
