@@ -50,7 +50,7 @@ describe("what workers believe", () => {
       yield* eventually("the new authority is there", own, (text) => text === pem(second))
       const bundle = readFileSync(join(options.directory, TrustBundle.bundleName), "utf8")
       assert.strictEqual(certificatesIn(bundle).at(-1), second.trim())
-    }).pipe(Effect.provide(Layer.succeed(References.MinimumLogLevel, "Warn")))
+    }).pipe(Effect.provideService(References.MinimumLogLevel, "Warn"))
   )
 
   it.live("is not there without an authority, and the failure names its file", () =>
