@@ -1,6 +1,6 @@
 /** Doors that were there before: workers of an earlier run come back to them. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Redacted, Scope } from "effect"
+import { Effect, Exit, Fiber, Layer, Redacted, Scope } from "effect"
 import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
 import { type FormerDoor, RuntimeApi } from "#services/RuntimeApi"
 import { containerId, heard, invocation, spec, until } from "#test/support/OpenDoor"
@@ -30,7 +30,7 @@ const reopened = Effect.gen(function* () {
 const inNewRun = (test: (log: RecordedLog.RecordedLog) => Effect.Effect<void, unknown, RuntimeApi | Scope.Scope>) => {
   const log = RecordedLog.make()
   return () =>
-    test(log).pipe(Effect.scoped, Effect.provide(LambdaRuntimeApi.layer(settings)), Effect.provide(log.layer))
+    test(log).pipe(Effect.scoped, Effect.provide(LambdaRuntimeApi.layer(settings).pipe(Layer.provide(log.layer))))
 }
 
 describe("a door that was there before", () => {
