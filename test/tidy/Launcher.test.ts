@@ -42,6 +42,8 @@ const files = {
   "src/programs/gateway/main.ts": program,
   "src/programs/agent/main.ts": program,
   "src/programs/provisioner/main.ts": program,
+  "src/programs/fence/main.ts": program,
+  "src/programs/health/main.ts": program,
   "src/programs/esb/main.ts": esb,
   "src/layers/sqlite/SqliteThread.ts": program,
   "src/layers/process/clients/node/main.ts": program,
@@ -102,7 +104,7 @@ it.live("a fresh clone is installed and built, and then neither again", () =>
     assert.deepStrictEqual(args, ["up", template, "--home", join(root, ".esb"), "--port", "0"])
     assert.match(version, /^9\.8\.7/)
     assert.strictEqual(installs(), 1)
-    for (const file of ["gateway", "agent", "provisioner", "esb", "sqlite-thread"]) {
+    for (const file of ["gateway", "agent", "provisioner", "fence", "health", "esb", "sqlite-thread"]) {
       assert.isTrue(existsSync(join(root, `dist/${file}.js`)), file)
       assert.isTrue(existsSync(join(root, `dist/${file}.js.map`)), file)
     }
