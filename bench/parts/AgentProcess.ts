@@ -24,6 +24,9 @@ const issue = Effect.gen(function* () {
   return { authority: authority.certificate, agent, gateway }
 })
 
+/** Of its workers' doors, which a fence around workers in containers leaves open. */
+export const doorPorts = { first: 19_000, last: 19_999 }
+
 /** Its artifacts lie below `home`. Workers are child processes, unless the settings say otherwise. It ends with the scope. */
 export const start = Effect.fnUntraced(function* (home: string, settings: Readonly<Record<string, string>> = {}) {
   const { agent, authority, gateway } = yield* issue
@@ -38,7 +41,7 @@ export const start = Effect.fnUntraced(function* (home: string, settings: Readon
     ESB_BRAND_SLUG: "esb",
     AGENT_RUNTIME: "process",
     AGENT_HOST: "127.0.0.1",
-    AGENT_RUNTIME_API_PORTS: "19000-19999",
+    AGENT_RUNTIME_API_PORTS: `${doorPorts.first}-${doorPorts.last}`,
     PORT: "0",
     AGENT_DATA_PORT: "0",
     AGENT_METRICS_PORT: "0",

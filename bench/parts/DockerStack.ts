@@ -102,7 +102,9 @@ export const start = Effect.fnUntraced(function* (
   yield* Effect.addFinalizer(() =>
     Effect.promise(async () => {
       const left = await containers()
-      await Promise.all(left.map(({ Id }) => engine.getContainer(Id).remove({ force: true, v: true })))
+      const removed = left.map(({ Id }) => engine.getContainer(Id).remove({ force: true, v: true }))
+      // The Agent may be about to remove some itself.
+      await Promise.allSettled(removed)
     })
   )
   const withImage = Object.fromEntries(Object.entries(functions).map(([name, entry]) => [name, { ...entry, image }]))

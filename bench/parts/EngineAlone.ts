@@ -4,11 +4,11 @@
  */
 import { once } from "node:events"
 import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
 import { Effect } from "effect"
 import type { FunctionName } from "#domain/FunctionName"
 import type { OwnerId } from "#domain/Worker"
 import * as ContainerOptions from "#layers/docker/ContainerOptions"
+import * as AgentProcess from "./AgentProcess.ts"
 import type { DockerStack } from "./DockerStack.ts"
 import { timed } from "./Figures.ts"
 
@@ -41,11 +41,12 @@ const stubRuntimeApi = (host: string) =>
         }
       })
       server.keepAliveTimeout = 0
-      server.listen(0, host)
+      // Where an Agent's doors are: nothing else of this machine is open to workers.
+      server.listen(AgentProcess.doorPorts.last, host)
       await once(server, "listening")
       return {
         server,
-        port: (server.address() as AddressInfo).port,
+        port: AgentProcess.doorPorts.last,
         next: () => {
           handed = false
           return new Promise<void>((resolve) => (answered = resolve))
