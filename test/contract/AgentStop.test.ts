@@ -1,7 +1,7 @@
 /** How an Agent's server stops: what was begun ends, nothing new begins, and nothing is waited for without end. */
 import { assert, it } from "@effect/vitest"
 import { status } from "@grpc/grpc-js"
-import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Deferred, Effect, Fiber, Layer } from "effect"
 import { AgentServer } from "#layers/grpc/server/AgentServer"
 import type { MemoryFunction } from "#layers/memory/MemoryWorkers"
 import { eventually } from "#test/support/Eventually"
@@ -27,12 +27,14 @@ const gate = () => {
   return { state, waits }
 }
 
-/** An Agent with a call in flight, and the end of the Agent in the hands of the test. */
+/** An Agent with a call in flight, which stops as a program does: the fiber that runs it is interrupted. */
 const busyAgent = Effect.fnUntraced(function* (drainMs: number) {
   const { state, waits } = gate()
   const { layer } = MemoryAgent.make({ functions: { waits }, drainMs })
-  const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
-  const { port } = Context.get(yield* Layer.buildWithScope(layer, scope), AgentServer)
+  const answers = yield* Deferred.make<number>()
+  const tell = Effect.flatMap(AgentServer, ({ port }) => Deferred.succeed(answers, port))
+  const program = yield* Effect.forkScoped(Layer.launch(Layer.provide(Layer.effectDiscard(tell), layer)))
+  const port = yield* Deferred.await(answers)
   const client = yield* Foreign.connect(Agents, port)
   const worker = yield* Foreign.call(client, "EnsureContainer", {
     function_name: "waits",
@@ -46,7 +48,7 @@ const busyAgent = Effect.fnUntraced(function* (drainMs: number) {
     Effect.sync(() => state.inside),
     (inside) => inside === 1
   )
-  return { state, port, client, inFlight, stop: Scope.close(scope, Exit.void) }
+  return { state, port, client, inFlight, stop: Fiber.interrupt(program) }
 })
 
 it.live("a call that was begun ends well, and none begins any more", () =>

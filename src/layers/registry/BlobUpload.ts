@@ -86,7 +86,6 @@ export const make = (settings: RegistrySettings, { ask, unexpected }: RegistryCa
   const callOff = ({ access, url }: Session): Effect.Effect<void> =>
     ask({ access, method: "DELETE", to: url, isRepeatable: false }).pipe(
       Effect.scoped,
-      Effect.interruptible,
       Effect.timeout(settings.callOffLimitMs),
       Effect.ignore
     )

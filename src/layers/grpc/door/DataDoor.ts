@@ -69,7 +69,7 @@ export const layer = ({ drainTimeout, host, limits: given, port }: Options) =>
       })
       const listening = yield* PeerListener.listen({ host, port, protocol: "http/1.1", accept })
       // First of all: while calls end, Gateways are still let in, and told that no further one is taken.
-      yield* Effect.addFinalizer(() => Effect.interruptible(calls.drain(drainTimeout)))
+      yield* Effect.addFinalizer(() => calls.drain(drainTimeout))
       return { port: listening.port, callsInFlight: calls.inFlight }
     })
   )

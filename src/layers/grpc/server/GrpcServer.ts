@@ -75,9 +75,9 @@ const closed = (sockets: ReadonlySet<Duplex>): Effect.Effect<void> =>
     look()
   })
 
-/** Waits, but not for ever; a finalizer could otherwise not be talked out of it. */
+/** Waits, but not for ever. Not interruptible: in a finalizer of a fiber that was interrupted it would not wait at all. */
 const upTo = (limitMs: number, wait: Effect.Effect<unknown>): Effect.Effect<void> =>
-  Effect.asVoid(Effect.interruptible(Effect.timeoutOption(wait, limitMs)))
+  Effect.asVoid(Effect.timeoutOption(wait, limitMs))
 
 /**
  * Serves until the scope ends. Then `lastWords` are said and connections are refused. Calls that were begun go on for up to
