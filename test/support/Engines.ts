@@ -76,6 +76,17 @@ const filtering = (): Engine => {
   return status === 0 ? legacy : missing(`no network namespaces here: ${(error?.message ?? stderr).trim()}`)
 }
 
+/** Containers are made of mounts and namespaces, which are for root. */
+const containing = (): Engine => {
+  const absent = ["ctr", "runc"]
+    .map((name) => command(name, "apt-get install containerd runc"))
+    .find((it) => !it.present)
+  if (absent !== undefined) return absent
+  const { error, status, stderr } = spawnSync("unshare", ["--mount", "--net", "true"], { encoding: "utf8" })
+  if (status !== 0) return missing(`no namespaces here: ${(error?.message ?? stderr).trim()}`)
+  return command("containerd", "apt-get install containerd")
+}
+
 /** The first `node` on the PATH that is older than the project's. */
 const oldNode = (): Engine => {
   const candidates = (process.env["PATH"] ?? "").split(delimiter).map((directory) => join(directory, "node"))
@@ -136,8 +147,8 @@ const probes = {
   compose: composing,
   /** A registry of images, as Debian packages the reference one; `path` is the program. */
   registry: () => command("docker-registry", "apt-get install docker-registry"),
-  /** A containerd daemon; `path` is the client. */
-  containerd: () => answering("ctr", "version")
+  /** A containerd of the tests' own, and the rights to run containers in it; `path` is the daemon. */
+  containerd: containing
 } satisfies Record<string, () => Engine>
 
 export type EngineName = keyof typeof probes

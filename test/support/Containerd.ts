@@ -1,0 +1,150 @@
+/**
+ * A containerd of the test's own: its files, its socket and its namespace are nobody else's, and go with the scope, along with
+ * every container that is left in it.
+ */
+import { execFile, execFileSync, type ChildProcess, spawn } from "node:child_process"
+import { randomUUID } from "node:crypto"
+import { once } from "node:events"
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { delimiter, join } from "node:path"
+import { promisify } from "node:util"
+import { Effect } from "effect"
+import { pathOf } from "./Engines.ts"
+import * as Processes from "./Processes.ts"
+
+export interface Wish {
+  /** Directories with shims of the test's own, which are looked for there before all others. */
+  readonly shims?: ReadonlyArray<string>
+  /** Further lines of its config.toml, tables only. */
+  readonly config?: string
+}
+
+export interface Containerd {
+  /** Path of its gRPC socket. */
+  readonly socket: string
+  /** Nobody else's: what a low-level runtime knows of containers lies beside that of all others, by namespace. */
+  readonly namespace: string
+  /** Holds all its files, and what a test likes to put there. */
+  readonly directory: string
+  /** What containerd's own client writes on stdout, about this namespace. */
+  readonly ctr: (...args: ReadonlyArray<string>) => Effect.Effect<string>
+  /** Kills the daemon, and nothing but the daemon. It answers no more when this returns. */
+  readonly stop: Effect.Effect<void>
+  /** It answers again when this returns. */
+  readonly start: Effect.Effect<void>
+  readonly log: () => string
+}
+
+const readyLimitMs = 10_000
+const run = promisify(execFile)
+
+/** What Kubernetes needs, and file systems that test machines lack. */
+const unused = [
+  "grpc.v1.cri",
+  "snapshotter.v1.aufs",
+  "snapshotter.v1.btrfs",
+  "snapshotter.v1.devmapper",
+  "snapshotter.v1.zfs"
+].map((plugin) => `io.containerd.${plugin}`)
+
+const configuration = (directory: string, socket: string, more: string): string =>
+  [
+    "version = 2",
+    `root = "${join(directory, "root")}"`,
+    `state = "${join(directory, "state")}"`,
+    `disabled_plugins = ${JSON.stringify(unused)}`,
+    "[grpc]",
+    `address = "${socket}"`,
+    `[plugins."io.containerd.internal.v1.opt"]`,
+    `path = "${join(directory, "opt")}"`,
+    more
+  ].join("\n")
+
+/** Mounts below a directory, the innermost first. */
+const mountsIn = (directory: string): ReadonlyArray<string> =>
+  readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .flatMap((line) => line.split(" ")[1] ?? [])
+    .filter((path) => path.startsWith(`${directory}/`))
+    .toReversed()
+
+/** `undefined` where the process is gone meanwhile, which is what was wanted. */
+const unlessGone = <A>(act: () => A): A | undefined => {
+  try {
+    return act()
+  } catch {
+    return undefined
+  }
+}
+
+/** What a shim started knows nothing of the directory; where its first process ends, all of a container does. */
+const childrenOf = (pid: number): ReadonlyArray<number> =>
+  (unlessGone(() => readdirSync(`/proc/${pid}/task`)) ?? [])
+    .flatMap((thread) => unlessGone(() => readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8")) ?? [])
+    .flatMap((line) => line.split(" ").filter(Boolean).map(Number))
+
+const end = (pid: number): void => {
+  for (const one of [...childrenOf(pid), pid]) unlessGone(() => process.kill(one, "SIGKILL"))
+}
+
+/** Ends what a test left running, and what would keep the directory from being removed. */
+const tidy = (directory: string, namespace: string): void => {
+  for (const { pid } of Processes.of(directory)) end(pid)
+  const runtimes = ["runc", "crun"].map((name) => join("/run/containerd", name, namespace))
+  for (const path of mountsIn(directory)) execFileSync("umount", ["--lazy", path])
+  for (const path of [directory, ...runtimes]) rmSync(path, { recursive: true, force: true, maxRetries: 5 })
+}
+
+const kill = (child: ChildProcess) =>
+  Effect.promise(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const gone = once(child, "exit")
+    child.kill("SIGKILL")
+    await gone
+  })
+
+export const make = Effect.fnUntraced(function* ({ config = "", shims = [] }: Wish = {}) {
+  const namespace = `esb-test-${randomUUID().slice(0, 8)}`
+  const directory = yield* Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "esb-containerd-"))),
+    (path) => Effect.sync(() => tidy(path, namespace))
+  )
+  const socket = join(directory, "containerd.sock")
+  const configPath = join(directory, "config.toml")
+  writeFileSync(configPath, configuration(directory, socket, config))
+  const path = [...shims, process.env["PATH"] ?? ""].join(delimiter)
+  let daemon: ChildProcess | undefined
+  let said = ""
+
+  const ctr = (...args: ReadonlyArray<string>) =>
+    Effect.promise(async () => {
+      const given = ["--address", socket, "--namespace", namespace, ...args]
+      return (await run("ctr", given, { encoding: "utf8", timeout: 60_000 })).stdout.trim()
+    })
+
+  const stop = Effect.suspend(() => (daemon === undefined ? Effect.void : kill(daemon)))
+
+  const start = Effect.promise(async () => {
+    const child = spawn(pathOf("containerd"), ["--config", configPath], {
+      stdio: ["ignore", "ignore", "pipe"],
+      env: { PATH: path }
+    })
+    daemon = child
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-65_536)))
+    const deadline = performance.now() + readyLimitMs
+    const answers = () =>
+      run("ctr", ["--address", socket, "version"]).then(
+        () => true,
+        () => false
+      )
+    while (!(await answers())) {
+      if (performance.now() > deadline) throw new Error(`containerd does not answer:\n${said}`)
+      await new Promise((again) => setTimeout(again, 20))
+    }
+  })
+
+  yield* Effect.addFinalizer(() => stop)
+  yield* start
+  return { socket, namespace, directory, ctr, stop, start, log: () => said } satisfies Containerd
+})
