@@ -1,0 +1,220 @@
+/**
+ * What a runtime is told of a worker's container, in the words of the OCI: nothing it does not need, and every limit it has.
+ * @see https://github.com/opencontainers/runtime-spec/blob/v1.1.0/config.md
+ */
+import type { ImageConfig } from "#domain/ImageManifest"
+import type { WorkerSpec } from "#domain/Worker"
+import * as SystemCalls from "./SystemCalls.ts"
+
+export interface ContainerUser {
+  readonly uid: number
+  readonly gid: number
+}
+
+export interface ContainerPlan {
+  readonly name: string
+  readonly spec: WorkerSpec
+  readonly image: ImageConfig
+  /** Whom the image names, looked up in it; `undefined`: nobody. */
+  readonly imageUser: ContainerUser | undefined
+  readonly memoryMiB: number
+  readonly logStream: string
+  /** Absolute path of the network namespace that it lives in. */
+  readonly networkNamespace: string
+  /** Absolute path of the cgroup, in every hierarchy, in which it gets one of its own. */
+  readonly cgroupParent: string
+  /** The kernel counts swap. Where it does not, it takes no limit of it. */
+  readonly countsSwap: boolean
+  /** Files of this machine that take the place of the image's. */
+  readonly nameFiles: { readonly resolver: string; readonly hosts: string }
+  /** Directory of this machine with the authorities that it believes. */
+  readonly trustDirectory?: string | undefined
+  /** `undefined`: the worker is told of none. */
+  readonly door: { readonly endpoint: string; readonly token: string } | undefined
+  /** Containers of one name share the process that looks after them; `undefined`: each has one of its own. */
+  readonly shimGroup?: string | undefined
+}
+
+const bytesPerMiB = 1_048_576
+
+/** The user and group of functions on AWS. */
+const functionUser: ContainerUser = { uid: 993, gid: 990 }
+const root: ContainerUser = { uid: 0, gid: 0 }
+
+/** Processes and threads of a function, its open files, and bytes of its `/tmp`, as on AWS. */
+const processLimit = 1_024
+const openFilesLimit = 1_024
+const temporaryBytes = 512 * bytesPerMiB
+const sharedMemoryBytes = 64 * bytesPerMiB
+
+/** AWS gives a function of so much memory one processor; runtimes call 1024 the weight of one. */
+const processorMiB = 1_769
+const processorShares = 1_024
+const leastShares = 2
+
+/** Where the whole machine is short of memory, workers go before what runs them. To go later is a right that few have. */
+const outOfMemoryScore = 500
+
+/** Every worker goes by this name, which its `/etc/hosts` knows. */
+const hostname = "worker"
+
+/** Where a command is looked for, when neither the image nor the function says. */
+const commandPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/** Where workers find whom to believe, and the names by which libraries of many languages look for it. */
+const trustPlace = "/etc/esb"
+const trustEnvironment = {
+  AWS_CA_BUNDLE: `${trustPlace}/ca.pem`,
+  SSL_CERT_FILE: `${trustPlace}/ca.pem`,
+  REQUESTS_CA_BUNDLE: `${trustPlace}/ca.pem`,
+  NODE_EXTRA_CA_CERTS: `${trustPlace}/authority.pem`
+}
+
+/** `null`, zero, full, random, urandom, tty: of characters, and of nothing else. */
+const devices = [
+  [1, 3],
+  [1, 5],
+  [1, 7],
+  [1, 8],
+  [1, 9],
+  [5, 0]
+] as const
+
+/** CPU follows memory as a weight: it decides who waits when there is not enough, and holds nobody back when there is. */
+const cpuShares = (memoryMiB: number): number =>
+  Math.max(leastShares, Math.round((memoryMiB / processorMiB) * processorShares))
+
+/** An image that names a user is believed; any other runs as functions do, unless the function insists. */
+const userOf = ({ imageUser, spec }: ContainerPlan): ContainerUser =>
+  imageUser ?? (spec.environment["RUN_AS_ROOT"] === "1" ? root : functionUser)
+
+/** What it starts, with its arguments; nothing, where the image does not say. */
+const startOf = ({ config }: ImageConfig): ReadonlyArray<string> => [
+  ...(config?.Entrypoint ?? []),
+  ...(config?.Cmd ?? [])
+]
+
+const variablesOf = (lines: ReadonlyArray<string>): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    lines.map((line) => {
+      const end = line.indexOf("=")
+      return end < 0 ? [line, ""] : [line.slice(0, end), line.slice(end + 1)]
+    })
+  )
+
+const environmentOf = ({ door, image, logStream, spec, trustDirectory }: ContainerPlan): ReadonlyArray<string> =>
+  Object.entries({
+    PATH: commandPath,
+    TZ: ":UTC",
+    ...variablesOf(image.config?.Env ?? []),
+    ...(trustDirectory === undefined ? {} : trustEnvironment),
+    ...spec.environment,
+    AWS_LAMBDA_LOG_GROUP_NAME: `/aws/lambda/${spec.functionName}`,
+    AWS_LAMBDA_LOG_STREAM_NAME: logStream,
+    ...(door === undefined ? {} : { AWS_LAMBDA_RUNTIME_API: door.endpoint, ESB_WORKER_TOKEN: door.token })
+  }).map(([name, value]) => `${name}=${value}`)
+
+const bound = (destination: string, source: string) => ({
+  destination,
+  type: "bind",
+  source,
+  options: ["rbind", "ro", "nosuid", "nodev", "noexec"]
+})
+
+const temporary = (destination: string, ...options: ReadonlyArray<string>) => ({
+  destination,
+  type: "tmpfs",
+  source: "tmpfs",
+  options
+})
+
+/** The mode of `/tmp` does not hold where the image has one: the kernel's file system gets that one's. Its owner may always write. */
+const mountsOf = ({ nameFiles, trustDirectory }: ContainerPlan, { gid, uid }: ContainerUser) => [
+  { destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"] },
+  temporary("/dev", "nosuid", "strictatime", "mode=755", "size=64k"),
+  {
+    destination: "/dev/pts",
+    type: "devpts",
+    source: "devpts",
+    options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]
+  },
+  temporary("/dev/shm", "nosuid", "noexec", "nodev", "mode=1777", `size=${sharedMemoryBytes}`),
+  { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: ["nosuid", "noexec", "nodev"] },
+  { destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", "ro"] },
+  // Virtual machines of languages read in here how much memory is theirs.
+  { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["nosuid", "noexec", "nodev", "ro"] },
+  temporary("/tmp", "rw", "exec", "nosuid", "nodev", "mode=1777", `size=${temporaryBytes}`, `uid=${uid}`, `gid=${gid}`),
+  bound("/etc/resolv.conf", nameFiles.resolver),
+  bound("/etc/hosts", nameFiles.hosts),
+  ...(trustDirectory === undefined ? [] : [bound(trustPlace, trustDirectory)])
+]
+
+/** What tells of the machine, or changes it. */
+const hiddenPaths = [
+  "acpi",
+  "asound",
+  "interrupts",
+  "kcore",
+  "keys",
+  "latency_stats",
+  "sched_debug",
+  "scsi",
+  "timer_list"
+]
+const readOnlyPaths = ["bus", "fs", "irq", "sys", "sysrq-trigger"]
+
+const resourcesOf = ({ countsSwap, memoryMiB }: ContainerPlan) => {
+  const limit = memoryMiB * bytesPerMiB
+  return {
+    devices: [
+      { allow: false, access: "rwm" },
+      ...devices.map(([major, minor]) => ({ allow: true, type: "c", major, minor, access: "rwm" }))
+    ],
+    // Together with swap: there is none.
+    memory: { limit, ...(countsSwap ? { swap: limit } : {}) },
+    cpu: { shares: cpuShares(memoryMiB) },
+    pids: { limit: processLimit }
+  }
+}
+
+export const make = (plan: ContainerPlan) => {
+  const { cgroupParent, image, name, networkNamespace, shimGroup } = plan
+  const user = userOf(plan)
+  return {
+    ociVersion: "1.0.2",
+    process: {
+      user,
+      args: startOf(image),
+      env: environmentOf(plan),
+      cwd: image.config?.WorkingDir || "/",
+      noNewPrivileges: true,
+      capabilities: { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] },
+      rlimits: [
+        { type: "RLIMIT_NOFILE", soft: openFilesLimit, hard: openFilesLimit },
+        { type: "RLIMIT_CORE", soft: 0, hard: 0 }
+      ],
+      oomScoreAdj: outOfMemoryScore
+    },
+    root: { path: "rootfs", readonly: true },
+    hostname,
+    mounts: mountsOf(plan, user),
+    ...(shimGroup === undefined ? {} : { annotations: { "io.containerd.runc.v2.group": shimGroup } }),
+    linux: {
+      cgroupsPath: `${cgroupParent}/${name}`,
+      namespaces: [
+        { type: "pid" },
+        { type: "ipc" },
+        { type: "uts" },
+        { type: "mount" },
+        { type: "cgroup" },
+        { type: "network", path: networkNamespace }
+      ],
+      resources: resourcesOf(plan),
+      seccomp: SystemCalls.filter,
+      maskedPaths: [...hiddenPaths.map((path) => `/proc/${path}`), "/sys/firmware", "/sys/devices/virtual/powercap"],
+      readonlyPaths: readOnlyPaths.map((path) => `/proc/${path}`)
+    }
+  }
+}
+
+export type ContainerSpec = ReturnType<typeof make>
