@@ -78,17 +78,16 @@ describe("esb certs", () => {
       const directory = join(root, ".esb/certs")
       assert.strictEqual(statSync(join(directory, "server.key")).mode & 0o777, 0o600)
       assert.strictEqual(readFileSync(join(root, ".esb/.gitignore"), "utf8"), "*\n")
-      const before = readdirSync(directory).map((name) => readFileSync(join(directory, name), "utf8"))
+      const files = [...every, "rootCA.key", "server.key", "client.key"]
+      const texts = () => files.map((name) => readFileSync(join(directory, name), "utf8"))
+      const before = texts()
       const told = yield* certs(root)
       assert.deepStrictEqual([told.made, told.directory], [[], directory])
       assert.deepStrictEqual(
         told.certificates.map(({ file, problem, state }) => [file, state, problem]),
         every.map((file) => [file, "fine", ""])
       )
-      assert.deepStrictEqual(
-        readdirSync(directory).map((name) => readFileSync(join(directory, name), "utf8")),
-        before
-      )
+      assert.deepStrictEqual(texts(), before)
     })
   )
 
@@ -106,6 +105,12 @@ describe("esb certs", () => {
       )
       assert.deepStrictEqual((yield* certs(root, ["--rotate-ca"])).made, every)
       assert.isTrue(serials().every((serial, index) => serial !== second[index]))
+
+      const mounted = join(directory, "containers")
+      assert.isFalse(existsSync(join(mounted, "rootCA.key")))
+      for (const name of [...every, "server.key", "client.key"]) {
+        assert.strictEqual(readFileSync(join(mounted, name), "utf8"), readFileSync(join(directory, name), "utf8"), name)
+      }
     })
   )
 

@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Redacted } from "effect"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Access } from "#programs/esb/Access"
 import * as Certificates from "#programs/esb/Certificates"
+import * as ContainerCertificates from "#programs/esb/ContainerCertificates"
 import * as Home from "#programs/esb/Home"
 import { settings } from "#programs/esb/Settings"
 import * as StackFiles from "#programs/esb/StackFiles"
@@ -36,22 +37,13 @@ const planned = Effect.fnUntraced(function* (environment: Readonly<Record<string
     Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env })),
     Effect.provide(NodeServices.layer)
   )
-  const at = (name: string) => join(home, "certs", name)
-  const certificates = {
-    authority: at("rootCA.crt"),
-    serverCertificate: at("server.crt"),
-    serverKey: at("server.key"),
-    clientCertificate: at("client.crt"),
-    clientKey: at("client.key")
-  }
-  const certificateDirectory = join(home, "certs")
   const plan = yield* StackPlan.make({
     home,
     template: "/template.yaml",
     settings: values,
     access,
-    certificates,
-    certificateDirectory
+    authority: join(home, "certs/rootCA.crt"),
+    certificateDirectory: join(home, "certs/containers")
   })
   return { home, socket, ...plan }
 })
@@ -79,6 +71,7 @@ describe("the plan of a stack in containers", () => {
       assert.deepInclude(variables, {
         PROJECT_NAME: "esb-default",
         ENV: "default",
+        CERT_DIR: join(home, "certs/containers"),
         CONFIG_DIR: join(home, "config"),
         SECRETS_DIR: join(home, "secrets"),
         RUN_UID: String(uid),
@@ -134,7 +127,8 @@ describe("the files of a stack in containers", () => {
       const certify = (renew: "nothing" | "leaves") =>
         Certificates.make(certificates, renew, { directory: undefined, san: [], validityHours: 24 })
       yield* certify("nothing")
-      const made = (name: string) => StackFiles.make(home, certificates, { auth_pass: secret(name) })
+      const mounted = ContainerCertificates.directoryIn(certificates)
+      const made = (name: string) => StackFiles.make(home, mounted, { auth_pass: secret(name) })
       assert.isFalse(yield* made("first"), "nobody has an older one")
       assert.isTrue(yield* made("password"))
       assert.isFalse(yield* made("password"))
@@ -143,12 +137,36 @@ describe("the files of a stack in containers", () => {
 
       const owner = (path: string) => statSync(join(home, path)).uid
       const { uid } = StackFiles.containerUser()
-      for (const path of ["secrets", "secrets/auth_pass", "config/functions.yml", "certs/server.key"]) {
+      for (const path of ["secrets", "secrets/auth_pass", "config/functions.yml", "certs/containers/server.key"]) {
         assert.strictEqual(owner(path), uid, path)
         assert.strictEqual(statSync(join(home, path)).mode & 0o077, 0, path)
       }
-      assert.strictEqual(owner("certs/rootCA.key"), process.getuid?.())
+      assert.strictEqual(owner("certs"), process.getuid?.())
       assert.strictEqual(readFileSync(join(home, "secrets/auth_pass"), "utf8"), "password of the tests")
+    })
+  )
+
+  it.live("have every certificate and no key of the authority, and follow what is renewed or replaced", () =>
+    Effect.gen(function* () {
+      const certificates = join(mkdtempSync(join(tmpdir(), "esb-StackFiles-")), "certs")
+      const certify = (renew: "nothing" | "leaves" | "everything") =>
+        Certificates.make(certificates, renew, { directory: undefined, san: [], validityHours: 24 })
+      const mounted = ContainerCertificates.directoryIn(certificates)
+      const names = ["client.crt", "client.key", "rootCA.crt", "server.crt", "server.key"]
+      const texts = (directory: string) => names.map((name) => readFileSync(join(directory, name), "utf8"))
+
+      for (const renew of ["nothing", "leaves", "everything"] as const) {
+        yield* certify(renew)
+        assert.deepStrictEqual(readdirSync(mounted).toSorted(), names, renew)
+        assert.deepStrictEqual(texts(mounted), texts(certificates), renew)
+      }
+      const { ino } = statSync(join(mounted, "server.crt"))
+      yield* certify("nothing")
+      assert.strictEqual(statSync(join(mounted, "server.crt")).ino, ino, "what is equal stays")
+      writeFileSync(join(certificates, "server.crt"), readFileSync(join(certificates, "client.crt")))
+      yield* ContainerCertificates.keep(certificates)
+      assert.deepStrictEqual(texts(mounted), texts(certificates))
+      assert.notStrictEqual(statSync(join(mounted, "server.crt")).ino, ino, "a reader never sees half a file")
     })
   )
 })

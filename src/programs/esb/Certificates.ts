@@ -7,6 +7,7 @@ import { authority, client, server } from "#layers/x509/FilePairs"
 import * as Leaves from "#layers/x509/Leaves"
 import * as OutboundAddress from "#layers/x509/OutboundAddress"
 import { certificates, type CertificateSettings } from "./CertificateSettings.ts"
+import * as ContainerCertificates from "./ContainerCertificates.ts"
 import { attempt, belongsWith } from "./Home.ts"
 import { CommandFailed, WrongUsage } from "./Refusal.ts"
 import { resolved } from "./Resolved.ts"
@@ -20,7 +21,7 @@ export interface Files {
   readonly clientKey: string
 }
 
-/** Makes what is missing, and renews what is asked for. Answers the certificates that were made. */
+/** Makes what is missing, and renews what is asked for, for containers as well. Answers the certificates that were made. */
 export const make = Effect.fnUntraced(function* (
   directory: string,
   renew: CertificateDirectory.Wish["renew"],
@@ -40,7 +41,7 @@ export const make = Effect.fnUntraced(function* (
     serverNames,
     validity: Duration.hours(validityHours)
   }).pipe(Effect.mapError(({ message }) => new CommandFailed({ message })))
-  // Containers that run go on reading them; the authority's key is none of theirs.
+  // Whoever reads them here, under another user than this one, goes on doing so.
   const leaves = made.includes(server.certificate) ? [server, client] : []
   const files = [authority.certificate, ...leaves.flatMap(({ certificate, key }) => [certificate, key])]
   if (made.length > 0) {
@@ -48,6 +49,7 @@ export const make = Effect.fnUntraced(function* (
       for (const file of files) await belongsWith(join(directory, file))
     })
   }
+  yield* ContainerCertificates.keep(directory)
   return made
 })
 

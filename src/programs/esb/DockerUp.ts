@@ -7,6 +7,7 @@ import * as Access from "./Access.ts"
 import * as AgentLaunch from "./AgentLaunch.ts"
 import * as Certificates from "./Certificates.ts"
 import { certificates, directoryIn } from "./CertificateSettings.ts"
+import * as ContainerCertificates from "./ContainerCertificates.ts"
 import * as ConfigFiles from "./ConfigFiles.ts"
 import * as Deploy from "./Deploy.ts"
 import { deploying } from "./DeploySettings.ts"
@@ -40,9 +41,11 @@ export const up = Effect.fn("esb.up.docker")(function* (flags: UpFlags, settings
   yield* AgentLaunch.endLeftover(home)
 
   const access = yield* Access.make(home, settings)
-  const certificateDirectory = directoryIn(home, yield* resolved(certificates, {}))
-  const files = yield* Certificates.ensure(certificateDirectory)
-  const plan = yield* StackPlan.make({ home, template, settings, access, certificates: files, certificateDirectory })
+  const own = directoryIn(home, yield* resolved(certificates, {}))
+  const { authority } = yield* Certificates.ensure(own)
+  yield* ContainerCertificates.keep(own)
+  const certificateDirectory = ContainerCertificates.directoryIn(own)
+  const plan = yield* StackPlan.make({ home, template, settings, access, authority, certificateDirectory })
   yield* refuseAnother(home, plan.run)
   const hasNewSecrets = yield* StackFiles.make(home, certificateDirectory, plan.secrets)
   yield* writeVariables(plan)

@@ -2,7 +2,6 @@
 import { Redacted } from "effect"
 import { chown, mkdir, readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
-import { authority } from "#layers/x509/FilePairs"
 import * as Home from "./Home.ts"
 
 /** Who runs the programs in our images. */
@@ -19,17 +18,12 @@ export const containerUser = (): ContainerUser => {
   return uid === 0 ? { uid: imageUser, gid: imageUser } : { uid, gid }
 }
 
-/** The authority's key certifies new servers: no container has a need of it. */
-const isKeptBack = (name: string): boolean => name === authority.key
-
 /** Makes a directory the containers' user's, with what is in it. */
 const handOver = async (directory: string, { gid, uid }: ContainerUser): Promise<void> => {
   await mkdir(directory, { recursive: true, mode: 0o700 })
   if (process.getuid?.() !== 0) return
   await chown(directory, uid, gid)
-  for (const name of await readdir(directory)) {
-    if (!isKeptBack(name)) await chown(join(directory, name), uid, gid)
-  }
+  for (const name of await readdir(directory)) await chown(join(directory, name), uid, gid)
 }
 
 /** By the names of their files. */
@@ -47,7 +41,7 @@ const isOutdated = async (path: string, content: string): Promise<boolean> => {
 }
 
 /**
- * Files that are written later into these directories belong to the same user. Answers whether a secret is another one now:
+ * Files that are written later into these directories belong to the same user. `certificates` has those of containers. Answers whether a secret is another one now:
  * a container goes on with the one it was started with.
  */
 export const make = (home: string, certificates: string, secrets: Secrets) =>
@@ -55,8 +49,7 @@ export const make = (home: string, certificates: string, secrets: Secrets) =>
     const user = containerUser()
     await handOver(join(home, "config"), user)
     await handOver(secretsIn(home), user)
-    // A directory that somebody chose is theirs to open.
-    if (certificates === join(home, "certs")) await handOver(certificates, user)
+    await handOver(certificates, user)
     let isChanged = false
     for (const [name, value] of Object.entries(secrets)) {
       const path = join(secretsIn(home), name)

@@ -7,7 +7,6 @@ import { fileURLToPath } from "node:url"
 import * as StackIdentity from "#domain/StackIdentity"
 import * as EngineAddress from "#layers/docker/EngineAddress"
 import * as Access from "./Access.ts"
-import type * as Certificates from "./Certificates.ts"
 import { attempt } from "./Home.ts"
 import { WrongUsage } from "./Refusal.ts"
 import type * as RunFile from "./RunFile.ts"
@@ -66,11 +65,12 @@ export const make = Effect.fnUntraced(function* (of: {
   readonly template: string
   readonly settings: UpSettings & StackSettings
   readonly access: Access.Access
-  readonly certificates: Certificates.Files
-  /** Directory of these. */
+  /** PEM file of the authority that certifies the Gateway. */
+  readonly authority: string
+  /** What containers read of the certificates. */
   readonly certificateDirectory: string
 }) {
-  const { access, certificateDirectory, certificates, home, settings, template } = of
+  const { access, authority, certificateDirectory, home, settings, template } = of
   const { brand, environment, project } = yield* identityOf(settings)
   const socket = yield* socketOf(settings)
   if (!workersNetPattern.test(settings.workersNet)) {
@@ -95,7 +95,7 @@ export const make = Effect.fnUntraced(function* (of: {
       region: settings.region,
       ...Access.revealed(access),
       template,
-      authority: certificates.authority,
+      authority,
       project,
       brand,
       environment,
