@@ -19,8 +19,13 @@ export const hold = Effect.fnUntraced(function* (path: string): Effect.fn.Return
     Effect.try({
       try: () => {
         const lock = new DatabaseSync(path, { timeout: 0 })
-        lock.exec("BEGIN EXCLUSIVE")
-        return lock
+        try {
+          lock.exec("BEGIN EXCLUSIVE")
+          return lock
+        } catch (cause) {
+          lock.close()
+          throw cause
+        }
       },
       catch: (cause) => new NotHeld({ detail: cause instanceof Error ? cause.message : String(cause) })
     }),

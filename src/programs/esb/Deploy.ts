@@ -5,6 +5,7 @@ import * as ConfigFiles from "./ConfigFiles.ts"
 import * as Deployment from "./Deployment.ts"
 import type { DeploySettings } from "./DeploySettings.ts"
 import * as DeployTarget from "./DeployTarget.ts"
+import * as DeployTurn from "./DeployTurn.ts"
 import * as GatewayClient from "./GatewayClient.ts"
 import * as ImageDeployment from "./ImageDeployment.ts"
 import * as KeptParameters from "./KeptParameters.ts"
@@ -32,6 +33,7 @@ export const deploy = Effect.fn("esb.deploy")(function* (flags: DeployFlags, giv
   const target = yield* DeployTarget.find(template, flags.buildOnly, given)
   const { home } = target
   const settings = DeployTarget.settingsFor(given, target.run)
+  yield* DeployTurn.take(home, voice.note)
 
   const kept = yield* KeptParameters.read(home)
   const request = { template, parameters: flags.parameters, kept, settings, voice }
@@ -44,7 +46,7 @@ export const deploy = Effect.fn("esb.deploy")(function* (flags: DeployFlags, giv
   const written = yield* ConfigFiles.replace(home, prepared.manifest)
   yield* untilTaken(target, yield* ConfigFiles.revision(home))
   yield* tellDeployed(voice, written, resources)
-})
+}, Effect.scoped)
 
 type Prepared = Omit<Deployment.Deployment, "inputs">
 

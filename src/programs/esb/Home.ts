@@ -66,6 +66,7 @@ const beginnings = new Set([
   "artifacts",
   "sdk",
   "lock",
+  "deploy.lock",
   "workers",
   "secrets",
   "staging",
