@@ -1,0 +1,80 @@
+/** What a container writes reaches its log whole, whoever reads it. */
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Scope } from "effect"
+import { execFile } from "node:child_process"
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import * as ContainerOutput from "#layers/containerd/ContainerOutput"
+import { temporaryDirectory } from "#test/support/ProcessWorkers"
+
+/** A process that opens the pipe by its name, writes, and ends. */
+const write = (path: string, script: string) =>
+  Effect.callback<void>((resume) => {
+    const child = execFile("/bin/sh", ["-c", `exec 3>"$0"; ${script}`, path], () => resume(Effect.void))
+    return Effect.sync(() => child.kill("SIGKILL"))
+  })
+
+const recorder = () => {
+  const chunks: Array<Uint8Array> = []
+  return { take: (chunk: Uint8Array) => void chunks.push(chunk), text: () => Buffer.concat(chunks).toString() }
+}
+
+const pipes = Effect.map(Effect.sync(temporaryDirectory), (directory) => ({
+  directory,
+  output: ContainerOutput.make(join(directory, "pipes"))
+}))
+
+describe("output of containers", () => {
+  it.live("is read to its end, which is when its last writer has left", () =>
+    Effect.gen(function* () {
+      const { output } = yield* pipes
+      const { take, text } = recorder()
+      yield* output.create("one")
+      const captured = yield* output.follow("one", take)
+      const opened = yield* Deferred.make<void>()
+      const writing = write(captured.path, "echo first >&3; sleep 0.2; head -c 200000 /dev/zero >&3; echo last >&3")
+      yield* Effect.forkChild(Effect.andThen(Deferred.succeed(opened, undefined), writing))
+      yield* Deferred.await(opened)
+      yield* Effect.sleep(100)
+      captured.handedOver()
+      yield* captured.ended
+      assert.match(text(), /^first\n/)
+      assert.match(text(), /last\n$/)
+      assert.strictEqual(text().length, "first\n".length + 200_000 + "last\n".length)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("that is written while nobody reads waits for the next reader", () =>
+    Effect.gen(function* () {
+      const { output } = yield* pipes
+      const [former, next] = [recorder(), recorder()]
+      yield* output.create("one")
+      const scope = yield* Scope.make()
+      const { handedOver, path } = yield* output.follow("one", former.take).pipe(Scope.provide(scope))
+      // Holds both sides, as containerd's shim does: a reader that leaves does not break its pipe.
+      const writing = yield* Effect.forkChild(
+        write(path, 'exec 4<"$0"; echo one >&3; sleep 0.4; echo two >&3; sleep 0.4')
+      )
+      yield* Effect.sleep(200)
+      handedOver()
+      yield* Scope.close(scope, Exit.void)
+      yield* Effect.sleep(400)
+      const again = yield* output.follow("one", next.take)
+      again.handedOver()
+      yield* again.ended
+      assert.strictEqual(former.text(), "one\n")
+      assert.strictEqual(next.text(), "two\n")
+      writing.interruptUnsafe()
+      yield* output.remove("one")
+      assert.isFalse(existsSync(path))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("cannot be read where there is no pipe, and says so", () =>
+    Effect.gen(function* () {
+      const { output } = yield* pipes
+      const failure = yield* Effect.flip(output.follow("nobody", () => undefined))
+      assert.match(failure.message, /output of nobody.*ENOENT/)
+    }).pipe(Effect.scoped)
+  )
+})
