@@ -9,7 +9,8 @@ import { repository } from "./Checkout.ts"
 
 const binaries = join(repository, "node_modules/.bin")
 const kept = join(repository, "test/samples/contract")
-const generated = join(repository, "src/layers/grpc/generated")
+/** Of the contract, and of what others promise us: each lies in the room that speaks it. */
+const generated = ["src/layers/grpc/generated", "src/layers/containerd/generated"]
 
 /** Runs buf on a directory that has the repository's buf.yaml, buf.gen.yaml and a `proto`. */
 const buf = (cwd: string, ...args: ReadonlyArray<string>) => {
@@ -32,9 +33,9 @@ const copy = Effect.acquireRelease(
   (root) => Effect.sync(() => rmSync(root, { recursive: true, force: true }))
 )
 
-/** Puts one text of the contract in the place of another. */
-const plant = (root: string, before: string, after: string): void => {
-  const path = join(root, "proto/agent.proto")
+/** Puts one text of the contract, or of another file beside it, in the place of another. */
+const plant = (root: string, before: string, after: string, file = "agent.proto"): void => {
+  const path = join(root, "proto", file)
   const text = readFileSync(path, "utf8")
   assert.include(text, before)
   writeFileSync(
@@ -52,12 +53,15 @@ const filesIn = (directory: string): ReadonlyArray<string> =>
 const stale = (root: string): ReadonlyArray<string> => {
   const { code, said } = buf(root, "generate", "--clean")
   assert.strictEqual(code, 0, said)
-  const fresh = join(root, "src/layers/grpc/generated")
-  assert.deepStrictEqual(filesIn(generated), filesIn(fresh))
-  assert.isAbove(filesIn(generated).length, 0)
-  return filesIn(fresh).filter(
-    (file) => readFileSync(join(fresh, file), "utf8") !== readFileSync(join(generated, file), "utf8")
-  )
+  return generated.flatMap((folder) => {
+    const kept = join(repository, folder)
+    const fresh = join(root, folder)
+    assert.deepStrictEqual(filesIn(kept), filesIn(fresh))
+    assert.isAbove(filesIn(kept).length, 0)
+    return filesIn(fresh).filter(
+      (file) => readFileSync(join(fresh, file), "utf8") !== readFileSync(join(kept, file), "utf8")
+    )
+  })
 }
 
 const breaking = (root: string) => buf(root, "breaking", "proto", "--against", kept)
@@ -116,6 +120,14 @@ describe("the generated code", () => {
       const root = yield* copy
       plant(root, "string spec_hash = 7;", "string spec_hash = 7;\n  // Planted.\n  string planted = 8;")
       assert.deepStrictEqual(stale(root), ["agent_pb.ts"])
+    })
+  )
+
+  it.live("is found out when what we use of others has moved on", () =>
+    Effect.gen(function* () {
+      const root = yield* copy
+      plant(root, "string revision = 2;", "string revision = 2;\n  string planted = 3;", "containerd/version.proto")
+      assert.deepStrictEqual(stale(root), ["containerd/version_pb.ts"])
     })
   )
 })
