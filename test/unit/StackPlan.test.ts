@@ -42,6 +42,7 @@ const planned = Effect.fnUntraced(function* (environment: Readonly<Record<string
     template: "/template.yaml",
     settings: values,
     access,
+    given: { LOG_LEVEL: "DEBUG", DOCKER_GID: "never" },
     authority: join(home, "certs/rootCA.crt"),
     certificateDirectory: join(home, "certs/containers")
   })
@@ -78,6 +79,7 @@ describe("the plan of a stack in containers", () => {
         RUN_GID: String(gid),
         DOCKER_GID: String(statSync(socket).gid),
         DOCKER_SOCKET: socket,
+        LOG_LEVEL: "DEBUG",
         PORT_GATEWAY_HTTPS: "443"
       })
       assert.notInclude(JSON.stringify(variables), "of the tests", "secrets go by file")

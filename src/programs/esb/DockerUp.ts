@@ -1,8 +1,9 @@
 /** `esb up --mode docker`: a template, running in containers, until `esb down`. */
-import { Effect, Layer, Option, Result } from "effect"
+import { ConfigProvider, Effect, Layer, Option, Result } from "effect"
 import * as ComposeEnvironment from "#layers/docker/ComposeEnvironment"
 import * as DockerImageBuilder from "#layers/docker/DockerImageBuilder"
 import { ComposeEngineUnreachable, ComposeStack } from "#services/ComposeStack"
+import type * as Setting from "../Setting.ts"
 import * as Access from "./Access.ts"
 import * as AgentLaunch from "./AgentLaunch.ts"
 import * as Certificates from "./Certificates.ts"
@@ -11,7 +12,9 @@ import * as ContainerCertificates from "./ContainerCertificates.ts"
 import * as ConfigFiles from "./ConfigFiles.ts"
 import * as Deploy from "./Deploy.ts"
 import { deploying } from "./DeploySettings.ts"
+import { inherited } from "./Environment.ts"
 import * as GatewayLaunch from "./GatewayLaunch.ts"
+import * as GivenVariables from "./GivenVariables.ts"
 import { HomeDirectory } from "./Globals.ts"
 import * as Home from "./Home.ts"
 import * as KeptParameters from "./KeptParameters.ts"
@@ -24,14 +27,14 @@ import type { UpSettings } from "./Settings.ts"
 import * as StackCompose from "./StackCompose.ts"
 import * as StackFiles from "./StackFiles.ts"
 import * as StackPlan from "./StackPlan.ts"
-import type { StackSettings } from "./StackSettings.ts"
+import type { inDocker, StackSettings } from "./StackSettings.ts"
 import * as TemplatePath from "./TemplatePath.ts"
 import * as TemplateStack from "./TemplateStack.ts"
 import type { UpFlags } from "./Up.ts"
 import { asStep, type Voice, voice as speak } from "./Voice.ts"
 
 /** In the order it happens. It returns when the stack answers; a second time it changes only what has changed. */
-export const up = Effect.fn("esb.up.docker")(function* (flags: UpFlags, settings: UpSettings & StackSettings) {
+export const up = Effect.fn("esb.up.docker")(function* (flags: UpFlags, given: Setting.Given<typeof inDocker>) {
   const voice = yield* speak
   const template = yield* TemplatePath.find(flags.template)
   const home = yield* Home.forTemplate(template)
@@ -40,12 +43,41 @@ export const up = Effect.fn("esb.up.docker")(function* (flags: UpFlags, settings
   yield* GatewayLaunch.endLeftover(home)
   yield* AgentLaunch.endLeftover(home)
 
+  const stated = yield* GivenVariables.find(home, given, inherited())
+  tellKept(stated.fromBefore, voice)
+  return yield* bring({ ...flags, template, home, stated, voice }).pipe(
+    Effect.provideService(ConfigProvider.ConfigProvider, stated.config)
+  )
+}, Effect.scoped)
+
+const tellKept = (names: ReadonlyArray<string>, { note }: Voice) => {
+  if (names.length > 0) note(`as given before: ${names.join(", ")} (an empty variable takes one back)`)
+}
+
+/** All that the steps of a start have to know. */
+interface Undertaking extends Pick<UpFlags, "parameters"> {
+  readonly template: string
+  readonly home: string
+  readonly stated: Effect.Success<ReturnType<typeof GivenVariables.find>>
+  readonly voice: Voice
+}
+
+const bring = Effect.fnUntraced(function* ({ home, parameters, stated, template, voice }: Undertaking) {
+  const { given, settings, variables } = stated
   const access = yield* Access.make(home, settings)
   const own = directoryIn(home, yield* resolved(certificates, {}))
   const { authority } = yield* Certificates.ensure(own)
   yield* ContainerCertificates.keep(own)
   const certificateDirectory = ContainerCertificates.directoryIn(own)
-  const plan = yield* StackPlan.make({ home, template, settings, access, authority, certificateDirectory })
+  const plan = yield* StackPlan.make({
+    home,
+    template,
+    settings,
+    access,
+    given: variables,
+    authority,
+    certificateDirectory
+  })
   yield* refuseAnother(home, plan.run)
   const hasNewSecrets = yield* StackFiles.make(home, certificateDirectory, plan.secrets)
   yield* writeVariables(plan)
@@ -54,9 +86,11 @@ export const up = Effect.fn("esb.up.docker")(function* (flags: UpFlags, settings
   // Before anything starts, so that `esb down` finds what a start that fails has left.
   yield* RunFile.write(home, plan.run)
   yield* start(hasNewSecrets, voice).pipe(Effect.provide(StackCompose.layer(plan.run, settings.readyTimeout)))
-  yield* deploy(home, flags, settings)
+  // Not what a stack could not be started with.
+  yield* GivenVariables.write(home, given)
+  yield* deploy(home, { template: Option.some(template), parameters }, settings)
   return yield* tell(home, plan.run, access, settings, voice)
-}, Effect.scoped)
+})
 
 /** Those that are given secrets. */
 const secretHolders: ReadonlyArray<string> = ["gateway", "s3-storage"]

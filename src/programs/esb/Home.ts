@@ -71,6 +71,7 @@ const beginnings = new Set([
   "secrets",
   "staging",
   "compose.env",
+  "given.json",
   "workers.lock"
 ])
 

@@ -4,6 +4,7 @@ import * as DockerApi from "#layers/docker/DockerApi"
 import * as DockerComposeStack from "#layers/docker/DockerComposeStack"
 import * as EngineAddress from "#layers/docker/EngineAddress"
 import type { ComposeStack } from "#services/ComposeStack"
+import * as ComposeVariables from "./ComposeVariables.ts"
 import { inherited } from "./Environment.ts"
 import { WrongUsage } from "./Refusal.ts"
 import type { DockerRun } from "./RunFile.ts"
@@ -23,11 +24,14 @@ export const layer = (
         return yield* new WrongUsage({ message: `${run.engine} is no engine: expected unix:///path` })
       }
       const { composeFiles: files, engine, environmentFile, project } = run
+      // What was given to the `esb up` that started it counts, not what the shell of another command has.
+      const names = yield* ComposeVariables.of(files)
+      const environment = Object.fromEntries(Object.entries(inherited()).filter(([name]) => !names.has(name)))
       return DockerComposeStack.layer({
         project,
         files,
         environmentFile,
-        environment: inherited(),
+        environment,
         engine,
         readyWithin
       }).pipe(Layer.provideMerge(DockerApi.layer(address)))

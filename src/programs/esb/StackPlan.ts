@@ -51,6 +51,12 @@ const urlOf = ({ gatewayBind, gatewayPort }: StackSettings): string => {
   return `https://${host}${gatewayPort === httpsPort ? "" : `:${gatewayPort}`}`
 }
 
+/** A later one adds to those before it. */
+export const composeFilesOf = ({ composeFiles }: Pick<StackSettings, "composeFiles">): ReadonlyArray<string> => [
+  ownComposeFile,
+  ...composeFiles.map((file) => resolve(file))
+]
+
 const workersNetPattern = /^\d{1,3}\.\d{1,3}$/
 
 export interface StackPlan {
@@ -65,6 +71,8 @@ export const make = Effect.fnUntraced(function* (of: {
   readonly template: string
   readonly settings: UpSettings & StackSettings
   readonly access: Access.Access
+  /** What the Compose files are told besides, as it was given. */
+  readonly given: Readonly<Record<string, string>>
   /** PEM file of the authority that certifies the Gateway. */
   readonly authority: string
   /** What containers read of the certificates. */
@@ -101,10 +109,11 @@ export const make = Effect.fnUntraced(function* (of: {
       environment,
       registry: `127.0.0.1:${settings.registryPort}`,
       engine: settings.dockerHost,
-      composeFiles: [ownComposeFile, ...settings.composeFiles.map((file) => resolve(file))],
+      composeFiles: composeFilesOf(settings),
       environmentFile: join(home, "compose.env")
     },
     variables: {
+      ...of.given,
       PROJECT_NAME: project,
       ENV: environment,
       ESB_TAG: settings.tag,

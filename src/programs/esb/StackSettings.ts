@@ -2,6 +2,7 @@
 import { Duration } from "effect"
 import * as Setting from "../Setting.ts"
 import { images } from "./ImageSettings.ts"
+import { settings } from "./Settings.ts"
 
 const { brandSlug, cache, dockerHost, environment, tag } = images
 
@@ -57,3 +58,6 @@ export const stack = {
   ...ports
 }
 export type StackSettings = Setting.Values<typeof stack>
+
+/** All that a stack in containers can be told. */
+export const inDocker = { ...settings, ...stack }

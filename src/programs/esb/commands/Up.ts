@@ -5,7 +5,7 @@ import { load } from "../Lazy.ts"
 import { resolved } from "../Resolved.ts"
 import { WrongUsage } from "../Refusal.ts"
 import { settings } from "../Settings.ts"
-import { stack } from "../StackSettings.ts"
+import { inDocker as all } from "../StackSettings.ts"
 import * as Setting from "../../Setting.ts"
 
 export const template = Argument.String("template").pipe(
@@ -21,8 +21,6 @@ export const parameters = Flag.KeyValuePair("parameter").pipe(
 
 const summary =
   "Run a template until Ctrl-C: builds it, starts the Gateway, follows changes of the code; with --mode docker in containers"
-
-const all = { ...settings, ...stack }
 
 /** What only a stack of child processes can be told, and what takes its place in containers. */
 const embeddedOnly = {
@@ -51,7 +49,7 @@ export const up = Command.make("up", { template, parameters, ...Setting.flags(al
     if (values.mode === "docker") {
       yield* refuseEmbedded(given)
       const { up } = yield* load(() => import("../DockerUp.ts"))
-      return yield* up(flags, values)
+      return yield* up(flags, given)
     }
     Lasting.begin()
     const { up } = yield* load(() => import("../Up.ts"))
