@@ -83,9 +83,8 @@ describe("an Agent with a Docker Engine", needs("docker"), () => {
         const [left = ""] = yield* containersOf(environment)
         assert.match(left, /^\S+ Up /)
         yield* agent.start()
-        yield* eventually("the Gateway has heard of it", Effect.sync(gateway.stderr), (said) =>
-          said.includes("answers again")
-        )
+        const heard = (said: string) => said.includes("answers again")
+        yield* eventually("the Gateway has heard of it", Effect.sync(gateway.stderr), heard, 20_000)
         yield* say(4)
         assert.deepStrictEqual(
           (yield* containersOf(environment)).map((line) => line.split(" ")[0]),
