@@ -66,6 +66,16 @@ const tracing = (): Engine => {
   return status === 0 ? strace : missing(`it may not trace here: ${stderr.trim()}`)
 }
 
+/** Plugins that make networks, and the right to have networks of one's own. */
+const networking = (): Engine => {
+  const plugins = named("ESB_CNI", "/usr/lib/cni", "apt-get install containernetworking-plugins, or set ESB_CNI")
+  if (!plugins.present) return plugins
+  const { error, status, stderr } = spawnSync("unshare", ["--net", "ip", "link", "set", "lo", "up"], {
+    encoding: "utf8"
+  })
+  return status === 0 ? plugins : missing(`no network namespaces here: ${(error?.message ?? stderr).trim()}`)
+}
+
 const besideTheCheckout = fileURLToPath(new URL("../../../shared/golden", import.meta.url))
 
 /** Filters of both kinds in network namespaces of their own: rights of root that some containers withhold. */
@@ -147,6 +157,8 @@ const probes = {
   compose: composing,
   /** A registry of images, as Debian packages the reference one; `path` is the program. */
   registry: () => command("docker-registry", "apt-get install docker-registry"),
+  /** Plugins of the Container Network Interface, and root's rights to run them; `path` is their directory. */
+  cni: networking,
   /** A containerd of the tests' own, and the rights to run containers in it; `path` is the daemon. */
   containerd: containing
 } satisfies Record<string, () => Engine>

@@ -1,0 +1,216 @@
+/** Networks of workers when plugins misbehave, and when an Agent ends in the middle. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Option } from "effect"
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { needs } from "#test/support/Engines"
+import * as WorkerNetworks from "#test/support/WorkerNetworks"
+
+const limitMs = 60_000
+
+describe("networks of workers, when plugins misbehave", needs("cni"), () => {
+  const faults = [
+    {
+      title: "refuses",
+      script: `echo '{"cniVersion":"1.0.0","code":11,"msg":"try again later","details":"it is busy"}'; exit 1`,
+      told: "try again later it is busy (code 11)"
+    },
+    { title: "dies with words of its own", script: "echo 'no such table' >&2; exit 2", told: "no such table" },
+    { title: "answers nonsense", script: "echo 'all is well'", told: "answered all is well" },
+    { title: "answers nothing", script: ":", told: "answered nothing" },
+    { title: "never ends", script: "sleep 300 & sleep 300", told: "no end after 800 ms" },
+    { title: "never stops talking", script: "exec yes", told: "bytes of output" }
+  ]
+  for (const { script, title, told } of faults) {
+    it.live(
+      `are refused with its reason when a plugin ${title}, and nothing is left of what the one before it did`,
+      () =>
+        Effect.gen(function* () {
+          const machine = yield* WorkerNetworks.make
+          const { cni } = yield* machine.start({ commandLimitMs: 800 })
+          machine.replacePlugin("portmap", `[ $CNI_COMMAND = DEL ] && exec $REAL\n${script}`)
+          const { message } = yield* Effect.flip(cni.take)
+          assert.include(message, told)
+          assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+          machine.restorePlugin("portmap")
+          yield* cni.check((yield* cni.take).name)
+        }),
+      limitMs
+    )
+  }
+
+  it.live(
+    "are asked for again when an interface has not been found, up to five times",
+    () =>
+      Effect.gen(function* () {
+        const machine = yield* WorkerNetworks.make
+        const { cni } = yield* machine.start()
+        const tries = join(machine.directory, "tries")
+        const failTimes = (times: number) =>
+          machine.replacePlugin(
+            "portmap",
+            `[ $CNI_COMMAND = ADD ] || exec $REAL
+             echo >> ${tries}; [ $(wc -l < ${tries}) -gt ${times} ] && exec $REAL
+             echo '{"code":999,"msg":"Link not found"}'; exit 1`
+          )
+        failTimes(4)
+        yield* cni.check((yield* cni.take).name)
+        rmSync(tries)
+        failTimes(5)
+        assert.include((yield* Effect.flip(cni.take)).message, "Link not found")
+        assert.strictEqual(readFileSync(tries, "utf8").length, 5)
+      }),
+    limitMs
+  )
+
+  it.live(
+    "that a plugin does not take back are told, and removed without it the next time",
+    () =>
+      Effect.gen(function* () {
+        const machine = yield* WorkerNetworks.make
+        const { cni } = yield* machine.start()
+        const { name } = yield* cni.take
+        machine.replacePlugin("bridge", "[ $CNI_COMMAND = DEL ] || exec $REAL\nexit 3")
+        assert.include((yield* Effect.flip(cni.release(name))).message, "bridge DEL")
+        assert.strictEqual(yield* cni.reconcile(new Set()), 1)
+        assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+      }),
+    limitMs
+  )
+
+  it.live(
+    "are prepared as soon as the plugins are well again",
+    () =>
+      Effect.gen(function* () {
+        const machine = yield* WorkerNetworks.make
+        machine.replacePlugin("bridge", "[ $CNI_COMMAND = DEL ] && exec $REAL\nexit 3")
+        yield* machine.start({ prepared: 2, prepareAgainMs: { first: 50, last: 100 } })
+        yield* Effect.sleep("500 millis")
+        assert.deepStrictEqual((yield* machine.traces).addresses, [])
+        machine.restorePlugin("bridge")
+        yield* Effect.sleep("2 seconds")
+        assert.strictEqual((yield* machine.traces).addresses.length, 2)
+      }),
+    limitMs
+  )
+})
+
+describe("networks of workers, after a crash", needs("cni"), () => {
+  /** What an Agent that is killed leaves: its plugins end by themselves, or never began. */
+  const left: ReadonlyArray<readonly [string, (state: string, name: string) => Effect.Effect<unknown>]> = [
+    [
+      "whose answer was not kept",
+      (state, name) =>
+        Effect.sync(() => {
+          const path = join(state, `${name}.json`)
+          const { conflist } = JSON.parse(readFileSync(path, "utf8"))
+          writeFileSync(path, JSON.stringify({ conflist }))
+        })
+    ],
+    ["of which nothing was kept", (state) => Effect.sync(() => rmSync(state, { recursive: true }))],
+    [
+      "whose record was half written",
+      (state, name) => Effect.sync(() => writeFileSync(join(state, `${name}.json`), "{"))
+    ],
+    ["whose namespace is gone", (_, name) => WorkerNetworks.run("ip", "netns", "del", name)]
+  ]
+  for (const [title, break_] of left) {
+    it.live(
+      `are removed by the next Agent, one ${title} included`,
+      () =>
+        Effect.gen(function* () {
+          const machine = yield* WorkerNetworks.make
+          const before = yield* machine.start()
+          const { name } = yield* before.cni.take
+          yield* before.stop
+          yield* break_(join(machine.directory, "state"), name)
+          const { cni } = yield* machine.start()
+          assert.isTrue(Option.isNone(yield* cni.find(name)))
+          assert.strictEqual(yield* cni.reconcile(new Set()), 1)
+          assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+        }),
+      limitMs
+    )
+  }
+
+  it.live(
+    "are not found where the machine went down, though files tell of them",
+    () =>
+      Effect.gen(function* () {
+        const machine = yield* WorkerNetworks.make
+        const { cni } = yield* machine.start()
+        const { name, path } = yield* cni.take
+        yield* WorkerNetworks.run("ip", "netns", "del", name)
+        writeFileSync(path, "")
+        assert.isTrue(Option.isNone(yield* cni.find(name)))
+        yield* cni.release(name)
+        assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+      }),
+    limitMs
+  )
+})
+
+describe("the configuration of networks", needs("cni"), () => {
+  const own = (bridge: object) =>
+    JSON.stringify({ cniVersion: "0.4.0", name: "own", plugins: [{ type: "bridge", ...bridge }, { type: "firewall" }] })
+
+  it.live(
+    "of somebody else's stands, in its own version of the language, and its networks leave nothing either",
+    () =>
+      Effect.gen(function* () {
+        const machine = yield* WorkerNetworks.make
+        const text = own({
+          bridge: "own0",
+          isGateway: true,
+          ipMasq: true,
+          ipam: { type: "host-local", subnet: "10.66.0.0/24", dataDir: join(machine.directory, "addresses") }
+        })
+        const file = join(machine.directory, "net.d", `10-${machine.brand}-net.conflist`)
+        mkdirSync(join(machine.directory, "net.d"))
+        writeFileSync(file, text)
+        const { cni } = yield* machine.start()
+        assert.strictEqual(cni.bridge.name, "own0")
+        const { ipAddress, name } = yield* cni.take
+        assert.match(ipAddress, /^10\.66\.0\.\d+$/)
+        yield* cni.check(name)
+        const rules = (yield* machine.onMachine("iptables-save")).split("\n")
+        assert.isNotEmpty(rules.filter((rule) => rule.includes(`${ipAddress}/32`)))
+        yield* cni.release(name)
+        assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+        assert.notInclude(yield* machine.onMachine("iptables-save"), `${ipAddress}/32`)
+        assert.strictEqual(readFileSync(file, "utf8"), text)
+      }),
+    limitMs
+  )
+
+  it.live(
+    "moves the bridge when the subnet found from the brand is another's already",
+    () =>
+      Effect.gen(function* () {
+        const machine = yield* WorkerNetworks.make
+        const first = yield* machine.start({ subnet: "auto" })
+        yield* first.stop
+        writeFileSync(
+          join(machine.directory, "net.d", "20-other.conflist"),
+          JSON.stringify({ plugins: [{ ipam: { subnet: first.cni.bridge.subnet } }] })
+        )
+        const { cni } = yield* machine.start({ subnet: "auto" })
+        assert.notStrictEqual(cni.bridge.subnet, first.cni.bridge.subnet)
+        assert.strictEqual(readdirSync(join(machine.directory, "net.d")).length, 2)
+      }),
+    limitMs
+  )
+
+  it.live("stops the start when a plugin is missing, a subnet is none, or a list is not for workers", () =>
+    Effect.gen(function* () {
+      const machine = yield* WorkerNetworks.make
+      const refusal = (options: Parameters<typeof machine.start>[0]) =>
+        Effect.map(Effect.flip(machine.start(options)), ({ message }) => message)
+      assert.include(yield* refusal({ subnet: "10.0.0.0/31" }), "10.0.0.0/31 is no IPv4 network")
+      assert.include(yield* refusal({ pluginDirectory: machine.directory }), `no plugin bridge in ${machine.directory}`)
+      const file = join(machine.directory, "own.conflist")
+      writeFileSync(file, own({ bridge: "own0", ipam: { type: "host-local", subnet: "10.66.0.0/24" } }))
+      assert.include(yield* refusal({ configurationFile: file }), "is not the workers' gateway")
+    })
+  )
+})
