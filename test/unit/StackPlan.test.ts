@@ -115,7 +115,22 @@ describe("the plan of a stack in containers", () => {
     Effect.gen(function* () {
       assert.include(yield* refusal({ ESB_BRAND_SLUG: "acme", PROJECT_NAME: "other-default" }), "ESB_BRAND_SLUG")
       assert.include(yield* refusal({ DOCKER_HOST: "tcp://elsewhere:2375" }), "DOCKER_HOST")
+      const noEngine = yield* refusal({ DOCKER_HOST: "unix:///nowhere/engine.sock" })
+      assert.include(noEngine, "No Docker Engine answers at unix:///nowhere/engine.sock: there is no /nowhere")
+      assert.include(noEngine, "https://docs.docker.com/engine/install")
       assert.include(yield* refusal({ WORKERS_NET: "10.89.0" }), "WORKERS_NET")
+      assert.include(yield* refusal({ WORKERS_NET: "10.300" }), "WORKERS_NET")
+    })
+  )
+
+  it.live("has a name that Compose takes as it is, or says which variable makes another", () =>
+    Effect.gen(function* () {
+      const named = (environment: Readonly<Record<string, string>>) =>
+        Effect.map(planned(environment), ({ run: { brand, environment, project } }) => [project, brand, environment])
+      assert.deepStrictEqual(yield* named({ ENV: "Staging" }), ["esb-staging", "esb", "Staging"])
+      assert.deepStrictEqual(yield* named({ PROJECT_NAME: "123" }), ["123", "123", "default"])
+      assert.include(yield* refusal({ PROJECT_NAME: "My Stack" }), 'PROJECT_NAME is "My Stack"')
+      assert.include(yield* refusal({ ENV: "e2e docker" }), "ESB_BRAND_SLUG and ENV")
     })
   )
 })

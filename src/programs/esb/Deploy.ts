@@ -53,7 +53,7 @@ type Prepared = Omit<Deployment.Deployment, "inputs">
 const prepare = (
   { home, mode }: DeployTarget.DeployTarget,
   request: Deployment.DeploymentRequest,
-  settings: DeploySettings
+  settings: DeployTarget.TargetSettings
 ) =>
   mode === "docker"
     ? ImageDeployment.make({ ...request, settings, home })

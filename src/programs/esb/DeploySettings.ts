@@ -26,5 +26,11 @@ export const deploy = {
   })
 }
 
-export const deploying = { ...deploy, ...building, ...images }
+const region = Setting.optional(Setting.Text)(
+  building.region.env,
+  building.region.about,
+  "that of the running stack; us-east-1 when none runs"
+)
+
+export const deploying = { ...deploy, ...building, ...images, region: { ...region, group: building.region.group } }
 export type DeploySettings = Setting.Values<typeof deploying>

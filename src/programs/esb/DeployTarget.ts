@@ -43,9 +43,16 @@ export const find = Effect.fnUntraced(function* (
   return { home, run, mode: run?.mode ?? asked ?? "embedded" } satisfies DeployTarget
 })
 
+/** As of `esb up`. */
+const defaultRegion = "us-east-1"
+
+/** Of a deploy to a stack that is known. */
+export type TargetSettings = Omit<DeploySettings, "region"> & { readonly region: string }
+
 /** The names, the engine and the registry of the stack that runs; another registry only where one is named. */
-export const settingsFor = (settings: DeploySettings, run: RunFile.Run | undefined): DeploySettings =>
-  run?.mode === "docker"
+export const settingsFor = (given: DeploySettings, run: RunFile.Run | undefined): TargetSettings => {
+  const settings = { ...given, region: given.region ?? run?.region ?? defaultRegion }
+  return run?.mode === "docker"
     ? {
         ...settings,
         registry: settings.registry ?? run.registry,
@@ -54,3 +61,4 @@ export const settingsFor = (settings: DeploySettings, run: RunFile.Run | undefin
         dockerHost: run.engine
       }
     : settings
+}

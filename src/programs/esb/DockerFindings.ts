@@ -1,9 +1,11 @@
 /** What `esb doctor` says of the Docker mode: what it needs and, where a stack of this home runs, how its services are. */
 import { Effect } from "effect"
-import { type Check, check, type Finding, firstLineOf, isFree } from "./Finding.ts"
-import { resolved } from "./Resolved.ts"
+import { type Check, check, type Finding, firstLineOf } from "./Finding.ts"
+import { inherited } from "./Environment.ts"
+import * as GivenVariables from "./GivenVariables.ts"
 import * as RunFile from "./RunFile.ts"
-import { stack, type StackSettings } from "./StackSettings.ts"
+import * as StackPorts from "./StackPorts.ts"
+import type { StackSettings } from "./StackSettings.ts"
 import * as StackServices from "./StackServices.ts"
 
 const mode = "docker"
@@ -28,36 +30,21 @@ const engine: ReadonlyArray<Check> = [
   })
 ]
 
-const portsOf = (settings: StackSettings): ReadonlyArray<readonly [name: string, port: number]> => [
-  ["PORT_GATEWAY_HTTPS", settings.gatewayPort],
-  ["PORT_REGISTRY", settings.registryPort],
-  ["PORT_S3", settings.s3Port],
-  ["PORT_S3_MGMT", settings.s3ConsolePort],
-  ["PORT_DATABASE", settings.databasePort],
-  ["PORT_VICTORIALOGS", settings.logsPort],
-  ["PORT_VICTORIATRACES", settings.tracesPort],
-  ["PORT_AGENT_METRICS", settings.agentMetricsPort]
-]
-
 /** Before a start: a port in use is a service that does not come up. */
-const freePorts = (settings: StackSettings): Check => {
-  const ports = portsOf(settings)
-  return check({
+const freePorts = (settings: StackSettings): Check =>
+  check({
     mode,
     what: "free ports",
     isOptional: true,
     look: async () => {
-      const looks = await Promise.allSettled(ports.map(([, port]) => isFree(port)))
-      // The engine may have ports that this user may not.
-      const isTaken = (look: PromiseSettledResult<string> | undefined): boolean =>
-        look?.status === "rejected" && String(look.reason).includes("in use")
-      const taken = ports.filter((_, index) => isTaken(looks[index]))
-      if (taken.length > 0) throw new Error(taken.map(([name, port]) => `${name} ${port} is in use`).join(", "))
-      return ports.map(([, port]) => port).join(", ")
+      const taken = await StackPorts.taken(settings)
+      if (taken.length > 0) throw new Error(StackPorts.told(taken))
+      return StackPorts.of(settings)
+        .map(({ port }) => port)
+        .join(", ")
     },
     remedy: "choose others with these variables, before esb up --mode docker"
   })
-}
 
 const services = (run: RunFile.DockerRun): Effect.Effect<ReadonlyArray<Finding>> =>
   StackServices.list(run).pipe(
@@ -79,7 +66,8 @@ const services = (run: RunFile.DockerRun): Effect.Effect<ReadonlyArray<Finding>>
 
 export const findings = Effect.fnUntraced(function* (home: string) {
   const run = yield* RunFile.read(home)
-  const ports = freePorts(yield* resolved(stack, {}))
+  const { settings } = yield* GivenVariables.find(home, {}, inherited())
+  const ports = freePorts(settings)
   return [
     ...(yield* Effect.all(run?.mode === "docker" ? engine : [...engine, ports], { concurrency: "unbounded" })),
     ...(run?.mode === "docker" ? yield* services(run) : [])

@@ -26,6 +26,7 @@ import * as ServerImages from "./ServerImages.ts"
 import type { UpSettings } from "./Settings.ts"
 import * as StackCompose from "./StackCompose.ts"
 import * as StackFiles from "./StackFiles.ts"
+import * as StackNeighbours from "./StackNeighbours.ts"
 import * as StackPlan from "./StackPlan.ts"
 import type { inDocker, StackSettings } from "./StackSettings.ts"
 import * as TemplatePath from "./TemplatePath.ts"
@@ -79,8 +80,10 @@ const bring = Effect.fnUntraced(function* ({ home, parameters, stated, template,
     certificateDirectory
   })
   yield* refuseAnother(home, plan.run)
+  const settled = StackNeighbours.settle(home, plan.run, settings)
+  const workersNet = yield* Effect.provide(settled, StackCompose.layer(plan.run))
   const hasNewSecrets = yield* StackFiles.make(home, certificateDirectory, plan.secrets)
-  yield* writeVariables(plan)
+  yield* writeVariables(plan.run, { ...plan.variables, WORKERS_NET: workersNet })
   yield* ConfigFiles.begin(home)
   yield* buildImages(plan.run, settings, voice)
   // Before anything starts, so that `esb down` finds what a start that fails has left.
@@ -138,7 +141,10 @@ const refuseAnother = Effect.fnUntraced(function* (home: string, { project }: Ru
   })
 })
 
-const writeVariables = Effect.fnUntraced(function* ({ run, variables }: StackPlan.StackPlan) {
+const writeVariables = Effect.fnUntraced(function* (
+  run: RunFile.DockerRun,
+  variables: StackPlan.StackPlan["variables"]
+) {
   const text = yield* Effect.fromResult(
     Result.mapError(ComposeEnvironment.text(variables), ({ message }) => new CommandFailed({ message }))
   )

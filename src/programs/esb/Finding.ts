@@ -78,14 +78,14 @@ export const listensOn = (path: string): Promise<string> =>
     socket.on("error", (error: NodeJS.ErrnoException) => failed(new Error(`${path}: ${error.code ?? error.message}`)))
   })
 
-/** That nobody has this port of the loopback address. */
-export const isFree = (port: number): Promise<string> =>
+/** That nobody has this port of an address. */
+export const isFree = (port: number, host = "127.0.0.1"): Promise<string> =>
   new Promise((found, failed) => {
     const server = createServer()
     server.on("error", ({ code, message }: NodeJS.ErrnoException) =>
       failed(new Error(`port ${port} ${code === "EADDRINUSE" ? "is in use" : `cannot be had: ${code ?? message}`}`))
     )
-    server.listen(port, "127.0.0.1", () => server.close(() => found(`port ${port} is free`)))
+    server.listen(port, host, () => server.close(() => found(`port ${port} is free`)))
   })
 
 export const isWritable = async (directory: string): Promise<string> => {

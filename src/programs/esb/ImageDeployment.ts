@@ -1,7 +1,7 @@
 /** From a template to what a Gateway can run in containers: every function is an image in the registry of the stack. */
 import { Effect } from "effect"
 import type { Deployment } from "./Deployment.ts"
-import type { DeploySettings } from "./DeploySettings.ts"
+import type { TargetSettings } from "./DeployTarget.ts"
 import * as StackImages from "./StackImages.ts"
 import * as StackManifest from "./StackManifest.ts"
 import * as TemplateStack from "./TemplateStack.ts"
@@ -9,7 +9,7 @@ import type { Voice } from "./Voice.ts"
 
 export interface ImageDeploymentRequest extends TemplateStack.TemplateRequest {
   readonly home: string
-  readonly settings: DeploySettings
+  readonly settings: TargetSettings
   readonly voice: Voice
 }
 

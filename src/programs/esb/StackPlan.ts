@@ -1,13 +1,13 @@
 /** What a stack in containers is called, where it answers, and what its Compose file is told: all decided before anything starts. */
 import { Effect, Redacted } from "effect"
 import { stat } from "node:fs/promises"
-import { isIPv6 } from "node:net"
+import { isIPv4, isIPv6 } from "node:net"
 import { isAbsolute, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as StackIdentity from "#domain/StackIdentity"
 import * as EngineAddress from "#layers/docker/EngineAddress"
+import { ComposeEngineUnreachable } from "#services/ComposeStack"
 import * as Access from "./Access.ts"
-import { attempt } from "./Home.ts"
 import { WrongUsage } from "./Refusal.ts"
 import type * as RunFile from "./RunFile.ts"
 import type { UpSettings } from "./Settings.ts"
@@ -21,9 +21,19 @@ const httpsPort = 443
 const answersLocally: ReadonlySet<string> = new Set(["0.0.0.0", "::", "127.0.0.1"])
 const defaultBrand = "esb"
 
+/** As Compose has it. */
+const projectPattern = /^[a-z0-9][a-z0-9_-]*$/
+
 const identityOf = ({ brandSlug, environment, projectName }: StackSettings) =>
   Effect.gen(function* () {
-    const project = projectName ?? `${brandSlug ?? defaultBrand}-${environment}`
+    const project = projectName ?? `${brandSlug ?? defaultBrand}-${environment}`.toLowerCase()
+    if (!projectPattern.test(project)) {
+      const source =
+        projectName === undefined ? "the name of the stack, which ESB_BRAND_SLUG and ENV make," : "PROJECT_NAME"
+      return yield* new WrongUsage({
+        message: `${source} is ${JSON.stringify(project)}: Compose wants lower case letters, digits, - and _, a letter or digit first`
+      })
+    }
     // As the Agent makes it of the same two.
     const identity = yield* Effect.fromResult(
       StackIdentity.resolve({ brandSlug: undefined, projectName: project, network: undefined }, environment)
@@ -42,9 +52,19 @@ const socketOf = ({ dockerHost }: StackSettings) => {
   return address !== undefined && "socketPath" in address && isAbsolute(address.socketPath)
     ? Effect.succeed(address.socketPath)
     : new WrongUsage({
-        message: `DOCKER_HOST is ${dockerHost}: the Docker mode needs an engine of this machine, unix:///path`
+        message: `DOCKER_HOST (--docker-host) is ${dockerHost}: the Docker mode needs an engine of this machine, unix:///path`
       })
 }
+
+/** Who is in it may use the socket. */
+const groupOf = (socket: string): Effect.Effect<number, string> =>
+  Effect.tryPromise({
+    try: () => stat(socket).then(({ gid }) => gid),
+    catch: (cause) => {
+      const { code, message } = cause as NodeJS.ErrnoException
+      return code === "ENOENT" ? `there is no ${socket}` : message
+    }
+  })
 
 const urlOf = ({ gatewayBind, gatewayPort }: StackSettings): string => {
   const host = answersLocally.has(gatewayBind) ? "localhost" : isIPv6(gatewayBind) ? `[${gatewayBind}]` : gatewayBind
@@ -57,11 +77,11 @@ export const composeFilesOf = ({ composeFiles }: Pick<StackSettings, "composeFil
   ...composeFiles.map((file) => resolve(file))
 ]
 
-const workersNetPattern = /^\d{1,3}\.\d{1,3}$/
+const isNet = (text: string): boolean => /^\d{1,3}\.\d{1,3}$/.test(text) && isIPv4(`${text}.0.0`)
 
 export interface StackPlan {
   readonly run: RunFile.DockerRun
-  /** Of the Compose files. */
+  /** Of the Compose files, but for WORKERS_NET: which is free, the engine knows. */
   readonly variables: Readonly<Record<string, string>>
   readonly secrets: StackFiles.Secrets
 }
@@ -81,9 +101,9 @@ export const make = Effect.fnUntraced(function* (of: {
   const { access, authority, certificateDirectory, home, settings, template } = of
   const { brand, environment, project } = yield* identityOf(settings)
   const socket = yield* socketOf(settings)
-  if (!workersNetPattern.test(settings.workersNet)) {
+  if (settings.workersNet !== undefined && !isNet(settings.workersNet)) {
     return yield* new WrongUsage({
-      message: `WORKERS_NET is ${settings.workersNet}: expected two numbers, such as 10.89`
+      message: `WORKERS_NET is ${settings.workersNet}: expected two numbers up to 255, such as 10.89`
     })
   }
   const unmountable = [home, certificateDirectory].find((path) => path.includes(":"))
@@ -92,7 +112,9 @@ export const make = Effect.fnUntraced(function* (of: {
       message: `${unmountable} has a colon in it, and cannot be mounted into containers: choose another place with --home`
     })
   }
-  const { gid: engineGroup } = yield* attempt("The socket of the Docker Engine cannot be used", () => stat(socket))
+  const engineGroup = yield* groupOf(socket).pipe(
+    Effect.mapError((detail) => new ComposeEngineUnreachable({ engine: settings.dockerHost, detail }))
+  )
   const user = StackFiles.containerUser()
 
   const plan: StackPlan = {
@@ -125,7 +147,6 @@ export const make = Effect.fnUntraced(function* (of: {
       RUN_GID: String(user.gid),
       DOCKER_GID: String(engineGroup),
       DOCKER_SOCKET: socket,
-      WORKERS_NET: settings.workersNet,
       AWS_REGION: settings.region,
       AUTH_USER: access.authUser,
       ESB_ACCESS_KEY_ID: access.accessKeyId,

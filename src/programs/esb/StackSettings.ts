@@ -46,7 +46,11 @@ export const stack = {
     ),
     cache,
     dockerHost,
-    workersNet: Setting.Text("WORKERS_NET", "First two numbers of the workers' network", "10.89"),
+    workersNet: Setting.optional(Setting.Text)(
+      "WORKERS_NET",
+      "First two numbers of the workers' network",
+      "10.89, or the next up to 10.127 that is free"
+    ),
     storeUser: Setting.Text("RUSTFS_ACCESS_KEY", "Root user of the S3 store", "esb-root"),
     storeSecret: Setting.optional(Setting.Secret)("RUSTFS_SECRET_KEY", "Its secret", "made once, kept in the home"),
     readyTimeout: Setting.Seconds(

@@ -12,12 +12,12 @@ export const doctor = Command.make(
   "doctor",
   {
     mode: Flag.Literals("mode", ["embedded", "docker", "containerd"]).pipe(
-      Flag.withDescription("The mode that has to work"),
+      Flag.withDescription("The mode that has to work; embedded by default"),
       Flag.withDefault("embedded" as const)
     ),
     port: Flag.Int("port").pipe(
       Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65_535 }))),
-      Flag.withDescription("The port that should be free"),
+      Flag.withDescription("The port that should be free for the embedded mode; 8080 by default"),
       Flag.withDefault(8080)
     ),
     ...Setting.flags(registry)

@@ -15,7 +15,11 @@ export const down = Command.make("down", { volumes }, (flags) =>
     ({ down }) => down(flags)
   )
 ).pipe(
-  Command.withDescription(summary),
+  Command.withShortDescription(summary),
+  Command.withDescription(
+    `${summary}\n\nAs what it stays: volumes of the engine, which the next esb up --mode docker takes up again. Certificates, secrets and ` +
+      "what esb up was told stay in the home, with --volumes as well."
+  ),
   Command.withExamples([
     { command: "esb down", description: "Stop what esb up has started" },
     { command: "esb down --volumes", description: "In Docker mode, and forget all data" }

@@ -5,7 +5,7 @@ import { load } from "../Lazy.ts"
 import { resolved } from "../Resolved.ts"
 import { WrongUsage } from "../Refusal.ts"
 import { settings } from "../Settings.ts"
-import { inDocker as all } from "../StackSettings.ts"
+import { inDocker as all, stack } from "../StackSettings.ts"
 import * as Setting from "../../Setting.ts"
 
 export const template = Argument.String("template").pipe(
@@ -21,6 +21,14 @@ export const parameters = Flag.KeyValuePair("parameter").pipe(
 
 const summary =
   "Run a template until Ctrl-C: builds it, starts the Gateway, follows changes of the code; with --mode docker in containers"
+
+const modes =
+  "With --mode docker it returns when the whole stack answers: Gateway, Agent, registry, stores of objects, tables, logs and " +
+  "traces. The engine keeps it running until esb down; esb deploy brings a new version; the same command again changes what has " +
+  "changed. What it is told then, by flags and variables, counts for the next time, from whichever shell, unless it is told " +
+  "anew; an empty variable takes one back. docs/compose.md says more.\n\n" +
+  "Of that mode alone are the flags from --project-name on; of the other are --port, --host, --open, --watch, --agent, " +
+  "--drain-timeout and --verbose."
 
 /** What only a stack of child processes can be told, and what takes its place in containers. */
 const embeddedOnly = {
@@ -42,6 +50,19 @@ const refuseEmbedded = (given: Setting.Given<typeof settings>) => {
     : new WrongUsage({ message: refused.map((key) => embeddedOnly[key]).join("\n") })
 }
 
+/** What only containers can be told: a flag is meant, where a variable may be there for something else. */
+const refuseDocker = (given: Setting.Given<typeof stack>) => {
+  const refused = (Object.keys(stack) as ReadonlyArray<keyof typeof stack>).filter(
+    (key) => given[key] !== undefined && Option.isSome(given[key])
+  )
+  const flags = refused.flatMap((key) => Setting.rows({ [key]: stack[key] })).map(({ flag = "" }) => flag)
+  return flags.length === 0
+    ? Effect.void
+    : new WrongUsage({
+        message: flags.map((flag) => `${flag} is of the Docker mode, which --mode docker chooses`).join("\n")
+      })
+}
+
 export const up = Command.make("up", { template, parameters, ...Setting.flags(all) }, (given) =>
   Effect.gen(function* () {
     const values = yield* resolved(all, given)
@@ -51,6 +72,7 @@ export const up = Command.make("up", { template, parameters, ...Setting.flags(al
       const { up } = yield* load(() => import("../DockerUp.ts"))
       return yield* up(flags, given)
     }
+    yield* refuseDocker(given)
     Lasting.begin()
     const { up } = yield* load(() => import("../Up.ts"))
     return yield* up(flags, values)
@@ -58,11 +80,16 @@ export const up = Command.make("up", { template, parameters, ...Setting.flags(al
 ).pipe(
   Command.withShortDescription(summary),
   Command.withDescription(
-    `${summary}\n\nEvery setting of the Gateway counts here, too. From the environment only:\n${Setting.environmentOnly(all)}`
+    `${summary}\n\n${modes}\n\n` +
+      `Every setting of the Gateway counts here, too. From the environment only:\n${Setting.environmentOnly(all)}`
   ),
   Command.withExamples([
     { command: "esb up", description: "Run template.yaml of this directory" },
     { command: "esb up api.yaml --port 0 --json", description: "On any free port, with one ready line for a program" },
-    { command: "esb up --mode docker", description: "In containers, kept running by a Docker Engine until esb down" }
+    { command: "esb up --mode docker", description: "In containers, kept running by a Docker Engine until esb down" },
+    {
+      command: "esb up --mode docker --gateway-port 8443 --environment staging",
+      description: "At another port, as a stack of another name: esb-staging"
+    }
   ])
 )

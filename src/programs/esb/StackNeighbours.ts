@@ -1,0 +1,90 @@
+/** What else is on the machine and its engine: a stack starts beside it, or says what to set. */
+import { Effect } from "effect"
+import { existsSync } from "node:fs"
+import { realpath } from "node:fs/promises"
+import { networkInterfaces } from "node:os"
+import { dirname, join } from "node:path"
+import { DockerApi, type EngineFailure } from "#layers/docker/DockerApi"
+import { ComposeEngineUnreachable } from "#services/ComposeStack"
+import { CommandFailed } from "./Refusal.ts"
+import type { DockerRun } from "./RunFile.ts"
+import * as StackPorts from "./StackPorts.ts"
+import type { StackSettings } from "./StackSettings.ts"
+import * as WorkersNet from "./WorkersNet.ts"
+
+/** Where the Gateway of `compose/docker.yml` has its configuration: of one home, and no other. */
+const configuration = "/app/runtime-config"
+
+/** Whose configuration a container goes by that has this mount; `undefined`: that of this home, or of one that is gone. */
+const strangerIn = async (home: string, source: string | undefined): Promise<string | undefined> => {
+  if (source === undefined || !existsSync(source)) return undefined
+  const own = join(home, "config")
+  return (await realpath(source)) === (await realpath(own).catch(() => own)) ? undefined : source
+}
+
+/** The containers of this project. Two homes of one name would take each other's. */
+const refuseNamesake = Effect.fnUntraced(function* (home: string, { project }: DockerRun) {
+  const { call, engine } = yield* DockerApi
+  const label = [`com.docker.compose.project=${project}`]
+  const containers = yield* call((abortSignal) => engine.listContainers({ all: true, filters: { label }, abortSignal }))
+  for (const { Mounts } of containers) {
+    const source = Mounts.find(({ Destination }) => Destination === configuration)?.Source
+    const stranger = yield* Effect.promise(() => strangerIn(home, source))
+    if (stranger === undefined) continue
+    return yield* new CommandFailed({
+      message:
+        `Another stack is called ${project} already, that of ${dirname(stranger)}: ` +
+        "give this one a name of its own with ENV or PROJECT_NAME, and ports of its own, or take that one down"
+    })
+  }
+  return containers
+})
+
+const refuseTakenPorts = Effect.fnUntraced(function* (settings: StackSettings) {
+  const taken = yield* Effect.promise(() => StackPorts.taken(settings))
+  if (taken.length === 0) return
+  return yield* new CommandFailed({
+    message: `${StackPorts.told(taken)}: choose others with these variables, or end what has them`
+  })
+})
+
+const interfaces = (): ReadonlyArray<WorkersNet.Neighbour> =>
+  Object.entries(networkInterfaces()).flatMap(([name, addresses = []]) =>
+    addresses.flatMap(({ cidr }) => (cidr === null ? [] : [{ name, subnet: cidr }]))
+  )
+
+const workersNet = Effect.fnUntraced(function* ({ project }: DockerRun, asked: string | undefined) {
+  const { call, engine } = yield* DockerApi
+  const found = yield* call((abortSignal) => engine.listNetworks({ abortSignal }))
+  const networks = found.flatMap(({ IPAM, Name }) =>
+    (IPAM?.Config ?? []).flatMap(({ Subnet }) => (Subnet === undefined ? [] : [{ name: Name, subnet: Subnet }]))
+  )
+  const isOwn = ({ name }: WorkersNet.Neighbour): boolean => name === `${project}-workers`
+  const own = networks.find(isOwn)?.subnet.split(".").slice(0, 2).join(".")
+  return yield* Effect.mapError(
+    Effect.fromResult(
+      WorkersNet.choose(asked, {
+        own,
+        networks: networks.filter((network) => !isOwn(network)),
+        interfaces: interfaces()
+      })
+    ),
+    (message) => new CommandFailed({ message })
+  )
+})
+
+/** Fails where the stack cannot start. Answers the first two numbers of its workers' network. */
+export const settle = Effect.fnUntraced(
+  function* (home: string, run: DockerRun, settings: StackSettings) {
+    const containers = yield* refuseNamesake(home, run)
+    // Those that run have their ports themselves.
+    if (!containers.some(({ State }) => State === "running")) yield* refuseTakenPorts(settings)
+    return yield* workersNet(run, settings.workersNet)
+  },
+  (effect, _home, { engine }) =>
+    Effect.catchTag(
+      effect,
+      "EngineFailure",
+      ({ message }: EngineFailure) => new ComposeEngineUnreachable({ engine, detail: message })
+    )
+)
