@@ -37,7 +37,8 @@ export class Cni extends Context.Service<
     }
     /**
      * One that nobody has, mostly prepared before it was asked for. It stays until it is released: neither a scope nor the end of
-     * this process takes it away. When this fails or is interrupted nothing is left behind.
+     * this process takes it away. When this fails nothing is left behind; when it is interrupted neither, though only once it is
+     * done: a plugin in the middle is not stopped.
      */
     readonly take: Effect.Effect<WorkerNetwork, NetworkUnavailable>
     /** One that was taken, in this run or an earlier one; none when it is not known, or its namespace is gone. */

@@ -84,6 +84,20 @@ describe("networks of workers", needs("cni"), () => {
   )
 
   it.live(
+    "that nobody waits for any more are not kept",
+    () =>
+      Effect.gen(function* () {
+        const machine = yield* WorkerNetworks.make
+        const { cni } = yield* machine.start()
+        for (const patience of [1, 20, 60]) {
+          assert.isTrue(Option.isNone(yield* Effect.timeoutOption(cni.take, patience)))
+        }
+        assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+      }),
+    limitMs
+  )
+
+  it.live(
     "outlive the Agent that took them, and are found by name by the next one, which removes what nobody uses",
     () =>
       Effect.gen(function* () {

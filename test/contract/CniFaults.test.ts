@@ -1,12 +1,26 @@
 /** Networks of workers when plugins misbehave, and when an Agent ends in the middle. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
+import { spawn } from "node:child_process"
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { needs } from "#test/support/Engines"
 import * as WorkerNetworks from "#test/support/WorkerNetworks"
 
 const limitMs = 60_000
+const program = fileURLToPath(new URL("CniProcess.ts", import.meta.url))
+
+/** What a program of ours says first; then it is killed. */
+const firstLineOf = (path: string, ...args: ReadonlyArray<string>) =>
+  Effect.callback<string>((resume) => {
+    const child = spawn(process.execPath, [path, ...args], { stdio: ["ignore", "pipe", "inherit"] })
+    child.stdout.once("data", (chunk: Buffer) => {
+      child.once("exit", () => resume(Effect.succeed(chunk.toString().trim())))
+      child.kill("SIGKILL")
+    })
+    return Effect.sync(() => child.kill("SIGKILL"))
+  })
 
 describe("networks of workers, when plugins misbehave", needs("cni"), () => {
   const faults = [
@@ -144,6 +158,30 @@ describe("networks of workers, after a crash", needs("cni"), () => {
         writeFileSync(path, "")
         assert.isTrue(Option.isNone(yield* cni.find(name)))
         yield* cni.release(name)
+        assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+      }),
+    limitMs
+  )
+
+  it.live(
+    "that were just being made when the Agent was killed go with the next one; the one that was taken stays",
+    () =>
+      Effect.gen(function* () {
+        const machine = yield* WorkerNetworks.make
+        // The first is made at once, the others are in the hands of a slow plugin.
+        const slow = `[ $CNI_COMMAND = DEL ] && exec $REAL
+          [ -e ${machine.directory}/second ] && sleep 1
+          touch ${machine.directory}/second; exec $REAL`
+        machine.replacePlugin("portmap", slow)
+        const taken = yield* firstLineOf(program, JSON.stringify(machine.settings({ prepared: 3 })))
+        assert.isAbove((yield* machine.traces).namespaces.length, 1)
+        // Plugins that had begun come to their end without the Agent.
+        yield* Effect.sleep("1500 millis")
+        const { cni } = yield* machine.start()
+        assert.isAtLeast(yield* cni.reconcile(new Set([taken])), 1)
+        assert.strictEqual((yield* machine.traces).namespaces.length, 1)
+        yield* cni.check(taken)
+        yield* cni.release(taken)
         assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
       }),
     limitMs

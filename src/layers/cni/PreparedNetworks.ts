@@ -61,5 +61,10 @@ export const make = Effect.fnUntraced(function* (settings: CniSettings, { isTher
       yield* discard(prepared.value)
     }
   })
-  return { take: Effect.uninterruptible(take) }
+  return {
+    /** Whoever is interrupted meanwhile cannot give it back: it is discarded. */
+    take: Effect.uninterruptibleMask((restore) =>
+      Effect.tap(take, (network) => Effect.onInterrupt(restore(Effect.void), () => discard(network)))
+    )
+  }
 })
