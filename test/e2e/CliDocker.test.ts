@@ -25,7 +25,9 @@ const ports = [
 
 /** A template, and an environment in which its stack has names, ports and addresses that nobody else has. */
 const given = Effect.gen(function* () {
-  const root = yield* Cli.project(Cli.hello("in a container"))
+  const outside = yield* Cli.project({})
+  const root = join(outside, "My Stack's $1")
+  Cli.write(root, Cli.hello("in a container"))
   const prefix = yield* names
   const brand = `esb-test-${randomUUID().slice(0, 8)}`
   writeFileSync(join(root, "stand-ins.yml"), JSON.stringify({ services: StandIns.services() }))
@@ -38,7 +40,8 @@ const given = Effect.gen(function* () {
     ESB_NODE_IMAGE: nodeImage(),
     ESB_BASE_IMAGE_NODEJS24_X: yield* Effect.promise(() => BaseImages.reference("our node")),
     WORKERS_NET: `10.${randomInt(200, 250)}`,
-    GATEWAY_BIND: "127.0.0.1"
+    GATEWAY_BIND: "127.0.0.1",
+    LOG_LEVEL: "DEBUG"
   }
   for (const port of ports) environment[`PORT_${port}`] = String(yield* freePort)
   const esb = (...args: ReadonlyArray<string>) => Cli.esb(args, { cwd: root, environment })
@@ -67,6 +70,20 @@ const owned = (kind: "container" | "network" | "volume", project: string) =>
     docker(kind, "ls", ...(kind === "container" ? ["--all"] : []), "--quiet", "--filter", `name=${project}`),
     (listed) => listed.split("\n").filter((id) => id !== "")
   )
+
+/** Values of variables of the tests that `esb` keeps no track of: what images of functions begin with. */
+const building = ({ ESB_BASE_IMAGE_NODEJS24_X = "" }: Readonly<Record<string, string>>) => ({
+  ESB_BASE_IMAGE_NODEJS24_X
+})
+
+const inGateway = (project: string, script: string) =>
+  docker("exec", `${project}-gateway`, "/usr/bin/node", "--eval", script)
+
+const refused = Effect.fnUntraced(function* (run: Effect.Effect<Cli.Ended>) {
+  const { code, stderr } = yield* run
+  assert.strictEqual(code, 1, stderr)
+  return stderr
+})
 
 const containerId = (name: string) => docker("inspect", "--format", "{{.Id}}", name)
 
@@ -104,6 +121,30 @@ describe("esb up --mode docker", needs("compose", "registry", "minio"), () => {
         const gateway = yield* containerId(`${project}-gateway`)
         yield* answered(esb("up"))
         assert.strictEqual(yield* containerId(`${project}-gateway`), gateway)
+        // And so it does from a shell that knows nothing of it.
+        const bare = yield* Cli.esb(["up", "--mode", "docker"], { cwd: root, environment: building(environment) })
+        assert.strictEqual(bare.code, 0, bare.stderr)
+        assert.match(bare.stderr, /as given before: .*PORT_REGISTRY.*LOG_LEVEL/)
+        assert.strictEqual(yield* containerId(`${project}-gateway`), gateway)
+        assert.strictEqual((yield* inGateway(project, "console.log(process.env.LOG_LEVEL)")).trim(), "DEBUG")
+
+        // The container's user may read all that is mounted there: the authority's key is not.
+        const listed = yield* inGateway(project, "console.log(fs.readdirSync('/app/config/ssl').join())")
+        assert.strictEqual(listed.trim(), "client.crt,client.key,rootCA.crt,server.crt,server.key")
+        yield* answered(esb("certs", "--rotate"))
+        const seen = yield* inGateway(project, "process.stdout.write(fs.readFileSync('/app/config/ssl/server.crt'))")
+        assert.strictEqual(seen.trim(), readFileSync(join(home, "certs/server.crt"), "utf8").trim())
+
+        // A second stack says what it has to be told.
+        const other = yield* Cli.project(Cli.hello("beside"))
+        const beside = (changed: Readonly<Record<string, string>>) =>
+          refused(Cli.esb(["up"], { cwd: other, environment: { ...environment, ...changed } }))
+        assert.include(yield* beside({}), `Another stack is called ${project} already, that of ${home}`)
+        assert.include(yield* beside({ ENV: "other" }), `PORT_REGISTRY ${environment["PORT_REGISTRY"]} is in use`)
+        const free: Record<string, string> = { ENV: "other" }
+        for (const port of ports) free[`PORT_${port}`] = String(yield* freePort)
+        assert.include(yield* beside(free), `the engine's network ${project}-workers has`)
+
         Cli.write(root, Cli.hello("anew"))
         assert.include(yield* answered(esb("deploy")), "changed  hello")
         const again = yield* json(esb("invoke", "hello", "--json"))
@@ -114,9 +155,7 @@ describe("esb up --mode docker", needs("compose", "registry", "minio"), () => {
         yield* answered(esb("up"))
         assert.strictEqual((yield* json(esb("invoke", "hello", "--json"))).payload.answer, "anew")
 
-        const beside = yield* Cli.esb(["up", "--mode", "embedded"], { cwd: root })
-        assert.strictEqual(beside.code, 1)
-        assert.include(beside.stderr, "esb down")
+        assert.include(yield* refused(Cli.esb(["up", "--mode", "embedded"], { cwd: root })), "esb down")
 
         assert.include(yield* answered(esb("down")), "Its volumes are kept")
         assert.deepStrictEqual(yield* owned("container", project), [])
@@ -129,7 +168,9 @@ describe("esb up --mode docker", needs("compose", "registry", "minio"), () => {
       }).pipe(Effect.scoped),
     480_000
   )
+})
 
+describe("esb up, in the wrong mode for a flag,", () => {
   it.live("refuses what only child processes can be told, by name", () =>
     Effect.gen(function* () {
       const root = yield* Cli.project(Cli.hello("never"))
@@ -138,6 +179,15 @@ describe("esb up --mode docker", needs("compose", "registry", "minio"), () => {
       assert.include(stderr, "--watch")
       assert.include(stderr, "--gateway-port")
       assert.isFalse(existsSync(join(root, ".esb")))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("refuses by name what only containers can be told, where none are wanted", () =>
+    Effect.gen(function* () {
+      const root = yield* Cli.project(Cli.hello("never"))
+      const { code, stderr } = yield* Cli.esb(["up", "--gateway-port", "8443"], { cwd: root })
+      assert.strictEqual(code, 2)
+      assert.include(stderr, "--gateway-port <port> is of the Docker mode, which --mode docker chooses")
     }).pipe(Effect.scoped)
   )
 })
