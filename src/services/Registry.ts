@@ -37,8 +37,15 @@ export class Registry extends Context.Service<
     readonly manifest: (reference: ImageReference) => Effect.Effect<Content, Missed>
     /** Of an image for this platform. */
     readonly config: (reference: ImageReference, platform: Platform) => Effect.Effect<ImageConfig, Missed>
-    /** Of the repository of `reference`. Its bytes can be believed once the stream has ended well, not before. */
-    readonly blob: (reference: ImageReference, descriptor: Descriptor) => Stream.Stream<Uint8Array, Missed>
+    /**
+     * Of the repository of `reference`. Its bytes can be believed once the stream has ended well, not before. Whoever holds the
+     * first `heldBytes` of an earlier attempt gets the others only, and has to see for themselves that the whole has the digest.
+     */
+    readonly blob: (
+      reference: ImageReference,
+      descriptor: Descriptor,
+      heldBytes?: number
+    ) => Stream.Stream<Uint8Array, Missed>
     readonly hasBlob: (reference: ImageReference, descriptor: Descriptor) => Effect.Effect<boolean, Refused>
     /** The repository holds it when this returns. Takes no byte of the content when it was there before. */
     readonly putBlob: <E>(

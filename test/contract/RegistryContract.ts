@@ -154,6 +154,19 @@ export const suite = (name: string, layer: Layer.Layer<Registry | Hosts, unknown
       })
     )
 
+    it.effect("gives whoever holds the beginning of a blob the rest of it", () =>
+      Effect.gen(function* () {
+        const registry = yield* Registry
+        const name = yield* fresh()
+        const bytes = noise("rest", 100_000)
+        const blob = { mediaType: "application/octet-stream", digest: sha256(bytes), size: bytes.length }
+        yield* registry.putBlob(name, blob, Stream.make(bytes))
+        const rest = yield* collected(registry.blob(name, blob, 70_000))
+        assert.isTrue(rest.equals(bytes.subarray(70_000)))
+        assert.strictEqual((yield* collected(registry.blob(name, blob, bytes.length))).length, 0)
+      })
+    )
+
     it.effect("takes no blob that is not what its digest says, and keeps nothing of it", () =>
       Effect.gen(function* () {
         const registry = yield* Registry

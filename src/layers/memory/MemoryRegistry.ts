@@ -63,13 +63,13 @@ export const layer = (hosts: ReadonlyArray<string>): Layer.Layer<Registry> =>
       return Option.isSome(found) ? found.value : yield* notFound(reference)
     })
 
-    const blob = (reference: ImageReference, { digest, size }: Descriptor) =>
+    const blob = (reference: ImageReference, { digest, size }: Descriptor, heldBytes = 0) =>
       Stream.unwrap(
         Effect.map(open(reference), ({ blobs }): Stream.Stream<Uint8Array, ImageNotFound | DigestMismatch> => {
           const bytes = blobs.get(digest)
           if (bytes === undefined) return Stream.fail(notFound({ ...reference, tag: undefined, digest }))
           return bytes.length === size
-            ? Stream.make(bytes)
+            ? Stream.make(bytes.subarray(heldBytes))
             : Stream.fail(mismatch(reference, digest, `${bytes.length} bytes`))
         })
       )

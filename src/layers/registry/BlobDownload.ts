@@ -54,7 +54,7 @@ export const make = (settings: RegistrySettings, { ask, unexpected }: RegistryCa
     )
   })
 
-  return (reference: ImageReference, descriptor: Descriptor): Stream.Stream<Uint8Array, Missed> =>
+  return (reference: ImageReference, descriptor: Descriptor, heldBytes = 0): Stream.Stream<Uint8Array, Missed> =>
     Stream.suspend(() => {
       const { digest, size } = descriptor
       const registry = reference.host
@@ -65,7 +65,7 @@ export const make = (settings: RegistrySettings, { ask, unexpected }: RegistryCa
       }
       const hash = hashLike(digest)
       const startedAtMs = performance.now()
-      let received = 0
+      let received = heldBytes
       let resumptions = 0
 
       const take = (piece: Uint8Array): Effect.Effect<Uint8Array, Missed> => {
@@ -87,7 +87,8 @@ export const make = (settings: RegistrySettings, { ask, unexpected }: RegistryCa
 
       const end = (): Stream.Stream<Uint8Array, Missed> => {
         if (received < size) return resume("it ends early")
-        const actual = finish(hash, digest)
+        // Of what came without its beginning there is no digest.
+        const actual = heldBytes === 0 ? finish(hash, digest) : digest
         return actual === digest ? Stream.empty : Stream.fail(mismatch(reference, digest, actual))
       }
 
@@ -97,6 +98,6 @@ export const make = (settings: RegistrySettings, { ask, unexpected }: RegistryCa
           Stream.concat(Stream.suspend(end)),
           Stream.catchTag("Unanswered", ({ detail }) => (received === size ? end() : resume(detail)))
         )
-      return rest()
+      return heldBytes > 0 && heldBytes === size ? Stream.empty : rest()
     })
 }
