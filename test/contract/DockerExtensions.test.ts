@@ -124,7 +124,7 @@ const live = <E>(
       Effect.scoped,
       Effect.provide(
         doors.pipe(
-          Layer.provideMerge(Network.layer(`esb-${identity.environment}`)),
+          Layer.provideMerge(Network.layer(`esb-${identity.environment}`, identity)),
           Layer.provideMerge(theEngine),
           Layer.provide(log.layer)
         )

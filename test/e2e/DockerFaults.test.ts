@@ -27,8 +27,6 @@ const freshAgent = Effect.fnUntraced(function* (more: Readonly<Record<string, st
   const stack = yield* AgentStack.Shared
   const environment = freshStack()
   const network = `esb-${environment}`
-  // An Agent removes the network that it has made; one that was killed has left it to nobody.
-  yield* Effect.addFinalizer(() => Effect.sync(() => spawnSync("docker", ["network", "rm", network])))
   const agent = yield* stack.agent({
     ENV: environment,
     AGENT_RUNTIME: "docker",

@@ -6,6 +6,7 @@ import { DockerApi, type EngineAddress } from "#layers/docker/DockerApi"
 import * as Docker from "#layers/docker/DockerApi"
 import * as DockerContainerRuntime from "#layers/docker/DockerContainerRuntime"
 import type { DockerOptions } from "#layers/docker/DockerSettings"
+import { volumeName } from "#layers/docker/SoleAgent"
 import { WorkersNetwork } from "#layers/docker/WorkersNetwork"
 import * as Network from "#layers/docker/WorkersNetwork"
 import * as ProtocolWorkerClient from "#layers/protocol/ProtocolWorkerClient"
@@ -40,7 +41,7 @@ export interface Options {
 /** A stack that no other run has. */
 export const freshStack = (): string => `test-${randomBytes(4).toString("hex")}`
 
-/** Every container and network of a stack, removed; the brand is what names and labels begin with. */
+/** Every container and network of a stack, and the record of its Agent, removed; the brand is what names and labels begin with. */
 const removeAll = (stack: string, brand = "esb") =>
   Effect.gen(function* () {
     const { call, engine } = yield* DockerApi
@@ -54,6 +55,7 @@ const removeAll = (stack: string, brand = "esb") =>
     )
     const networks = yield* call(() => engine.listNetworks({ filters: { name: [`esb-${stack}`] } }))
     yield* Effect.forEach(networks, ({ Id }) => Effect.ignore(call(() => engine.getNetwork(Id).remove())))
+    yield* Effect.ignore(call(() => engine.getVolume(volumeName({ brand, environment: stack })).remove()))
   }).pipe(Effect.orDie)
 
 /** A stack that may run several times, one after the other: what the last run leaves goes with the scope. */
@@ -88,13 +90,14 @@ const functions = Layer.effect(
 /** Engine, its doors, the client that reaches them, and its workers' functions and faults. */
 export const layer = (options: Options = {}) => {
   const stack = options.stack ?? freshStack()
+  const identity = { brand: "esb", environment: stack }
   const doors = Layer.unwrap(
     Effect.map(WorkersNetwork, ({ gateway }) =>
       LambdaRuntimeApi.layer({ bindHost: gateway, advertisedHost: gateway, ...options.door })
     )
   )
   return Layer.mergeAll(
-    DockerContainerRuntime.layer({ identity: { brand: "esb", environment: stack }, ...options.docker }),
+    DockerContainerRuntime.layer({ identity, ...options.docker }),
     ProtocolWorkerClient.layer({ "runtime-api": LocalWorkerClient.layer, rie: RieWorkerClient.layer() }),
     faults,
     functions
@@ -102,7 +105,7 @@ export const layer = (options: Options = {}) => {
     Layer.provide(ProbedWorkerProtocols.layer(options.protocols)),
     Layer.provide(doors),
     Layer.provide(options.leavesWorkers === true ? Layer.empty : clearedAtTheEnd(stack)),
-    Layer.provideMerge(Network.layer(`esb-${stack}`)),
+    Layer.provideMerge(Network.layer(`esb-${stack}`, identity)),
     Layer.provideMerge(options.socketPath === undefined ? engine : Docker.layer({ socketPath: options.socketPath })),
     Layer.provide((options.log ?? RecordedLog.make()).layer),
     Layer.provide(Layer.succeed(References.MinimumLogLevel, "Warn"))

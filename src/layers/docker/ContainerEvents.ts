@@ -1,5 +1,5 @@
 /**
- * Which containers of a stack have ended, as the engine tells it. The connection is made anew for ever when it breaks; what
+ * Which containers of a stack have ended or were frozen, as the engine tells it. The connection is made anew for ever when it breaks; what
  * happened meanwhile is for `onConnected` to find out.
  */
 import { Effect, Option, Schema } from "effect"
@@ -11,12 +11,17 @@ export interface Listening {
   readonly reconnectEveryMs: number
   /** Every event from now on is heard. */
   readonly onConnected: Effect.Effect<void>
-  /** By the container's name. Never blocks. */
+  /** By the container's name; this one and the next never block. */
   readonly onEnd: (name: string) => void
+  /** Whoever has frozen it. */
+  readonly onFrozen: (name: string) => void
 }
 
 const Event = Schema.fromJsonString(
-  Schema.Struct({ Actor: Schema.Struct({ Attributes: Schema.Struct({ name: Schema.String }) }) })
+  Schema.Struct({
+    Action: Schema.Literals(["die", "pause"]),
+    Actor: Schema.Struct({ Attributes: Schema.Struct({ name: Schema.String }) })
+  })
 )
 const decode = Schema.decodeUnknownOption(Event)
 
@@ -34,16 +39,21 @@ const lines = (onLine: (line: string) => void): ((chunk: Buffer) => void) => {
   }
 }
 
-export const listen = Effect.fnUntraced(function* ({ labels, onConnected, onEnd, reconnectEveryMs }: Listening) {
+export const listen = Effect.fnUntraced(function* (listening: Listening) {
+  const { labels, onConnected, onEnd, onFrozen, reconnectEveryMs } = listening
   const { call, engine } = yield* DockerApi
-  const filters = JSON.stringify({ type: ["container"], event: ["die"], label: labels })
+  const filters = JSON.stringify({ type: ["container"], event: ["die", "pause"], label: labels })
 
   const read = (stream: NodeJS.ReadableStream): Effect.Effect<void> =>
     Effect.callback((resume) => {
       const over = (): void => resume(Effect.void)
       stream.on(
         "data",
-        lines((line) => Option.map(decode(line), ({ Actor }) => onEnd(Actor.Attributes.name)))
+        lines((line) =>
+          Option.map(decode(line), ({ Action, Actor: { Attributes } }) =>
+            Action === "die" ? onEnd(Attributes.name) : onFrozen(Attributes.name)
+          )
+        )
       )
       stream.once("close", over)
       stream.on("error", over)

@@ -73,10 +73,13 @@ export const make = Effect.fnUntraced(function* ({ sampleEveryMs }: Pick<DockerS
       return figure === undefined ? ask(container) : Effect.succeed(figure)
     })
 
-  /** Only where looking costs little. */
-  const look = ({ container: { cgroup, door } }: MeasuredWorker): Effect.Effect<void> =>
+  /** Only where looking costs little. `false`: the kernel has nothing of it any more. */
+  const look = ({ container: { cgroup, door } }: MeasuredWorker): Effect.Effect<boolean> =>
     Effect.sync(() => {
-      if (cgroup !== undefined) Option.map(CgroupFiles.memoryBytes(cgroup), (bytes) => door.measured(bytes))
+      if (cgroup === undefined) return true
+      const bytes = CgroupFiles.memoryBytes(cgroup)
+      if (Option.isSome(bytes)) door.measured(bytes.value)
+      return Option.isSome(bytes)
     })
 
   /** Looks where looking costs much. */
@@ -87,10 +90,14 @@ export const make = Effect.fnUntraced(function* ({ sampleEveryMs }: Pick<DockerS
       Effect.ignore
     )
 
-  /** Looks for ever. A worker that is idle, frozen or ended has nothing new to show and is passed over. */
-  const watch = (
-    workers: ReadonlyMap<ContainerId, MeasuredWorker>,
-    phaseOf: (id: ContainerId) => Phase | undefined
+  /**
+   * Looks for ever. A worker that is idle, frozen or ended has nothing new to show and is passed over. `onMissed` is told, at
+   * every look, of one in use that the kernel has nothing of any more.
+   */
+  const watch = <W extends MeasuredWorker>(
+    workers: ReadonlyMap<ContainerId, W>,
+    phaseOf: (id: ContainerId) => Phase | undefined,
+    onMissed: (held: W) => void = () => undefined
   ): Effect.Effect<never> => {
     const callsSeen = new WeakMap<MeasuredWorker, number>()
     const isActive = (held: MeasuredWorker): boolean => {
@@ -104,7 +111,7 @@ export const make = Effect.fnUntraced(function* ({ sampleEveryMs }: Pick<DockerS
     /** Those in sight are not kept waiting by those that are not. */
     const watchThose = (
       areMeant: (held: MeasuredWorker) => boolean,
-      measure: (held: MeasuredWorker) => Effect.Effect<void>
+      measure: (held: W) => Effect.Effect<void>
     ): Effect.Effect<never> =>
       Effect.forever(
         Effect.delay(
@@ -120,7 +127,7 @@ export const make = Effect.fnUntraced(function* ({ sampleEveryMs }: Pick<DockerS
       )
     const isInSight = ({ container }: MeasuredWorker): boolean => container.cgroup !== undefined
     return Effect.raceFirst(
-      watchThose(isInSight, look),
+      watchThose(isInSight, (held) => Effect.map(look(held), (isThere) => (isThere ? undefined : onMissed(held)))),
       watchThose((held) => !isInSight(held), inquire)
     )
   }

@@ -8,7 +8,7 @@ import { Clock, Effect, Exit, FiberSet, Layer, Scope } from "effect"
 import { RuntimeUnavailable } from "#domain/Failure"
 import * as Ownership from "#domain/Ownership"
 import { selectorLabels } from "#domain/StackIdentity"
-import type { ContainerId, ContainerState, ContainerStatus, OwnerId, WorkerSpec } from "#domain/Worker"
+import { ContainerId, type ContainerState, type ContainerStatus, type OwnerId, type WorkerSpec } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { RuntimeApi } from "#services/RuntimeApi"
 import type { WorkerProtocols } from "#services/WorkerProtocols"
@@ -19,7 +19,7 @@ import * as ContainerStart from "./ContainerStart.ts"
 import * as CpuQuota from "./CpuQuota.ts"
 import { DockerApi, type EngineFailure } from "./DockerApi.ts"
 import { defaults, type DockerOptions, type DockerPlaces, type DockerSettings } from "./DockerSettings.ts"
-import { type DockerWorker, phaseOf, used } from "./DockerWorker.ts"
+import { type Container, type DockerWorker, phaseOf, used } from "./DockerWorker.ts"
 import * as FormerContainers from "./FormerContainers.ts"
 import { KnownContainers } from "./KnownContainers.ts"
 import * as LeftoverContainers from "./LeftoverContainers.ts"
@@ -154,8 +154,14 @@ const make = Effect.fnUntraced(function* (settings: DockerSettings) {
     fork(Effect.ignore(ends.look(container), { log: "Debug" }))
   }
 
+  const foundFrozen = (name: string): Effect.Effect<void> => {
+    const held = workers.get(ContainerId.make(name))
+    return held === undefined ? Effect.void : freeze.found(held)
+  }
+  const lookAt = (container: Container) =>
+    Effect.flatMap(ends.look(container), (isFrozen) => (isFrozen ? foundFrozen(container.name) : Effect.void))
   const lookAtAll = Effect.suspend(() =>
-    Effect.forEach(known.all, ends.look, { concurrency: parallelRemovals, discard: true })
+    Effect.forEach(known.all, lookAt, { concurrency: parallelRemovals, discard: true })
   )
   const returned = yield* Effect.mapError(FormerContainers.takeOver(surroundings), unavailable)
   for (const held of returned) workers.set(held.worker.id, held)
@@ -163,9 +169,21 @@ const make = Effect.fnUntraced(function* (settings: DockerSettings) {
     labels,
     reconnectEveryMs: settings.reconnectEveryMs,
     onConnected: Effect.ignore(lookAtAll, { log: "Debug" }),
-    onEnd
+    onEnd,
+    onFrozen: (name) => void fork(foundFrozen(name))
   }).pipe(Effect.forkIn(scope))
-  yield* Effect.forkIn(meter.watch(workers, api.phase), scope)
+  const missed = new Set<Container>()
+  /** Once at a time: an engine that is away is asked again for a moment. */
+  const onMissed = ({ container }: DockerWorker): void => {
+    if (missed.has(container)) return
+    missed.add(container)
+    fork(
+      ends
+        .missed(container)
+        .pipe(Effect.ignore({ log: "Debug" }), Effect.ensuring(Effect.sync(() => missed.delete(container))))
+    )
+  }
+  yield* Effect.forkIn(meter.watch(workers, api.phase, onMissed), scope)
   for (const held of returned) fork(watchReturn(held))
 
   return ContainerRuntime.of({

@@ -3,10 +3,16 @@ import { Effect } from "effect"
 import { selectorLabels, type StackIdentity } from "#domain/StackIdentity"
 import { DockerApi, hasStatus } from "./DockerApi.ts"
 import * as LeftoverContainers from "./LeftoverContainers.ts"
+import { volumeName } from "./SoleAgent.ts"
 
-/** Removes all of them, whoever owned them. Answers how many there were. */
+/** Removes all of them, whoever owned them, and the record of who the Agent was. Answers how many there were. */
 export const remove = Effect.fnUntraced(function* (identity: StackIdentity) {
   const { call, engine } = yield* DockerApi
+  yield* Effect.catchIf(
+    call(() => engine.getVolume(volumeName(identity)).remove()),
+    hasStatus(404),
+    () => Effect.void
+  )
   const labels = Object.entries(selectorLabels(identity)).map(([name, value]) => `${name}=${value}`)
   return yield* LeftoverContainers.removeAll(labels, new Set(), (name) =>
     call(() => engine.getContainer(name).remove({ force: true, v: true })).pipe(

@@ -1,4 +1,4 @@
-/** Workers that are frozen and thawed, as their owner wishes, one step at a time. */
+/** Workers that are frozen and thawed, as their owner wishes and nobody else, one step at a time. */
 import { Effect } from "effect"
 import { RuntimeUnavailable } from "#domain/Failure"
 import type * as ContainerEnds from "./ContainerEnds.ts"
@@ -18,7 +18,7 @@ export const make = Effect.fnUntraced(function* (ends: Effect.Success<ReturnType
     return call((abortSignal) => (isPaused ? named.pause({ abortSignal }) : named.unpause({ abortSignal }))).pipe(
       Effect.asVoid,
       // It has ended, or is so already: whichever it is, a look tells.
-      Effect.catchIf(isNoChange, () => ends.look(container)),
+      Effect.catchIf(isNoChange, () => Effect.asVoid(ends.look(container))),
       Effect.andThen(Effect.sync(() => void (held.isFrozen = isPaused)))
     )
   }
@@ -52,9 +52,23 @@ export const make = Effect.fnUntraced(function* (ends: Effect.Success<ReturnType
       Effect.ignore({ log: "Debug" })
     )
 
+  /** The engine has frozen it: for its owner, or for a stranger, whose call it would not hear; then it is thawed at once. */
+  const found = (held: DockerWorker): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (held.isPaused || !runs(held)) return Effect.void
+      return Effect.andThen(
+        Effect.logInfo(`Worker ${held.worker.name} was frozen by somebody else, and is thawed`),
+        ask(held, false)
+      )
+    }).pipe(
+      held.turn.withPermit,
+      // Whoever calls it then finds out how it is.
+      Effect.ignore({ log: "Warn" })
+    )
+
   /** Frozen, it would not hear that it ends. The turn is the caller's. */
   const thaw = (held: DockerWorker): Effect.Effect<void, EngineFailure> =>
     Effect.suspend(() => (held.isFrozen && runs(held) ? ask(held, false) : Effect.void))
 
-  return { set, again, thaw }
+  return { set, again, found, thaw }
 })

@@ -1,12 +1,13 @@
 /**
- * The network of the workers, made when it is missing: a bridge on which no container reaches another. One that is made here
- * goes with the scope, unless workers stay in it; one that was there before stays.
+ * The network of the workers, made when it is missing: a bridge on which no container reaches another. One that an Agent of this
+ * stack has made, this one or an earlier, goes with the scope, unless workers stay in it; one that somebody else has made stays.
  */
 import type { NetworkInspectInfo } from "dockerode"
 import { Context, Effect, Layer } from "effect"
 import { BlockList, createServer, isIPv4 } from "node:net"
 import { networkInterfaces } from "node:os"
 import { RuntimeUnavailable } from "#domain/Failure"
+import { selectorLabels, type StackIdentity } from "#domain/StackIdentity"
 import { DockerApi, type EngineFailure, hasStatus } from "./DockerApi.ts"
 
 /** Where this process stands, as workers see it: on the machine that has the bridge, or in a container of the network itself. */
@@ -67,11 +68,15 @@ const standingIn = Effect.fnUntraced(function* (gateway: string, subnet: string)
   return isMachine ? ({ of: "machine", address: gateway } satisfies Standing) : undefined
 })
 
-const make = Effect.fnUntraced(function* (name: string) {
+const make = Effect.fnUntraced(function* (name: string, identity: StackIdentity) {
   const { call, engine } = yield* DockerApi
   const network = engine.getNetwork(name)
   const unavailable = (failure: EngineFailure) =>
     new RuntimeUnavailable({ detail: `network ${name} of the workers: ${failure.message}`, cause: failure })
+
+  const labels = selectorLabels(identity)
+  const isOurs = (found: NetworkInspectInfo): boolean =>
+    Object.entries(labels).every(([label, value]) => found.Labels?.[label] === value)
 
   const inspect = call((): Promise<NetworkInspectInfo> => network.inspect())
   const create = call((abortSignal) =>
@@ -80,25 +85,25 @@ const make = Effect.fnUntraced(function* (name: string) {
       Driver: "bridge",
       CheckDuplicate: true,
       Options: { [betweenContainers]: "false" },
+      Labels: { ...labels },
       abortSignal
     })
   ).pipe(
-    Effect.as(true),
     // Somebody else was faster, and theirs will do.
-    Effect.catchIf(hasStatus(409), () => Effect.succeed(false))
+    Effect.catchIf(hasStatus(409), () => Effect.void),
+    Effect.andThen(inspect)
   )
-  // A network that still has containers of somebody else's is theirs now.
+  const ensure = Effect.catchIf(inspect, hasStatus(404), () => create)
+  // The engine keeps one that has containers, which outlive their Agent: the next one takes it away.
   const remove = Effect.ignore(
     call(() => network.remove()),
     { log: "Debug" }
   )
 
-  const ensure = inspect.pipe(
-    Effect.as(false),
-    Effect.catchIf(hasStatus(404), () => create)
+  const { EnableIPv6, Id, IPAM, Options } = yield* Effect.acquireRelease(
+    Effect.mapError(ensure, unavailable),
+    (found) => (isOurs(found) ? remove : Effect.void)
   )
-  yield* Effect.acquireRelease(Effect.mapError(ensure, unavailable), (isOurs) => (isOurs ? remove : Effect.void))
-  const { EnableIPv6, Id, IPAM, Options } = yield* Effect.mapError(inspect, unavailable)
   if (Options?.[betweenContainers] !== "false") {
     yield* Effect.logWarning(
       `Workers in the network ${name} can reach each other: it was made without ${betweenContainers}=false`
@@ -120,5 +125,7 @@ const make = Effect.fnUntraced(function* (name: string) {
   })
 })
 
-export const layer = (name: string): Layer.Layer<WorkersNetwork, RuntimeUnavailable, DockerApi> =>
-  Layer.effect(WorkersNetwork, make(name))
+export const layer = (
+  name: string,
+  identity: StackIdentity
+): Layer.Layer<WorkersNetwork, RuntimeUnavailable, DockerApi> => Layer.effect(WorkersNetwork, make(name, identity))

@@ -4,6 +4,7 @@ import type { StackIdentity } from "#domain/StackIdentity"
 import * as DockerApi from "#layers/docker/DockerApi"
 import * as DockerContainerRuntime from "#layers/docker/DockerContainerRuntime"
 import * as EngineAddress from "#layers/docker/EngineAddress"
+import * as SoleAgent from "#layers/docker/SoleAgent"
 import * as WorkersNetwork from "#layers/docker/WorkersNetwork"
 import * as ProtocolWorkerClient from "#layers/protocol/ProtocolWorkerClient"
 import * as ProbedWorkerProtocols from "#layers/rie/ProbedWorkerProtocols"
@@ -66,7 +67,8 @@ export const layer = (values: AgentSettings, home: string, network: string, iden
       ).pipe(
         Layer.provide([runtimeApi(values), protocols(values)]),
         Layer.provide(Fence.layer(values, identity)),
-        Layer.provide(WorkersNetwork.layer(network)),
+        Layer.provide(WorkersNetwork.layer(network, identity)),
+        Layer.provide(SoleAgent.layer(identity, home)),
         Layer.provide(DockerApi.layer(address))
       )
     })
