@@ -60,6 +60,8 @@ export const make = Effect.acquireRelease(prepare, ({ directory, id, machine }) 
       brand,
       directory,
       settings,
+      /** Where the bridge is. */
+      namespace: machineNamespace,
       /** A command where the bridge is. */
       onMachine,
       /** A command where a worker would be. */
