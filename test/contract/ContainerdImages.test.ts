@@ -8,7 +8,7 @@ import * as ContainerdApi from "#layers/containerd/ContainerdApi"
 import * as ContainerdImages from "#layers/containerd/ContainerdImages"
 import { type ContainerdImageSettings, defaults } from "#layers/containerd/ImageSettings"
 import { Leases } from "#layers/containerd/generated/containerd/leases_pb"
-import { Content } from "#layers/containerd/generated/containerd/content_pb"
+import { Content, WriteAction } from "#layers/containerd/generated/containerd/content_pb"
 import { Snapshots } from "#layers/containerd/generated/containerd/snapshots_pb"
 import * as OciRegistry from "#layers/registry/OciRegistry"
 import { Registry } from "#services/Registry"
@@ -288,6 +288,71 @@ describe("ContainerdImages", needs("containerd", "registry"), () => {
         yield* (yield* world.images({}, { registry })).get(name)
         const begun = asked.filter((blob) => blob.digest === digest).map(({ heldBytes }) => heldBytes)
         assert.deepStrictEqual(begun, [2 * 1024 ** 2, 0])
+        yield* checked(world, name)
+      })
+    )
+  )
+
+  it.live("waits until whoever writes the same content lets go of it", () =>
+    inWorld((world) =>
+      Effect.gen(function* () {
+        const sample = UnpackableImages.make({ layers: large })
+        const name = yield* pushed(world, "locked:1", sample)
+        const [layer] = sample.layers
+        assert.isDefined(layer)
+        const { get } = yield* world.images()
+        const fetching = yield* Effect.scoped(
+          Effect.gen(function* () {
+            const ask = yield* world.api.converse(Content.method.write)
+            yield* ask({
+              action: WriteAction.STAT,
+              ref: layer.digest,
+              total: BigInt(layer.size),
+              expected: layer.digest
+            })
+            const started = yield* Effect.forkChild(get(name))
+            yield* eventually("a lease", leases(world), (seen) => seen.length > 0)
+            yield* Effect.sleep("400 millis")
+            assert.isUndefined(started.pollUnsafe())
+            return started
+          })
+        )
+        yield* Fiber.join(fetching)
+        yield* checked(world, name)
+      })
+    )
+  )
+
+  it.live("fails when containerd dies on the way, and goes on when it is back", () =>
+    inWorld((world) =>
+      Effect.gen(function* () {
+        const sample = UnpackableImages.make({ layers: large })
+        const name = yield* pushed(world, "died:1", sample)
+        const stuck: RegistryService["blob"] = (of, descriptor, heldBytes) =>
+          descriptor.size < 1024 ** 2
+            ? world.registry.blob(of, descriptor, heldBytes)
+            : Stream.concat(Stream.take(world.registry.blob(of, descriptor, heldBytes), 20), Stream.never)
+        const before = yield* world.images({ pullLimitMs: 2_000 }, { registry: { ...world.registry, blob: stuck } })
+        const fetching = yield* Effect.forkChild(before.get(name))
+        yield* eventually("a lease", leases(world), (seen) => seen.length > 0)
+        yield* world.peer.stop
+        const failure = yield* Effect.flip(Fiber.join(fetching))
+        assert.strictEqual(failure._tag, "RuntimeUnavailable")
+        yield* world.peer.start
+        yield* (yield* world.images()).get(name)
+        yield* checked(world, name)
+      })
+    )
+  )
+
+  it.live("tells in containerd's words what a snapshotter lacks", () =>
+    inWorld((world) =>
+      Effect.gen(function* () {
+        const name = yield* pushed(world, "blocks:1", UnpackableImages.make({ layers }))
+        const failure = yield* Effect.flip((yield* world.images({ snapshotter: "devmapper" })).get(name))
+        assert.strictEqual(failure._tag, "RuntimeUnavailable")
+        assert.include(failure.message, "devmapper")
+        yield* (yield* world.images()).get(name)
         yield* checked(world, name)
       })
     )

@@ -64,28 +64,37 @@ export const make = Effect.fnUntraced(function* (given: Partial<ContainerdImageS
     )
   }
 
-  const late = (host: string) =>
-    new RegistryUnavailable({ registry: host, detail: `an image is not there after ${pullLimitMs} ms` })
+  /** As many at a time as may be, and none for longer than it may take. */
+  const limited = <A, E>(host: string, work: Effect.Effect<A, E>): Effect.Effect<A, E | RegistryUnavailable> =>
+    work.pipe(
+      Effect.timeoutOrElse({
+        duration: pullLimitMs,
+        orElse: () =>
+          Effect.fail(
+            new RegistryUnavailable({ registry: host, detail: `an image is not there after ${pullLimitMs} ms` })
+          )
+      }),
+      permits.withPermit
+    )
 
   /** Makes everything of it be here, and then the name. */
-  const completed = (reference: ImageReference.ImageReference, name: string, target: Descriptor, isFetched: boolean) =>
-    Effect.gen(function* () {
-      const lease = yield* leases.lease
-      const image = yield* completing(reference, isFetched ? registry : undefined)(lease, target)
-      if (isFetched) yield* setTarget(name, target)
-      remember(target.digest, image)
-      return { ...image, name }
-    }).pipe(Effect.scoped)
+  const completed = Effect.fnUntraced(function* (
+    reference: ImageReference.ImageReference,
+    name: string,
+    target: Descriptor,
+    isFetched: boolean
+  ) {
+    const lease = yield* leases.lease
+    const image = yield* completing(reference, isFetched ? registry : undefined)(lease, target)
+    if (isFetched) yield* setTarget(name, target)
+    remember(target.digest, image)
+    return { ...image, name }
+  }, Effect.scoped)
 
-  const pull = (reference: ImageReference.ImageReference, name: string) =>
-    share(
-      name,
-      registry.resolve(reference).pipe(
-        Effect.flatMap((target) => completed(reference, name, target, true)),
-        Effect.timeoutOrElse({ duration: pullLimitMs, orElse: () => Effect.fail(late(reference.host)) }),
-        permits.withPermit
-      )
-    )
+  const pull = (reference: ImageReference.ImageReference, name: string) => {
+    const fetched = Effect.flatMap(registry.resolve(reference), (target) => completed(reference, name, target, true))
+    return share(name, limited(reference.host, fetched))
+  }
 
   /** As it is here: what is not unpacked is, and what is missing of it is fetched if anything may be. */
   const here = Effect.fnUntraced(function* (reference: ImageReference.ImageReference, name: string) {
@@ -93,7 +102,8 @@ export const make = Effect.fnUntraced(function* (given: Partial<ContainerdImageS
     if (target === undefined) return undefined
     const known = remembered.get(target.digest)
     if (known !== undefined && (yield* isUnpacked(known))) return { ...known, name }
-    return yield* share(`${name} here`, completed(reference, name, target, pullPolicy !== "never"))
+    const work = completed(reference, name, target, pullPolicy !== "never")
+    return yield* share(`${name} here`, limited(reference.host, work))
   })
 
   const find = Effect.fnUntraced(function* (reference: ImageReference.ImageReference, name: string) {
