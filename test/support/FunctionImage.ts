@@ -4,6 +4,7 @@
  */
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as ImageArchive from "./ImageArchive.ts"
 import * as ImageTree from "./ImageTree.ts"
 import { clientsDirectory } from "./ProcessWorkers.ts"
 import { samples } from "./WorkerFunctions.ts"
@@ -24,21 +25,38 @@ const settings = [
   'CMD ["index.echo"]'
 ]
 
+/** Its files. */
+const tree = async (): Promise<ImageTree.Tree> => ({
+  ...ImageTree.system,
+  ...ImageTree.shell("cat", "id", "ls", "sleep", "touch"),
+  ...ImageTree.program("var/lang/bin/node", process.execPath),
+  "var/runtime/node.mjs": { from: join(await clientsDirectory(), "node.mjs") },
+  ...ImageTree.directory("var/task", samples("node")),
+  "lambda-entrypoint.sh": ImageTree.script(entrypoint)
+})
+
 let made: Promise<string> | undefined
 
 /** Its reference, once the engine has it. */
 export const reference = (): Promise<string> =>
-  (made ??= (async () => {
-    const tree = {
-      ...ImageTree.system,
-      ...ImageTree.shell("cat", "id", "ls", "sleep", "touch"),
-      ...ImageTree.program("var/lang/bin/node", process.execPath),
-      "var/runtime/node.mjs": { from: join(await clientsDirectory(), "node.mjs") },
-      ...ImageTree.directory("var/task", samples("node")),
-      "lambda-entrypoint.sh": ImageTree.script(entrypoint)
-    }
-    return ImageTree.make("functions", tree, settings)
-  })())
+  (made ??= tree().then((files) => ImageTree.make("functions", files, settings)))
+
+let archived: Promise<ImageArchive.ImageArchive> | undefined
+
+/** The same image for an engine that is given its images as archives. */
+export const archive = (): Promise<ImageArchive.ImageArchive> =>
+  (archived ??= tree().then((files) =>
+    ImageArchive.make("docker.io/esb-test/functions:1", files, {
+      Env: [
+        "PATH=/var/lang/bin:/usr/local/bin:/usr/bin:/bin",
+        "LAMBDA_TASK_ROOT=/var/task",
+        "LAMBDA_RUNTIME_DIR=/var/runtime"
+      ],
+      WorkingDir: "/var/task",
+      Entrypoint: ["/lambda-entrypoint.sh"],
+      Cmd: ["index.echo"]
+    })
+  ))
 
 /** Where an image would have AWS's emulator: a script, so that the entrypoint has its name. */
 const emulator = '#!/bin/sh\nexec /var/lang/bin/node /usr/local/lib/RieStandIn.ts "$@"\n'

@@ -93,7 +93,8 @@ export const system: Tree = {
   ...Object.fromEntries(["tmp", "proc", "sys", "dev"].map((path) => [path, { empty: true }]))
 }
 
-const layOut = (root: string, tree: Tree): void => {
+/** Files of a tree in their places below a directory. */
+export const layOut = (root: string, tree: Tree): void => {
   for (const [path, entry] of Object.entries(tree)) {
     const place = join(root, path)
     mkdirSync("empty" in entry ? place : dirname(place), { recursive: true })

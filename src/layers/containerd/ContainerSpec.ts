@@ -48,7 +48,7 @@ const temporaryBytes = 512 * bytesPerMiB
 const sharedMemoryBytes = 64 * bytesPerMiB
 
 /** AWS gives a function of so much memory one processor; runtimes call 1024 the weight of one. */
-const processorMiB = 1_769
+export const processorMiB = 1_769
 const processorShares = 1_024
 const leastShares = 2
 
@@ -56,7 +56,7 @@ const leastShares = 2
 const outOfMemoryScore = 500
 
 /** Every worker goes by this name, which its `/etc/hosts` knows. */
-const hostname = "worker"
+export const hostname = "worker"
 
 /** Where a command is looked for, when neither the image nor the function says. */
 const commandPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -89,7 +89,7 @@ const userOf = ({ imageUser, spec }: ContainerPlan): ContainerUser =>
   imageUser ?? (spec.environment["RUN_AS_ROOT"] === "1" ? root : functionUser)
 
 /** What it starts, with its arguments; nothing, where the image does not say. */
-const startOf = ({ config }: ImageConfig): ReadonlyArray<string> => [
+export const startOf = ({ config }: ImageConfig): ReadonlyArray<string> => [
   ...(config?.Entrypoint ?? []),
   ...(config?.Cmd ?? [])
 ]

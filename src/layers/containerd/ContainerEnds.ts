@@ -1,0 +1,37 @@
+/** How containers end: noticed by containerd's events, looked up once, and told to their doors when their output is read. */
+import { Effect } from "effect"
+import type { ContainerdFailure } from "./ContainerdFailure.ts"
+import type { ContainerdSettings } from "./ContainerdSettings.ts"
+import { type Container, exitStatus } from "./ContainerdWorker.ts"
+import { Status } from "./generated/containerd/tasks_pb.ts"
+import type { TaskCalls } from "./Tasks.ts"
+
+/** As of one that was killed. */
+const killedCode = 137
+
+export const make = ({ lastOutputMs }: ContainerdSettings, tasks: TaskCalls) => {
+  const record = (container: Container, code: number, atUnixSeconds: number) =>
+    Effect.gen(function* () {
+      yield* Effect.timeoutOption(container.output.ended, lastOutputMs)
+      if (container.exit !== undefined) return
+      const status = exitStatus(code, container.wasOutOfMemory)
+      container.exit = { status, code, atUnixSeconds }
+      container.door.exited(status)
+    })
+
+  /** Looks whether a container that was started has ended. One that containerd does not know any more was removed by a stranger. */
+  const look = (container: Container): Effect.Effect<void, ContainerdFailure> =>
+    Effect.suspend(() => {
+      if (container.exit !== undefined || container.isRemoved) return Effect.void
+      return Effect.flatMap(tasks.find(container.name), (task) => {
+        const now = Math.floor(Date.now() / 1_000)
+        if (task === undefined) return container.isRemoved ? Effect.void : record(container, killedCode, now)
+        if (task.status !== Status.STOPPED) return Effect.void
+        return record(container, task.exitStatus, Number(task.exitedAt?.seconds ?? now))
+      })
+    })
+
+  return { look }
+}
+
+export type ContainerEnds = ReturnType<typeof make>

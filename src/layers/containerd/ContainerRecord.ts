@@ -1,0 +1,86 @@
+/**
+ * What containerd keeps of a worker's container: all that is needed to take the worker over, whoever started it. Labels tell
+ * whose it is, where its door was and which network it has; its environment tells the rest.
+ */
+import { Redacted, Result, Schema } from "effect"
+import * as StackIdentity from "#domain/StackIdentity"
+import type { LabelledWorker } from "#domain/StackIdentity"
+import * as WorkerSettings from "#domain/WorkerSettings"
+import type { FormerDoor } from "#services/RuntimeApi"
+import type { Container } from "./generated/containerd/containers_pb.ts"
+
+/** What a container is labelled with. */
+export interface Marked extends LabelledWorker {
+  readonly networkName: string
+  readonly imageDigest: string
+  /** `undefined`: it was told of no door. */
+  readonly endpoint: string | undefined
+}
+
+export interface ContainerRecord extends LabelledWorker {
+  readonly name: string
+  readonly settings: WorkerSettings.WorkerSettings
+  /** `undefined`: it was told of none. */
+  readonly door: FormerDoor | undefined
+  readonly networkName: string
+  readonly imageDigest: string
+  readonly entrypoint: ReadonlyArray<string>
+  readonly createdAtUnixSeconds: number
+}
+
+const networkLabel = ({ brand }: StackIdentity.StackIdentity): string => `com.${brand}.network`
+const imageLabel = ({ brand }: StackIdentity.StackIdentity): string => `com.${brand}.image`
+
+export const labels = (identity: StackIdentity.StackIdentity, marked: Marked): Readonly<Record<string, string>> => ({
+  ...StackIdentity.workerLabels(identity, marked),
+  [networkLabel(identity)]: marked.networkName,
+  [imageLabel(identity)]: marked.imageDigest,
+  ...(marked.endpoint === undefined ? {} : { [StackIdentity.listenerLabel(identity)]: marked.endpoint })
+})
+
+/** The network of a container, as far as its labels tell. */
+export const networkOf = (identity: StackIdentity.StackIdentity, { labels }: Container): string | undefined =>
+  labels[networkLabel(identity)]
+
+const Spec = Schema.fromJsonString(
+  Schema.Struct({ process: Schema.Struct({ args: Schema.Array(Schema.String), env: Schema.Array(Schema.String) }) })
+)
+const decodeSpec = Schema.decodeResult(Spec)
+
+const variablesOf = (lines: ReadonlyArray<string>): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    lines.map((line) => {
+      const end = line.indexOf("=")
+      return [line.slice(0, end), line.slice(end + 1)]
+    })
+  )
+
+const doorOf = (endpoint: string | undefined, token: string | undefined): FormerDoor | undefined =>
+  endpoint === undefined || token === undefined ? undefined : { endpoint, token: Redacted.make(token) }
+
+/** Fails with the reason why nobody can take it over. */
+export const read = (
+  container: Container,
+  identity: StackIdentity.StackIdentity
+): Result.Result<ContainerRecord, string> => {
+  const { createdAt, id, labels, spec } = container
+  const worker = StackIdentity.labelledWorker(identity, labels)
+  const networkName = networkOf(identity, container)
+  if (worker === undefined || networkName === undefined) return Result.fail("its labels do not tell whose it is")
+  return decodeSpec(Buffer.from(spec?.value ?? []).toString("utf8")).pipe(
+    Result.mapError(() => "its specification cannot be read"),
+    Result.flatMap(({ process: { args, env } }) => {
+      const environment = variablesOf(env)
+      return Result.map(WorkerSettings.fromEnvironment(environment), (settings) => ({
+        ...worker,
+        name: id,
+        settings,
+        door: doorOf(labels[StackIdentity.listenerLabel(identity)], environment["ESB_WORKER_TOKEN"]),
+        networkName,
+        imageDigest: labels[imageLabel(identity)] ?? "",
+        entrypoint: args,
+        createdAtUnixSeconds: Number(createdAt?.seconds ?? 0n)
+      }))
+    })
+  )
+}

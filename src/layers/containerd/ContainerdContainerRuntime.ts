@@ -1,0 +1,217 @@
+/**
+ * Workers as containers of a containerd, each in a network namespace that was prepared for it, with a door of its own that serves
+ * no address but the container's. A container's name is its id. They stay when this process ends, and the next one takes them
+ * over; those of this stack that nobody can take over are removed.
+ */
+import { Clock, Effect, Exit, FiberSet, Layer, Scope } from "effect"
+import { RuntimeUnavailable } from "#domain/Failure"
+import * as Ownership from "#domain/Ownership"
+import { selectorLabels } from "#domain/StackIdentity"
+import type { ContainerId, ContainerState, ContainerStatus, OwnerId, WorkerSpec } from "#domain/Worker"
+import { Cni } from "#services/Cni"
+import { ContainerRuntime } from "#services/ContainerRuntime"
+import type { Registry } from "#services/Registry"
+import { RuntimeApi } from "#services/RuntimeApi"
+import type { WorkerProtocols } from "#services/WorkerProtocols"
+import { ContainerdApi } from "./ContainerdApi.ts"
+import * as ContainerdImages from "./ContainerdImages.ts"
+import {
+  type ContainerdOptions,
+  type ContainerdPlaces,
+  type ContainerdSettings,
+  defaultsOf
+} from "./ContainerdSettings.ts"
+import { type ContainerdWorker, phaseOf, used } from "./ContainerdWorker.ts"
+import * as ContainerEnds from "./ContainerEnds.ts"
+import * as ContainerRecord from "./ContainerRecord.ts"
+import * as ContainerStart from "./ContainerStart.ts"
+import * as CpuQuota from "./CpuQuota.ts"
+import * as FormerContainers from "./FormerContainers.ts"
+import { KnownContainers } from "./KnownContainers.ts"
+import * as TaskEvents from "./TaskEvents.ts"
+import * as Tasks from "./Tasks.ts"
+import * as WorkerBringUp from "./WorkerBringUp.ts"
+import * as WorkerFreeze from "./WorkerFreeze.ts"
+import * as WorkerMeter from "./WorkerMeter.ts"
+
+const nowUnixSeconds = (): number => Math.floor(Date.now() / 1_000)
+
+/** Containers that are removed at a time where there are many. */
+const parallelRemovals = 16
+
+const unavailable = (failure: { readonly message: string }): RuntimeUnavailable =>
+  new RuntimeUnavailable({ detail: failure.message, cause: failure })
+
+const statusOf = ({ container, isPaused }: ContainerdWorker): ContainerStatus => {
+  if (container.exit !== undefined) return "STOPPED"
+  return isPaused ? "PAUSED" : "RUNNING"
+}
+
+const make = Effect.fnUntraced(function* (
+  settings: ContainerdSettings,
+  imageSettings: Partial<ContainerdImages.ContainerdImageSettings>
+) {
+  const { isReachable } = yield* ContainerdApi
+  const api = yield* RuntimeApi
+  const cni = yield* Cni
+  const scope = yield* Effect.scope
+  const images = yield* ContainerdImages.make({ ...imageSettings, snapshotter: settings.snapshotter })
+  const tasks = yield* Tasks.make(settings)
+  const ends = ContainerEnds.make(settings, tasks)
+  const starts = yield* ContainerStart.make(settings, tasks)
+  const meter = WorkerMeter.make(settings, tasks)
+  const limitCpu = CpuQuota.make(settings, tasks)
+  const freeze = yield* WorkerFreeze.make(tasks, ends)
+  /** Of the workers' doors and all else that ends with this process; many end at once as fast as one. */
+  const home = yield* Effect.acquireRelease(Scope.make("parallel"), Scope.close)
+
+  const workers = new Map<ContainerId, ContainerdWorker>()
+  const known = new KnownContainers()
+  const surroundings = { settings, starts, tasks, images, known, home }
+  const bringUp = yield* WorkerBringUp.make(surroundings)
+  const phase = (held: ContainerdWorker) => phaseOf(held, api.phase(held.worker.id))
+
+  const ensure = Effect.fn("ContainerRuntime.ensure")(function* (spec: WorkerSpec, owner: OwnerId) {
+    const held = yield* bringUp(spec, owner, (made) => void workers.set(made.worker.id, made))
+    // An emulator says nothing, so that its limit counts from the start.
+    const begun = Effect.ignore(api.ready(held.worker.id)).pipe(
+      Effect.andThen(limitCpu(held)),
+      Effect.andThen(meter.look(held))
+    )
+    yield* Effect.forkIn(begun, held.scope)
+    return held.worker
+  })
+
+  const find = (id: ContainerId, owner: OwnerId) => Effect.fromResult(Ownership.find(workers, id, owner))
+
+  /** The container first, so that a failure to end it is told and the worker stays listed; then all the rest of it. */
+  const remove = (held: ContainerdWorker): Effect.Effect<void, RuntimeUnavailable> => {
+    const { container, worker } = held
+    const end = Effect.gen(function* () {
+      if (container.exit === undefined) container.door.shutdown("spindown", yield* Clock.currentTimeMillis)
+      yield* Effect.mapError(starts.removeOnce(container), unavailable)
+      yield* Scope.close(held.scope, Exit.void)
+      workers.delete(worker.id)
+    })
+    return held.turn.withPermit(Effect.suspend(() => (workers.has(worker.id) ? end : Effect.void)))
+  }
+
+  const setPaused = Effect.fnUntraced(function* (id: ContainerId, owner: OwnerId, isPaused: boolean) {
+    const held = yield* find(id, owner)
+    yield* freeze.set(held, isPaused)
+    if (!isPaused) used(held)
+  })
+
+  /** Taken over from an earlier run: of use once it has asked for a call again. */
+  const watchReturn = (held: ContainerdWorker): Effect.Effect<void> =>
+    (held.worker.protocol === "rie" ? Effect.void : api.ready(held.worker.id)).pipe(
+      Effect.catch(({ message }) =>
+        Effect.logInfo(`Worker ${held.worker.name} of an earlier run is removed: ${message}`).pipe(
+          Effect.andThen(remove(held)),
+          // The collection finds it: it has ended, or its owner gives it up.
+          Effect.ignore({ log: "Warn" })
+        )
+      )
+    )
+
+  const metrics = Effect.fnUntraced(function* (id: ContainerId, owner: OwnerId) {
+    const held = yield* find(id, owner)
+    const { container, worker } = held
+    const usage = yield* Effect.mapError(meter.usage(container), unavailable)
+    return {
+      containerId: id,
+      functionName: worker.functionName,
+      containerName: worker.name,
+      status: statusOf(held),
+      ...usage,
+      memoryLimitBytes: held.memoryLimitBytes,
+      oomEvents: Math.max(usage.oomEvents, container.wasOutOfMemory ? 1 : 0),
+      exitCode: container.exit?.code ?? 0,
+      exitedAtUnixSeconds: container.exit?.atUnixSeconds ?? 0,
+      collectedAtUnixSeconds: nowUnixSeconds()
+    }
+  })
+
+  /** Containers of this stack that nobody here knows: of a start whose end could not be undone, or another one's. */
+  const removeLeftovers = Effect.gen(function* () {
+    // One that goes while containerd is asked may still be in its answer.
+    const knownBefore = new Set(known.names)
+    const found = yield* tasks.list(selectorLabels(settings.identity))
+    const leftovers = found.filter(({ id }) => !knownBefore.has(id) && !known.names.has(id))
+    yield* Effect.forEach(
+      leftovers,
+      (container) => starts.remove(container.id, ContainerRecord.networkOf(settings.identity, container)),
+      { concurrency: parallelRemovals, discard: true }
+    )
+    return leftovers.length
+  }).pipe(Effect.mapError(unavailable))
+
+  const fork = yield* FiberSet.makeRuntime<never>()
+  const lookAtAll = Effect.suspend(() =>
+    Effect.forEach(known.all, ends.look, { concurrency: parallelRemovals, discard: true })
+  )
+  const returned = yield* Effect.mapError(FormerContainers.takeOver(surroundings), unavailable)
+  for (const held of returned) workers.set(held.worker.id, held)
+  const networksInUse = new Set(returned.map(({ container }) => container.network.name))
+  yield* Effect.mapError(cni.reconcile(networksInUse), unavailable)
+
+  yield* TaskEvents.listen({
+    reconnectEveryMs: settings.reconnectEveryMs,
+    onConnected: Effect.ignore(lookAtAll, { log: "Debug" }),
+    onEnd: (name) => {
+      const container = known.find(name)
+      // Where containerd does not answer now, the next connection looks again.
+      if (container !== undefined) fork(Effect.ignore(ends.look(container), { log: "Debug" }))
+    },
+    onOutOfMemory: (name) => {
+      const container = known.find(name)
+      if (container !== undefined) container.wasOutOfMemory = true
+    }
+  }).pipe(Effect.forkIn(scope))
+  yield* Effect.forkIn(meter.watch(workers, api.phase), scope)
+  for (const held of returned) fork(watchReturn(held))
+
+  return ContainerRuntime.of({
+    ensure,
+    destroy: (id, owner) =>
+      find(id, owner).pipe(
+        Effect.flatMap(remove),
+        Effect.catchTag("ContainerNotFound", () => Effect.void)
+      ),
+    suspend: (id, owner) => setPaused(id, owner, true),
+    resume: (id, owner) => setPaused(id, owner, false),
+    list: (owner) =>
+      Effect.sync(() =>
+        [...workers.values()]
+          .filter((held) => held.worker.owner === owner)
+          .map((held): ContainerState => ({
+            ...held.worker,
+            status: statusOf(held),
+            phase: phase(held),
+            lastUsedAtUnixSeconds: Math.max(
+              held.lastUsedAtUnixSeconds,
+              Math.floor((held.container.door.lastCallAtUnixMs() ?? 0) / 1_000)
+            )
+          }))
+      ),
+    metrics,
+    touch: (id, owner) => Effect.map(find(id, owner), used),
+    isReachable,
+    gc: (isGone) =>
+      Effect.suspend(() => {
+        const useless = [...workers.values()].filter(
+          (held) => held.container.exit !== undefined || (isGone(held.worker.owner) && phase(held) !== "busy")
+        )
+        return Effect.forEach(useless, remove, { concurrency: parallelRemovals, discard: true }).pipe(
+          Effect.andThen(removeLeftovers),
+          Effect.map((count) => count + useless.length)
+        )
+      })
+  })
+})
+
+export const layer = (
+  given: ContainerdPlaces & Partial<ContainerdOptions>,
+  images: Partial<ContainerdImages.ContainerdImageSettings> = {}
+): Layer.Layer<ContainerRuntime, RuntimeUnavailable, ContainerdApi | Cni | Registry | RuntimeApi | WorkerProtocols> =>
+  Layer.effect(ContainerRuntime, make({ ...defaultsOf(given), ...given }, images))

@@ -1,0 +1,113 @@
+/**
+ * Containers that an earlier run of this stack has left. Those that still run are taken over, each with a door where it was
+ * before: a runtime client that has lost its poll asks again, and an emulator has not noticed anything. The others are removed,
+ * and so is, soon after, whoever does not ask again: AWS's clients end when their poll breaks.
+ */
+import { Clock, Effect, Exit, Option, Result, Scope, Semaphore } from "effect"
+import { RuntimeUnavailable } from "#domain/Failure"
+import { emulatorPort } from "#domain/ProtocolChoice"
+import { selectorLabels } from "#domain/StackIdentity"
+import { ContainerId, type Worker } from "#domain/Worker"
+import { Cni } from "#services/Cni"
+import { RuntimeApi } from "#services/RuntimeApi"
+import { WorkerProtocols } from "#services/WorkerProtocols"
+import type * as ContainerdImages from "./ContainerdImages.ts"
+import type { ContainerdSettings } from "./ContainerdSettings.ts"
+import { bytesPerMiB, type ContainerdWorker } from "./ContainerdWorker.ts"
+import * as ContainerRecord from "./ContainerRecord.ts"
+import type { ContainerStarts, StartFailure } from "./ContainerStart.ts"
+import type { Container } from "./generated/containerd/containers_pb.ts"
+import { Status } from "./generated/containerd/tasks_pb.ts"
+import type { KnownContainers } from "./KnownContainers.ts"
+import type { TaskCalls } from "./Tasks.ts"
+
+export interface Surroundings {
+  readonly settings: ContainerdSettings
+  readonly known: KnownContainers
+  readonly images: Effect.Success<ReturnType<typeof ContainerdImages.make>>
+  readonly tasks: TaskCalls
+  readonly starts: ContainerStarts
+  /** Of the workers. */
+  readonly home: Scope.Scope
+}
+
+export const takeOver = Effect.fnUntraced(function* ({ home, known, settings, starts, tasks }: Surroundings) {
+  const api = yield* RuntimeApi
+  const cni = yield* Cni
+  const protocols = yield* WorkerProtocols
+
+  const adopt = Effect.fnUntraced(function* (
+    record: ContainerRecord.ContainerRecord,
+    isPaused: boolean,
+    scope: Scope.Closeable
+  ) {
+    const { createdAtUnixSeconds, entrypoint, functionName, imageDigest, name, networkName, owner, specHash } = record
+    const { handler, memoryMiB, timeoutMs } = record.settings
+    const network = yield* cni.find(networkName)
+    if (Option.isNone(network)) return yield* new RuntimeUnavailable({ detail: `its network ${networkName} is gone` })
+    const host = network.value.ipAddress
+    yield* known.claim(name)
+    const id = ContainerId.make(name)
+    const doorScope = yield* Scope.fork(scope)
+    const about = { containerId: id, containerName: name, functionName, owner, handler, memoryMiB, timeoutMs }
+    const door = yield* api.open({ ...about, extensionNames: [] }, record.door).pipe(Scope.provide(doorScope))
+    // Its runtime client has to find out that its poll is lost.
+    if (isPaused) yield* tasks.resume(name)
+    const container = yield* starts.takeOver(name, network.value, door)
+    known.made(container)
+    door.admit(host)
+    const protocol = yield* protocols.settle({ imageDigest, entrypoint, contacted: door.contacted, host }).pipe(
+      Effect.timeoutOrElse({
+        duration: settings.returnLimitMs,
+        orElse: () => Effect.fail(new RuntimeUnavailable({ detail: "nobody can tell how it is spoken to" }))
+      })
+    )
+    if (protocol === "rie") yield* Scope.close(doorScope, Exit.void)
+    const address = protocol === "rie" ? { host, port: emulatorPort } : door.address
+    const worker: Worker = { id, name, functionName, owner, specHash, protocol, address, createdAtUnixSeconds }
+    const now = yield* Clock.currentTimeMillis
+    return {
+      worker,
+      container,
+      memoryLimitBytes: memoryMiB * bytesPerMiB,
+      timeoutMs,
+      scope,
+      turn: Semaphore.makeUnsafe(1),
+      // It runs now, and its owner, who believes otherwise, only has to wait less.
+      isPaused: false,
+      lastUsedAtUnixSeconds: Math.floor(now / 1_000),
+      // It may have been given a call just before.
+      mayBeInCallUntilUnixMs: now + timeoutMs
+    } satisfies ContainerdWorker
+  })
+
+  const remove = (container: Container, why: string) =>
+    Effect.logInfo(`Worker ${container.id} of an earlier run is removed: ${why}`).pipe(
+      Effect.andThen(starts.remove(container.id, ContainerRecord.networkOf(settings.identity, container))),
+      // The collection tries again.
+      Effect.ignore({ log: "Warn" }),
+      Effect.as(undefined)
+    )
+
+  const judge = Effect.fnUntraced(function* (found: Container) {
+    const task = yield* tasks.find(found.id)
+    const isPaused = task?.status === Status.PAUSED
+    if (task?.status !== Status.RUNNING && !isPaused) return yield* remove(found, "it does not run")
+    const record = ContainerRecord.read(found, settings.identity)
+    if (Result.isFailure(record)) return yield* remove(found, record.failure)
+    const scope = yield* Scope.fork(home)
+    return yield* adopt(record.success, isPaused, scope).pipe(
+      Scope.provide(scope),
+      Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
+      Effect.catch((failure: StartFailure) => remove(found, failure.message))
+    )
+  })
+
+  const found = yield* tasks.list(selectorLabels(settings.identity))
+  const judged = yield* Effect.forEach(found, judge, { concurrency: settings.parallelStarts })
+  const workers = judged.filter((held) => held !== undefined)
+  if (found.length > 0) {
+    yield* Effect.logInfo(`Of ${found.length} workers of an earlier run ${workers.length} are taken over`)
+  }
+  return workers
+})

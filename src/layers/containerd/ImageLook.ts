@@ -1,0 +1,59 @@
+/** What has to be known of an image before a container of it can be told what it is: looked for in its files, once. */
+import { Effect, Result } from "effect"
+import { randomUUID } from "node:crypto"
+import { RuntimeUnavailable } from "#domain/Failure"
+import { ContainerdApi } from "./ContainerdApi.ts"
+import type { ContainerdImage } from "./ContainerdImages.ts"
+import type { ContainerdSettings } from "./ContainerdSettings.ts"
+import type { ContainerUser } from "./ContainerSpec.ts"
+import { Snapshots } from "./generated/containerd/snapshots_pb.ts"
+import * as ImageFiles from "./ImageFiles.ts"
+import * as ImageUser from "./ImageUser.ts"
+
+export interface Seen {
+  /** Whom it names; `undefined`: nobody. */
+  readonly user: ContainerUser | undefined
+  /** It brings programs that AWS's platform would start beside the runtime. */
+  readonly hasExtensions: boolean
+}
+
+/** Images of which it is remembered; the one that was looked into first is forgotten first. */
+const rememberedImages = 1_000
+
+export const make = Effect.fnUntraced(function* ({ snapshotter }: ContainerdSettings) {
+  const { call } = yield* ContainerdApi
+  const remembered = new Map<string, Seen>()
+
+  /** A snapshot that nobody writes to tells where its layers are. Should this process end before it is removed, it is collected. */
+  const layersOf = (parent: string) => {
+    const key = `look-${randomUUID()}`
+    return Effect.acquireUseRelease(
+      call(Snapshots.method.prepare, { snapshotter, key, parent }, { repeatable: false }),
+      ({ mounts }) => Effect.succeed(ImageFiles.layersOf(mounts) ?? []),
+      () => Effect.ignore(call(Snapshots.method.remove, { snapshotter, key }), { log: "Debug" })
+    )
+  }
+
+  const look = Effect.fnUntraced(function* ({ chainId, config, name }: ContainerdImage) {
+    const layers = yield* layersOf(chainId)
+    const [users, groups, hasExtensions] = yield* Effect.all([
+      ImageFiles.read(layers, "etc/passwd"),
+      ImageFiles.read(layers, "etc/group"),
+      ImageFiles.hasFilesIn(layers, "opt/extensions")
+    ])
+    const user = ImageUser.find(config.config?.User ?? "", { users, groups })
+    return Result.isSuccess(user)
+      ? { user: user.success, hasExtensions }
+      : yield* new RuntimeUnavailable({ detail: `image ${name}: ${user.failure}` })
+  })
+
+  return Effect.fnUntraced(function* (image: ContainerdImage) {
+    const known = remembered.get(image.digest)
+    if (known !== undefined) return known
+    const seen = yield* look(image)
+    const [oldest] = remembered.keys()
+    if (remembered.size >= rememberedImages && oldest !== undefined) remembered.delete(oldest)
+    remembered.set(image.digest, seen)
+    return seen
+  })
+})

@@ -1,0 +1,145 @@
+/**
+ * Containers of containerd, each with a snapshot of the same name and, while it lives, a task. A container is known before it has
+ * a snapshot: nobody collects that one then, and what a crash leaves in between is found by its labels.
+ */
+import { create, toBinary } from "@bufbuild/protobuf"
+import { AnySchema, type Any } from "@bufbuild/protobuf/wkt"
+import { status } from "@grpc/grpc-js"
+import { Effect, Result } from "effect"
+import { constants } from "node:os"
+import { ContainerdApi } from "./ContainerdApi.ts"
+import { ContainerdFailure, hasCode } from "./ContainerdFailure.ts"
+import type { ContainerdSettings } from "./ContainerdSettings.ts"
+import type { ContainerSpec } from "./ContainerSpec.ts"
+import { type Container, Containers } from "./generated/containerd/containers_pb.ts"
+import { OptionsSchema } from "./generated/containerd/runc_options_pb.ts"
+import { Snapshots } from "./generated/containerd/snapshots_pb.ts"
+import { type Process, Status, Tasks } from "./generated/containerd/tasks_pb.ts"
+import * as TaskMetrics from "./TaskMetrics.ts"
+
+export interface NewContainer {
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+  /** Reference of its image. */
+  readonly image: string
+  /** Name of the snapshot that has all layers of its image. */
+  readonly parent: string
+  readonly spec: ContainerSpec
+  /** Path of the pipe that takes its output. */
+  readonly output: string
+}
+
+const specKind = "types.containerd.io/opencontainers/runtime-spec/1/Spec"
+const resourcesKind = "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources"
+const optionsKind = OptionsSchema.typeName
+
+const json = (typeUrl: string, value: unknown): Any =>
+  create(AnySchema, { typeUrl, value: Buffer.from(JSON.stringify(value)) })
+
+const isMissing = hasCode(status.NOT_FOUND)
+
+/** Gone is gone. */
+const unlessMissing = <A>(effect: Effect.Effect<A, ContainerdFailure>): Effect.Effect<void, ContainerdFailure> =>
+  Effect.catchIf(Effect.asVoid(effect), isMissing, () => Effect.void)
+
+const once = { repeatable: false }
+
+export const make = Effect.fnUntraced(function* (settings: ContainerdSettings) {
+  const { call } = yield* ContainerdApi
+  const { runtime, runtimeProgram, snapshotter } = settings
+  const runtimeOptions =
+    runtimeProgram === undefined
+      ? {}
+      : {
+          options: create(AnySchema, {
+            typeUrl: optionsKind,
+            value: toBinary(OptionsSchema, create(OptionsSchema, { binaryName: runtimeProgram }))
+          })
+        }
+
+  const newContainer = ({ image, labels, name, spec }: NewContainer) => ({
+    id: name,
+    labels: { ...labels },
+    image,
+    runtime: { name: runtime, ...runtimeOptions },
+    spec: json(specKind, spec),
+    snapshotter,
+    snapshotKey: name
+  })
+
+  /** Everything but running when this returns. What a failure leaves, {@link remove} removes. */
+  const prepare = Effect.fnUntraced(function* (container: NewContainer) {
+    const { name, output, parent } = container
+    yield* call(Containers.method.create, { container: newContainer(container) }, once)
+    const { mounts: rootfs } = yield* call(Snapshots.method.prepare, { snapshotter, key: name, parent }, once)
+    yield* call(Tasks.method.create, { containerId: name, rootfs, stdout: output, stderr: output }, once)
+  })
+
+  /** `undefined`: there is no task of that name. */
+  const find = (name: string): Effect.Effect<Process | undefined, ContainerdFailure> =>
+    call(Tasks.method.get, { containerId: name }).pipe(
+      Effect.map(({ process }) => process),
+      Effect.catchIf(isMissing, () => Effect.undefined)
+    )
+
+  const resume = (name: string) => Effect.asVoid(call(Tasks.method.resume, { containerId: name }))
+
+  /** A task that is frozen would not hear that it is killed. */
+  const end = Effect.fnUntraced(function* (name: string) {
+    const task = yield* find(name)
+    if (task === undefined) return
+    if (task.status === Status.PAUSED || task.status === Status.PAUSING) yield* resume(name)
+    if (task.status !== Status.STOPPED) {
+      const kill = { containerId: name, signal: constants.signals.SIGKILL, all: true }
+      yield* unlessMissing(call(Tasks.method.kill, kill))
+      yield* unlessMissing(call(Tasks.method.wait, { containerId: name }, { limitMs: settings.endLimitMs }))
+    }
+    yield* unlessMissing(call(Tasks.method.delete, { containerId: name }))
+  })
+
+  /** Nothing of it is left when this returns. */
+  const remove = (name: string): Effect.Effect<void, ContainerdFailure> =>
+    end(name).pipe(
+      Effect.andThen(unlessMissing(call(Containers.method.delete, { id: name }))),
+      Effect.andThen(unlessMissing(call(Snapshots.method.remove, { snapshotter, key: name })))
+    )
+
+  const usage = Effect.fnUntraced(function* (name: string) {
+    const { metrics } = yield* call(Tasks.method.metrics, { filters: [`id==${JSON.stringify(name)}`] })
+    const data = metrics.find(({ id }) => id === name)?.data
+    if (data === undefined) return TaskMetrics.nothing
+    const read = TaskMetrics.read(data)
+    if (Result.isSuccess(read)) return read.success
+    return yield* new ContainerdFailure({ kind: "refused", code: status.UNIMPLEMENTED, message: read.failure })
+  })
+
+  /** Microseconds of every period. */
+  const limitCpu = (name: string, quota: number, period: number) =>
+    Effect.asVoid(
+      call(Tasks.method.update, { containerId: name, resources: json(resourcesKind, { cpu: { quota, period } }) })
+    )
+
+  /** Those that have all the labels. */
+  const list = (
+    labels: Readonly<Record<string, string>>
+  ): Effect.Effect<ReadonlyArray<Container>, ContainerdFailure> => {
+    const conditions = Object.entries(labels).map(
+      ([name, value]) => `labels.${JSON.stringify(name)}==${JSON.stringify(value)}`
+    )
+    return Effect.map(call(Containers.method.list, { filters: [conditions.join(",")] }), ({ containers }) => containers)
+  }
+
+  return {
+    prepare,
+    start: (name: string) => Effect.asVoid(call(Tasks.method.start, { containerId: name }, once)),
+    pause: (name: string) => Effect.asVoid(call(Tasks.method.pause, { containerId: name })),
+    resume,
+    find,
+    remove,
+    usage,
+    limitCpu,
+    list
+  }
+})
+
+export type TaskCalls = Effect.Success<ReturnType<typeof make>>

@@ -1,0 +1,123 @@
+/** How a worker comes to be: its image, its door, its container, and how it is spoken to. Whatever fails, nothing is left. */
+import { Clock, Effect, Exit, Result, Scope, Semaphore } from "effect"
+import { randomBytes } from "node:crypto"
+import { type ArtifactNotFound, RuntimeUnavailable, RuntimeUnsupported } from "#domain/Failure"
+import { emulatorPort } from "#domain/ProtocolChoice"
+import { ContainerId, type OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
+import * as WorkerName from "#domain/WorkerName"
+import * as WorkerSettings from "#domain/WorkerSettings"
+import { RuntimeApi } from "#services/RuntimeApi"
+import { WorkerProtocols } from "#services/WorkerProtocols"
+import { ContainerdApi } from "./ContainerdApi.ts"
+import type { ContainerdImage } from "./ContainerdImages.ts"
+import { bytesPerMiB, type ContainerdWorker } from "./ContainerdWorker.ts"
+import type { StartFailure } from "./ContainerStart.ts"
+import { startOf } from "./ContainerSpec.ts"
+import type { Surroundings } from "./FormerContainers.ts"
+import * as ImageLook from "./ImageLook.ts"
+
+/** Code in a bundle, which only child processes run. */
+const artifactPrefix = "artifact:"
+
+type Failure = StartFailure | ArtifactNotFound | RuntimeUnsupported
+
+const startFailure = (
+  { functionName }: WorkerSpec,
+  failure: Failure,
+  isReachable: boolean
+): RuntimeUnavailable | ArtifactNotFound | RuntimeUnsupported => {
+  if (failure._tag === "ArtifactNotFound" || failure._tag === "RuntimeUnsupported") return failure
+  const about = { functionName, ...(isReachable ? {} : { isAway: true }) }
+  return failure._tag === "RuntimeUnavailable"
+    ? new RuntimeUnavailable({ ...about, detail: failure.detail, cause: failure.cause })
+    : new RuntimeUnavailable({ ...about, detail: failure.message, cause: failure })
+}
+
+export const make = Effect.fnUntraced(function* ({ home, images, known, settings, starts }: Surroundings) {
+  const { isReachable } = yield* ContainerdApi
+  const api = yield* RuntimeApi
+  const protocols = yield* WorkerProtocols
+  const lookInto = yield* ImageLook.make(settings)
+
+  /** Whom the image names. Refuses one that could not do what it is made for. */
+  const userOf = Effect.fnUntraced(function* (image: ContainerdImage) {
+    const { hasExtensions, user } = yield* lookInto(image)
+    if (startOf(image.config).length === 0) {
+      return yield* new RuntimeUnavailable({ detail: `image ${image.name} does not say what to start` })
+    }
+    // Where an emulator is spoken to, it is the emulator that starts them.
+    if (!hasExtensions || !protocols.namesDoor) return user
+    const detail = "extensions are not started in containers of containerd"
+    return yield* new RuntimeUnsupported({ runtime: image.name, detail })
+  })
+
+  const bringUp = Effect.fnUntraced(function* (
+    spec: WorkerSpec,
+    owner: OwnerId,
+    workerSettings: WorkerSettings.WorkerSettings,
+    scope: Scope.Closeable
+  ) {
+    const image = yield* images.get(spec.image)
+    const imageUser = yield* userOf(image)
+    const { functionName, specHash } = spec
+    const name = WorkerName.make(settings.identity, functionName, randomBytes(WorkerName.randomBytes))
+    const id = ContainerId.make(name)
+    yield* known.claim(name)
+    const doorScope = yield* Scope.fork(scope)
+    const { handler, memoryMiB, timeoutMs } = workerSettings
+    const about = { containerId: id, containerName: name, functionName, owner, handler, memoryMiB, timeoutMs }
+    const door = yield* api.open({ ...about, extensionNames: [] }).pipe(Scope.provide(doorScope))
+    const container = yield* starts.bringUp(
+      { name, spec, owner, image, imageUser, settings: workerSettings, door },
+      (made) => known.made(made)
+    )
+    const host = container.network.ipAddress
+    const unsettled = {
+      imageDigest: image.digest,
+      entrypoint: startOf(image.config),
+      contacted: door.contacted,
+      host
+    }
+    const protocol = container.exit === undefined ? yield* protocols.settle(unsettled) : "runtime-api"
+    // An emulator does not knock, and nobody else in there has any business at the door.
+    if (protocol === "rie") yield* Scope.close(doorScope, Exit.void)
+    const createdAtUnixSeconds = Math.floor((yield* Clock.currentTimeMillis) / 1_000)
+    const address = protocol === "rie" ? { host, port: emulatorPort } : door.address
+    const worker: Worker = { id, name, functionName, owner, specHash, protocol, address, createdAtUnixSeconds }
+    return {
+      worker,
+      container,
+      memoryLimitBytes: memoryMiB * bytesPerMiB,
+      timeoutMs,
+      scope,
+      turn: Semaphore.makeUnsafe(1),
+      isPaused: false,
+      lastUsedAtUnixSeconds: createdAtUnixSeconds,
+      mayBeInCallUntilUnixMs: 0
+    } satisfies ContainerdWorker
+  })
+
+  /** `register` is called with the worker before anybody can interrupt. */
+  return Effect.fnUntraced(function* (spec: WorkerSpec, owner: OwnerId, register: (held: ContainerdWorker) => void) {
+    if (spec.image.startsWith(artifactPrefix)) {
+      const detail = "containerd runs images; build one of the function, or run it as a child process"
+      return yield* new RuntimeUnsupported({ runtime: spec.image, detail })
+    }
+    const { functionName } = spec
+    const read = WorkerSettings.fromEnvironment(spec.environment)
+    if (Result.isFailure(read)) return yield* new RuntimeUnavailable({ functionName, detail: read.failure })
+    return yield* Effect.uninterruptibleMask(
+      Effect.fnUntraced(function* (restore) {
+        const scope = yield* Scope.fork(home)
+        const held = yield* restore(bringUp(spec, owner, read.success, scope)).pipe(
+          Scope.provide(scope),
+          Effect.mapError((failure) => startFailure(spec, failure, isReachable())),
+          Effect.onError(() => Scope.close(scope, Exit.void))
+        )
+        held.container.stays = true
+        register(held)
+        return held
+      })
+    )
+  })
+})

@@ -1,0 +1,45 @@
+/** Workers that are frozen and thawed, as their owner wishes, one step at a time. */
+import { Effect } from "effect"
+import { RuntimeUnavailable } from "#domain/Failure"
+import { ContainerdApi } from "./ContainerdApi.ts"
+import type { ContainerEnds } from "./ContainerEnds.ts"
+import type { ContainerdWorker } from "./ContainerdWorker.ts"
+import { Status } from "./generated/containerd/tasks_pb.ts"
+import type { TaskCalls } from "./Tasks.ts"
+
+export const make = Effect.fnUntraced(function* (tasks: TaskCalls, ends: ContainerEnds) {
+  const { isReachable } = yield* ContainerdApi
+
+  /** Asked for twice it is refused, in words of the runtime's own: the task itself tells what has become of it. */
+  const ask = (name: string, isPaused: boolean) =>
+    (isPaused ? tasks.pause(name) : tasks.resume(name)).pipe(
+      Effect.catchIf(
+        ({ kind }) => kind === "refused",
+        (failure) =>
+          Effect.flatMap(tasks.find(name), (task) =>
+            task?.status === (isPaused ? Status.PAUSED : Status.RUNNING) ? Effect.void : Effect.fail(failure)
+          )
+      )
+    )
+
+  const runs = ({ container }: ContainerdWorker): boolean => container.exit === undefined && !container.isRemoved
+
+  const set = (held: ContainerdWorker, isPaused: boolean): Effect.Effect<void, RuntimeUnavailable> =>
+    Effect.gen(function* () {
+      const { container } = held
+      if (held.isPaused !== isPaused && runs(held)) {
+        yield* ask(container.name, isPaused).pipe(
+          // It has ended, perhaps, and nobody has said so yet.
+          Effect.tapError(() => Effect.ignore(ends.look(container))),
+          Effect.mapError(
+            (cause) =>
+              new RuntimeUnavailable({ detail: cause.message, cause, ...(isReachable() ? {} : { isAway: true }) })
+          )
+        )
+      }
+      if (!runs(held)) return yield* new RuntimeUnavailable({ detail: `container ${container.name} is not running` })
+      held.isPaused = isPaused
+    }).pipe(held.turn.withPermit)
+
+  return { set }
+})

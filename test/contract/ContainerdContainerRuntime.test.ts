@@ -1,0 +1,235 @@
+/** What containers of containerd promise beyond every other engine's workers. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { readdirSync } from "node:fs"
+import { join } from "node:path"
+import { OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
+import { ContainerRuntime } from "#services/ContainerRuntime"
+import { WorkerClient } from "#services/WorkerClient"
+import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
+import { needs } from "#test/support/Engines"
+import { eventually } from "#test/support/Eventually"
+import * as FunctionImage from "#test/support/FunctionImage"
+import * as RecordedLog from "#test/support/RecordedLog"
+import { type Asked, specOf } from "#test/support/WorkerFunctions"
+import { call } from "./ContainerRuntimeContract.ts"
+
+const mine = OwnerId.make("gateway-mine")
+
+const functionNamed = (handler: string, asked?: Asked) =>
+  Effect.map(
+    Effect.promise(() => FunctionImage.archive()),
+    ({ reference }) => specOf(reference, `index.${handler}`, asked)
+  )
+
+/** Ready, and left to whoever comes next. */
+const started = Effect.fnUntraced(function* (spec: WorkerSpec) {
+  const runtime = yield* ContainerRuntime
+  const client = yield* WorkerClient
+  const worker = yield* runtime.ensure(spec, mine)
+  yield* client.ready(worker)
+  return worker
+})
+
+const answerOf = Effect.fnUntraced(function* (worker: Worker, event: unknown) {
+  const client = yield* WorkerClient
+  const result = yield* client.send(worker, call(worker, event))
+  return JSON.parse(Buffer.from(result.payload).toString()) as unknown
+})
+
+const listed = Effect.flatMap(ContainerRuntime, (runtime) => runtime.list(mine))
+
+/** Names of everything that containers of a machine are made of. */
+const leftOf = Effect.gen(function* () {
+  const { ctr, directory } = yield* ContainerdWorkers.Machine
+  const filesIn = (path: string) => readdirSync(join(directory, path), { recursive: true, encoding: "utf8" })
+  const snapshots = (yield* ctr("snapshots", "list")).split("\n").filter((line) => line.includes("Active"))
+  return {
+    containers: yield* ctr("containers", "list", "--quiet"),
+    tasks: yield* ctr("tasks", "list", "--quiet"),
+    leases: yield* ctr("leases", "list", "--quiet"),
+    snapshots,
+    pipes: filesIn("stack/output")
+  }
+})
+
+const nothing = { containers: "", tasks: "", leases: "", snapshots: [], pipes: [] }
+
+const openFiles = (): number => readdirSync("/proc/self/fd").length
+
+describe("containers of containerd", { ...needs("containerd", "cni"), timeout: 60_000 }, () => {
+  it.live("are refused for an image that nobody has, and leave nothing", () =>
+    Effect.gen(function* () {
+      const runtime = yield* ContainerRuntime
+      const failure = yield* Effect.flip(runtime.ensure(specOf("esb-test/nobody-has-this:1", "index.echo"), mine))
+      assert.strictEqual(failure._tag, "ArtifactNotFound")
+      assert.include(failure.message, "esb-test/nobody-has-this:1")
+    }).pipe(Effect.provide(ContainerdWorkers.layer()))
+  )
+
+  it.live("leave nothing when their start fails, and say why", () =>
+    Effect.gen(function* () {
+      const runtime = yield* ContainerRuntime
+      const failure = yield* Effect.flip(runtime.ensure(yield* functionNamed("echo"), mine))
+      assert.strictEqual(failure._tag, "RuntimeUnavailable")
+      assert.include(failure.message, "esb-test-no-such-program")
+      assert.deepStrictEqual(yield* leftOf, nothing)
+    }).pipe(Effect.provide(ContainerdWorkers.layer({ containerd: { runtimeProgram: "esb-test-no-such-program" } })))
+  )
+
+  it.live("leave nothing, not even a file that is open, when they are destroyed or never wanted to the end", () =>
+    Effect.gen(function* () {
+      const runtime = yield* ContainerRuntime
+      const spec = yield* functionNamed("echo")
+      // What belongs to the engine and not to a worker is open from the first one on.
+      yield* runtime.destroy((yield* started(spec)).id, mine)
+      const before = openFiles()
+      const workers = yield* Effect.forEach([1, 2, 3], () => started(spec), { concurrency: 3 })
+      const late = yield* Effect.forkChild(runtime.ensure(spec, mine))
+      yield* Effect.sleep(50)
+      yield* Fiber.interrupt(late)
+      yield* runtime.suspend(workers[0]?.id ?? assert.fail("no worker"), mine)
+      yield* Effect.forEach(workers, ({ id }) => runtime.destroy(id, mine), { concurrency: 3 })
+      assert.deepStrictEqual(yield* leftOf, nothing)
+      yield* eventually("open files", Effect.sync(openFiles), (count) => count <= before)
+    }).pipe(Effect.provide(ContainerdWorkers.layer()))
+  )
+
+  it.live("have no rights but to run, and nowhere to write but /tmp", () =>
+    Effect.gen(function* () {
+      const worker = yield* started(yield* functionNamed("echo"))
+      const inside = (command: string) => ContainerdWorkers.inside(worker, command)
+      assert.strictEqual(yield* inside("id -u"), "993")
+      const status = yield* inside("cat /proc/1/status")
+      assert.match(status, /^CapEff:\s+0+\s*$/m)
+      assert.match(status, /^NoNewPrivs:\s+1\s*$/m)
+      assert.match(status, /^Seccomp:\s+2\s*$/m)
+      assert.match(yield* inside("touch /var/task/mine; true"), /Read-only file system/)
+      assert.strictEqual(yield* inside("touch /tmp/mine && ls /tmp"), "mine")
+    }).pipe(Effect.provide(ContainerdWorkers.layer()))
+  )
+
+  it.live("are killed when they take more memory than they have, and the caller is told so", () =>
+    Effect.gen(function* () {
+      const client = yield* WorkerClient
+      const runtime = yield* ContainerRuntime
+      const worker = yield* started(yield* functionNamed("hoard", { memoryMiB: 128 }))
+      const failure = yield* Effect.flip(client.send(worker, call(worker, { megabytes: 400 })))
+      assert.strictEqual(failure._tag, "WorkerExited")
+      assert.include(Buffer.from((failure as { payload: Uint8Array }).payload).toString(), "Runtime.OutOfMemory")
+      assert.deepInclude(yield* runtime.metrics(worker.id, mine), { status: "STOPPED", oomEvents: 1, exitCode: 137 })
+    }).pipe(Effect.provide(ContainerdWorkers.layer()))
+  )
+
+  it.live("hand what their function writes to the log", () => {
+    const log = RecordedLog.make()
+    return Effect.gen(function* () {
+      const worker = yield* started(yield* functionNamed("talk"))
+      yield* answerOf(worker, { lines: 3, width: 20 })
+      yield* eventually(
+        "three lines",
+        Effect.sync(() => log.records.filter(({ message }) => message.includes("x".repeat(20))).length),
+        (count) => count === 3
+      )
+    }).pipe(Effect.provide(ContainerdWorkers.layer({ log })))
+  })
+
+  it.live("get a byte back from their own door, and from no other worker's", () =>
+    Effect.gen(function* () {
+      const spec = yield* functionNamed("visit")
+      const [one, other] = yield* Effect.all([started(spec), started(spec)])
+      const visit = (host: string, port: number) => answerOf(one, { host, port, path: "/2018-06-01/runtime/nothing" })
+      assert.deepStrictEqual(yield* visit(one.address.host, one.address.port), { bytes: 1 })
+      assert.deepStrictEqual(yield* visit(other.address.host, other.address.port), { bytes: 0 })
+    }).pipe(Effect.provide(ContainerdWorkers.layer()))
+  )
+
+  it.live("run on while containerd is away, and are served by it again afterwards", () =>
+    Effect.gen(function* () {
+      const runtime = yield* ContainerRuntime
+      const { start, stop } = yield* ContainerdWorkers.Machine
+      const spec = yield* functionNamed("echo")
+      const worker = yield* started(spec)
+      yield* stop
+      assert.deepStrictEqual(yield* answerOf(worker, { n: 1 }), { n: 1 })
+      const failure = yield* Effect.flip(runtime.ensure(spec, mine))
+      assert.deepInclude(failure, { _tag: "RuntimeUnavailable", isAway: true })
+      assert.isFalse(runtime.isReachable())
+      yield* start
+      assert.deepStrictEqual(yield* answerOf(worker, { n: 2 }), { n: 2 })
+      yield* runtime.suspend(worker.id, mine)
+      yield* runtime.resume(worker.id, mine)
+      assert.deepStrictEqual(yield* answerOf(yield* started(spec), { n: 3 }), { n: 3 })
+      assert.isTrue(runtime.isReachable())
+    }).pipe(Effect.provide(ContainerdWorkers.layer()))
+  )
+
+  it.live("whose end came while containerd was away are known to have ended", () =>
+    Effect.gen(function* () {
+      const { ctr, start, stop } = yield* ContainerdWorkers.Machine
+      const worker = yield* started(yield* functionNamed("echo"))
+      const [, pid = ""] = /(\d+)\s+RUNNING/.exec(yield* ctr("tasks", "list")) ?? []
+      yield* stop
+      process.kill(Number(pid), "SIGKILL")
+      yield* start
+      yield* eventually("the worker is stopped", listed, ([state]) => state?.status === "STOPPED")
+      assert.strictEqual((yield* listed)[0]?.id, worker.id)
+    }).pipe(Effect.provide(ContainerdWorkers.layer()))
+  )
+})
+
+describe("containers of containerd whose Agent comes back", { ...needs("containerd", "cni"), timeout: 60_000 }, () => {
+  it.live("go on where they were, as the workers they have been, and their output with them", () => {
+    const log = RecordedLog.make()
+    const run = Effect.provide(ContainerdWorkers.onMachine({ log }), { local: true })
+    return Effect.gen(function* () {
+      const spec = yield* functionNamed("talk")
+      const worker = yield* run(Effect.tap(started(spec), (worker) => answerOf(worker, { lines: 1, width: 10 })))
+      assert.include((yield* leftOf).containers, worker.name)
+      yield* run(
+        Effect.gen(function* () {
+          const runtime = yield* ContainerRuntime
+          yield* eventually("the worker is idle", listed, ([state]) => state?.phase === "idle", 15_000)
+          const [state] = yield* listed
+          assert.deepInclude(state, { id: worker.id, name: worker.name, specHash: worker.specHash, status: "RUNNING" })
+          yield* answerOf(state ?? worker, { lines: 3, width: 20 })
+          yield* eventually(
+            "three lines",
+            Effect.sync(() => log.records.filter(({ message }) => message.includes("x".repeat(20))).length),
+            (count) => count === 3
+          )
+          yield* runtime.destroy(worker.id, mine)
+        })
+      )
+      assert.deepStrictEqual(yield* leftOf, nothing)
+    }).pipe(Effect.provide(ContainerdWorkers.machine()))
+  })
+
+  it.live("go on though they were frozen, and are removed where they have ended", () => {
+    const run = Effect.provide(ContainerdWorkers.onMachine(), { local: true })
+    return Effect.gen(function* () {
+      const { ctr } = yield* ContainerdWorkers.Machine
+      const spec = yield* functionNamed("echo")
+      const [frozen, ended] = yield* run(
+        Effect.gen(function* () {
+          const runtime = yield* ContainerRuntime
+          const [one, other] = yield* Effect.all([started(spec), started(spec)])
+          yield* runtime.suspend(one.id, mine)
+          return [one, other] as const
+        })
+      )
+      yield* ctr("tasks", "kill", "--signal", "SIGKILL", ended.name)
+      yield* run(
+        Effect.gen(function* () {
+          const states = yield* eventually("the worker is idle", listed, ([state]) => state?.phase === "idle", 15_000)
+          assert.deepStrictEqual(
+            states.map(({ id }) => id),
+            [frozen.id]
+          )
+          assert.deepStrictEqual(yield* answerOf(states[0] ?? frozen, { n: 1 }), { n: 1 })
+        })
+      )
+      assert.strictEqual((yield* leftOf).containers, frozen.name)
+    }).pipe(Effect.provide(ContainerdWorkers.machine()))
+  })
+})

@@ -1,0 +1,136 @@
+/** The containerd engine with everything it needs: a containerd, a bridge and a stack that no other run of tests has. */
+import { Context, Effect, Layer, References } from "effect"
+import { spawnSync } from "node:child_process"
+import { randomBytes, randomInt } from "node:crypto"
+import { join } from "node:path"
+import type { Worker } from "#domain/Worker"
+import * as CniPlugins from "#layers/cni/CniPlugins"
+import * as CniSettings from "#layers/cni/CniSettings"
+import * as ContainerdApi from "#layers/containerd/ContainerdApi"
+import * as ContainerdContainerRuntime from "#layers/containerd/ContainerdContainerRuntime"
+import type { ContainerdOptions } from "#layers/containerd/ContainerdSettings"
+import * as ProtocolWorkerClient from "#layers/protocol/ProtocolWorkerClient"
+import * as OciRegistry from "#layers/registry/OciRegistry"
+import * as ProbedWorkerProtocols from "#layers/rie/ProbedWorkerProtocols"
+import * as RieWorkerClient from "#layers/rie/RieWorkerClient"
+import type { DoorSettings } from "#layers/runtime-api/DoorSettings"
+import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
+import * as LocalWorkerClient from "#layers/runtime-api/LocalWorkerClient"
+import { Cni } from "#services/Cni"
+import * as Containerd from "./Containerd.ts"
+import { pathOf } from "./Engines.ts"
+import * as FunctionImage from "./FunctionImage.ts"
+import * as RecordedLog from "./RecordedLog.ts"
+import { WorkerFaults } from "./WorkerFaults.ts"
+import { specOf, WorkerFunctions } from "./WorkerFunctions.ts"
+
+/** A machine for one stack, which may run several times, one after the other: all that its runs leave goes with the scope. */
+export class Machine extends Context.Service<
+  Machine,
+  Containerd.Containerd & { readonly stack: string; readonly bridge: string; readonly subnet: string }
+>()("esb/test/ContainerdMachine") {}
+
+const left = (prefix: string): ReadonlyArray<string> =>
+  spawnSync("ip", ["netns", "list"], { encoding: "utf8" })
+    .stdout.split("\n")
+    .flatMap((line) => line.split(" ", 1))
+    .filter((name) => name.includes(prefix))
+
+export const machine = (wish?: Containerd.Wish) =>
+  Layer.effect(
+    Machine,
+    Effect.gen(function* () {
+      const id = randomBytes(4).toString("hex")
+      const bridge = `esbt-${id}`
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          for (const name of left(id)) spawnSync("ip", ["netns", "del", name])
+          spawnSync("ip", ["link", "del", bridge])
+        })
+      )
+      const containerd = yield* Containerd.make(wish)
+      const { path } = yield* Effect.promise(() => FunctionImage.archive())
+      yield* containerd.ctr("images", "import", path)
+      const subnet = `10.${randomInt(100, 200)}.${randomInt(0, 255)}.0/24`
+      return Machine.of({ ...containerd, stack: `test-${id}`, bridge, subnet })
+    })
+  )
+
+export interface Options {
+  readonly containerd?: Partial<ContainerdOptions>
+  readonly cni?: Partial<CniSettings.CniOptions>
+  readonly protocols?: Partial<ProbedWorkerProtocols.ProtocolSettings>
+  readonly door?: Partial<DoorSettings>
+  readonly log?: RecordedLog.RecordedLog
+}
+
+const faults = Layer.effect(
+  WorkerFaults,
+  Effect.map(Machine, ({ ctr }) =>
+    WorkerFaults.of({
+      kill: ({ name }: Worker) => Effect.asVoid(ctr("tasks", "kill", "--signal", "SIGKILL", "--all", name))
+    })
+  )
+)
+
+const functions = Layer.effect(
+  WorkerFunctions,
+  Effect.map(
+    Effect.promise(() => FunctionImage.archive()),
+    ({ reference }) => WorkerFunctions.of({ spec: (name, asked) => specOf(reference, `index.${name}`, asked) })
+  )
+)
+
+/** One run: engine, its doors, the client that reaches them, and its workers' functions and faults. */
+export const onMachine = (options: Options = {}) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const { bridge, directory, namespace, socket, stack, subnet } = yield* Machine
+      const identity = { brand: "esb", environment: stack }
+      const doors = Layer.unwrap(
+        Effect.map(Cni, (cni) => {
+          const { gateway } = cni.bridge
+          return LambdaRuntimeApi.layer({ bindHost: gateway, advertisedHost: gateway, ...options.door })
+        })
+      )
+      const networks = CniPlugins.layer({
+        ...CniSettings.defaults,
+        identity,
+        stateDirectory: join(directory, "networks"),
+        pluginDirectory: pathOf("cni"),
+        configurationDirectory: join(directory, "net.d"),
+        addressDirectory: join(directory, "addresses"),
+        identityFile: undefined,
+        subnet,
+        bridge,
+        ...options.cni
+      })
+      const runtime = ContainerdContainerRuntime.layer(
+        { identity, directory: join(directory, "stack"), cgroupParent: "/esb-test", ...options.containerd },
+        { pullPolicy: "never" }
+      )
+      return Layer.mergeAll(
+        runtime,
+        ProtocolWorkerClient.layer({ "runtime-api": LocalWorkerClient.layer, rie: RieWorkerClient.layer() }),
+        faults,
+        functions
+      ).pipe(
+        Layer.provide(ProbedWorkerProtocols.layer(options.protocols)),
+        Layer.provide(doors),
+        Layer.provide(OciRegistry.layer()),
+        Layer.provideMerge(networks),
+        Layer.provideMerge(ContainerdApi.layer({ namespace, socketPath: socket })),
+        Layer.provide((options.log ?? RecordedLog.make()).layer),
+        Layer.provide(Layer.succeed(References.MinimumLogLevel, "Warn"))
+      )
+    })
+  )
+
+/** A run on a machine of its own. */
+export const layer = (options: Options = {}) => Layer.provideMerge(onMachine(options), machine())
+
+/** What a shell in the container of a worker says, which has the worker's rights. */
+export const inside = ({ name }: Worker, command: string) =>
+  Effect.flatMap(Machine, ({ ctr }) =>
+    ctr("tasks", "exec", "--exec-id", randomBytes(4).toString("hex"), name, "sh", "-c", `{ ${command}; } 2>&1`)
+  )
