@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
+import { basename } from "node:path"
 import type { WorkerFence } from "#domain/WorkerFence"
 import { programAt } from "#test/support/Cli"
 import { needs } from "#test/support/Engines"
@@ -13,11 +14,11 @@ const answering = `const { createServer } = require("node:net")
 createServer((socket) => { socket.on("error", () => {}); socket.end("X") }).listen(Number(process.argv[1]), () => console.log("open"))`
 
 /** A server of one byte in a network namespace, until the scope ends. */
-const serve = (namespace: string, port: number) =>
+const serve = (path: string, port: number) =>
   Effect.acquireRelease(
     Effect.callback<ReturnType<typeof spawn>>((resume) => {
-      const args = [`--net=${namespace}`, "--", process.execPath, "-e", answering, String(port)]
-      const child = spawn("nsenter", args, { stdio: ["ignore", "pipe", "inherit"] })
+      const args = ["netns", "exec", basename(path), process.execPath, "-e", answering, String(port)]
+      const child = spawn("ip", args, { stdio: ["ignore", "pipe", "inherit"] })
       child.stdout.once("data", () => resume(Effect.succeed(child)))
     }),
     (child) => Effect.sync(() => child.kill("SIGKILL"))

@@ -33,9 +33,6 @@ const make = Effect.fnUntraced(function* (settings: CniSettings) {
 
   /** What this run makes, has, or removes just now: nothing that was left. */
   const ofThisRun = new Set<string>()
-  const during = <A>(name: string, removal: Effect.Effect<A, NetworkUnavailable>) =>
-    Effect.suspend(() => removal.pipe(Effect.ensuring(Effect.sync(() => ofThisRun.delete(name)))))
-
   const makeOne = Effect.suspend(() => {
     const name = `${prefix}${randomBytes(randomBytesInName).toString("hex")}`
     ofThisRun.add(name)
@@ -45,11 +42,11 @@ const make = Effect.fnUntraced(function* (settings: CniSettings) {
   const release = (name: string) =>
     Effect.suspend(() => {
       ofThisRun.add(name)
-      return during(
-        name,
-        Effect.flatMap(kept.read(name), (known) => (Option.isSome(known) ? networks.remove(name) : Effect.void))
+      return Effect.flatMap(
+        kept.read(name),
+        Option.match({ onNone: () => Effect.void, onSome: () => networks.remove(name) })
       )
-    })
+    }).pipe(Effect.ensuring(Effect.sync(() => ofThisRun.delete(name))))
 
   const { take } = yield* PreparedNetworks.make(settings, {
     make: makeOne,
@@ -71,11 +68,11 @@ const make = Effect.fnUntraced(function* (settings: CniSettings) {
         Effect.catch(({ message }) => Effect.logWarning(message))
       )
     yield* Effect.forEach(left, remove, { concurrency: settings.parallel, discard: true })
-    if (left.length > 0)
-      yield* Effect.mapError(
-        leftovers.sweep((name) => gone.has(name)),
-        unavailable
-      )
+    if (gone.size === 0) return 0
+    yield* Effect.mapError(
+      leftovers.sweep((name) => gone.has(name)),
+      unavailable
+    )
     return gone.size
   }, Effect.uninterruptible)
 
@@ -87,11 +84,7 @@ const make = Effect.fnUntraced(function* (settings: CniSettings) {
       nameserver: loaded.nameserver
     },
     take,
-    find: (name) =>
-      Effect.map(
-        networks.find(name),
-        Option.map(({ network }) => network)
-      ),
+    find: networks.find,
     check: networks.check,
     release,
     reconcile

@@ -43,7 +43,7 @@ const taken = Effect.fnUntraced(function* (directory: string, except: string) {
     () => []
   )
   const others = files
-    .map((file) => join(directory, file))
+    .map((file) => resolve(directory, file))
     .filter((path) => /\.(conflist|conf)$/.test(path) && path !== resolve(except))
   // One that cannot be read gives no plugin an address either.
   const texts = yield* Effect.forEach(others, (path) => Effect.option(attempt(path, () => readFile(path, "utf8"))))

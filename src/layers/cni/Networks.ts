@@ -86,9 +86,9 @@ export const make = (settings: CniSettings, { bridge, list }: Loaded, { kept, le
       ),
 
     find: Effect.fnUntraced(function* (name: string) {
-      const known = Option.getOrUndefined(yield* kept.read(name))
-      const isWhole = known?.answer !== undefined && (yield* Namespaces.isThere(name))
-      return isWhole ? Option.some({ network: networkOf(name, known.answer), known }) : Option.none()
+      const { answer } = Option.getOrElse(yield* kept.read(name), () => ({ answer: undefined }))
+      if (answer === undefined || !(yield* Namespaces.isThere(name))) return Option.none()
+      return Option.some(networkOf(name, answer))
     }),
 
     check: Effect.fnUntraced(function* (name: string) {
