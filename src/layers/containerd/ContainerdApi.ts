@@ -11,10 +11,18 @@ import type {
   MessageShape
 } from "@bufbuild/protobuf"
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf"
-import { type CallOptions as GrpcOptions, Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js"
+import {
+  type CallOptions as GrpcOptions,
+  Client,
+  credentials,
+  Metadata,
+  type ServiceError,
+  status
+} from "@grpc/grpc-js"
 import { Context, Effect, Layer, Schedule, type Scope, Stream } from "effect"
 import { Buffer } from "node:buffer"
 import { type ContainerdFailure, failureOf } from "./ContainerdFailure.ts"
+import { answerTo } from "./Conversation.ts"
 import { Version } from "./generated/containerd/version_pb.ts"
 
 export interface CallOptions {
@@ -47,7 +55,7 @@ export class ContainerdApi extends Context.Service<
       fields: MessageInitShape<M["input"]>,
       options?: Omit<CallOptions, "repeatable">
     ) => Stream.Stream<MessageShape<M["output"]>, ContainerdFailure>
-    /** Never repeated. The limit is that of each answer; the call is broken off with its scope, unless it has ended. */
+    /** Never repeated. The limit is that of each answer; the call is broken off with its scope. */
     readonly converse: <M extends DescMethodBiDiStreaming>(
       method: M,
       options?: Omit<CallOptions, "repeatable">
@@ -144,7 +152,8 @@ export const layer = ({ namespace, socketPath }: ContainerdAddress): Layer.Layer
           Effect.retry({
             times: retries,
             schedule: retryEvery,
-            while: ({ kind }) => kind === "unreached" || (kind === "lost" && options.repeatable !== false)
+            while: ({ code, kind }) =>
+              kind === "unreached" || (kind === "lost" && code === status.UNAVAILABLE && options.repeatable !== false)
           })
         )
 
@@ -180,31 +189,9 @@ export const layer = ({ namespace, socketPath }: ContainerdAddress): Layer.Layer
           Effect.sync(() =>
             client.makeBidiStreamRequest(path, write, read, metadata(lease)).on("error", () => undefined)
           ),
-          (open) => Effect.sync(() => (open.writableEnded ? undefined : open.cancel()))
+          (open) => Effect.sync(() => open.cancel())
         )
-        const answered: Ask<M> = (fields) =>
-          Effect.callback<MessageShape<M["output"]>, ContainerdFailure>((resume) => {
-            const failed = (error: ServiceError): void => done(Effect.fail(failureOf(path, error)))
-            const ended = (): void => done(Effect.fail(failureOf(path, null)))
-            const heard = (answer: MessageShape<M["output"]>): void => done(Effect.succeed(answer))
-            const leave = (): void => {
-              talk.off("data", heard).off("error", failed).off("end", ended)
-            }
-            const done = (outcome: Effect.Effect<MessageShape<M["output"]>, ContainerdFailure>): void => {
-              leave()
-              resume(outcome)
-            }
-            talk.on("data", heard).on("error", failed).on("end", ended)
-            if (talk.destroyed) return ended()
-            talk.write(fields)
-            return Effect.sync(leave)
-          }).pipe(
-            Effect.timeoutOrElse({
-              duration: limitMs,
-              orElse: () => Effect.fail(failureOf(path, { details: `no answer within ${limitMs} ms` }))
-            })
-          )
-        return (fields: MessageInitShape<M["input"]>) => noted(answered(fields))
+        return (fields: MessageInitShape<M["input"]>) => noted(answerTo(talk, fields, path, limitMs))
       })
 
       // The first call on a connection takes 25 ms; a containerd that is not there yet is none of our business here.
