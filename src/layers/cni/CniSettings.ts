@@ -31,6 +31,11 @@ export interface CniOptions {
   readonly machineNamespace: string | undefined
   /** Networks that are ready before they are asked for. Each has an address. */
   readonly prepared: number
+  /**
+   * How long before one that was taken is replaced, while others are left: plugins would take the processors from the start that
+   * it was taken for.
+   */
+  readonly replaceAfterMs: number
   /** Networks that are made or removed at a time. */
   readonly parallel: number
   /** What a plugin, or another command, may take before it is killed with all it has started. */
@@ -52,6 +57,7 @@ export const defaults: CniOptions = {
   identityFile: "/var/lib/cni/esb-cni.env",
   machineNamespace: undefined,
   prepared: 4,
+  replaceAfterMs: 250,
   parallel: 4,
   commandLimitMs: 15_000,
   prepareAgainMs: { first: 500, last: 30_000 }

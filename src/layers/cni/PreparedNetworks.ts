@@ -34,6 +34,7 @@ export const make = Effect.fnUntraced(function* (settings: CniSettings, { isTher
     while (true) {
       if (delayMs > 0) yield* Effect.sleep(delayMs)
       yield* room.take(1)
+      if ((yield* Queue.size(ready)) > 0) yield* Effect.sleep(settings.replaceAfterMs)
       const prepared = yield* Effect.uninterruptible(
         make.pipe(
           Effect.flatMap((network) => Queue.offer(ready, network)),
