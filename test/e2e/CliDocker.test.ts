@@ -192,6 +192,26 @@ describe("esb up, in the wrong mode for a flag,", () => {
   )
 })
 
+describe("where no engine answers", () => {
+  it.live("esb up and esb build say so, and how to get one, once", () =>
+    Effect.gen(function* () {
+      const { "template.yaml": template = "", ...rest } = Cli.hello("never")
+      const second = template
+        .slice(template.indexOf("  Hello:"))
+        .replace("Hello", "Second")
+        .replace("/hello", "/second")
+      const functions = template + second.replace("FunctionName: hello", "FunctionName: second")
+      const root = yield* Cli.project({ ...rest, "template.yaml": functions })
+      const environment = { DOCKER_HOST: `unix://${join(root, "engine.sock")}` }
+      for (const command of [["up", "--mode", "docker"], ["build"]]) {
+        const told = yield* refused(Cli.esb(command, { cwd: root, environment }))
+        assert.lengthOf(told.match(/No Docker Engine answers/g) ?? [], 1, told)
+        assert.include(told, "https://docs.docker.com/engine/install")
+      }
+    }).pipe(Effect.scoped)
+  )
+})
+
 describe("esb down", () => {
   it.live("stops a stack of child processes as Ctrl-C does, from another shell", () =>
     Effect.gen(function* () {

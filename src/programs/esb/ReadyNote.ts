@@ -36,8 +36,12 @@ export const machine = ({ access, authority, region, stack, url }: Readiness) =>
 /** A path with something in its parameters. */
 const filled = (path: string) => path.replace(/\{[^}]*\}/g, "world")
 
+/** As a shell takes it for one word. */
+const quoted = (path: string): string =>
+  /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`
+
 const suggestion = ({ areRoutesClosed, authority, stack, url }: Readiness): string => {
-  const curl = authority === undefined ? "curl" : `curl --cacert ${authority}`
+  const curl = authority === undefined ? "curl" : `curl --cacert ${quoted(authority)}`
   const open = stack.routes.filter(({ authorization }) => !areRoutesClosed && authorization !== "jwt")
   const read = open.find(({ method }) => method === "GET" || method === "ANY")
   if (read !== undefined) return `${curl} ${url}${filled(read.path)}`

@@ -4,6 +4,7 @@ import * as Dockerfile from "#domain/Dockerfile"
 import * as FunctionImage from "#domain/FunctionImage"
 import { namesRegistry } from "#domain/ImageReference"
 import type { Stack, StackFunction } from "#domain/Stack"
+import { ComposeEngineUnreachable } from "#services/ComposeStack"
 import { inherited } from "./Environment.ts"
 import * as DockerfileImages from "./DockerfileImages.ts"
 import * as FunctionCode from "./FunctionCode.ts"
@@ -92,7 +93,9 @@ export const make = Effect.fn("esb.StackImages")(function* (request: StackImages
   const baseFor = (runtime: string) => environment[Dockerfile.baseVariable(runtime)] || undefined
   const tools = yield* ImageTools.layer(settings, yield* ImageTools.sources(stack, request.template, baseFor))
   return yield* rowsOf(request, { naming, isFresh: !settings.cache, baseFor }).pipe(
-    Effect.provide(Layer.merge(FunctionCode.layer(home), tools))
+    Effect.provide(Layer.merge(FunctionCode.layer(home), tools)),
+    // With what to do where there is none.
+    Effect.catchTag("ImageEngineUnreachable", ({ detail, engine }) => new ComposeEngineUnreachable({ engine, detail }))
   )
 })
 
