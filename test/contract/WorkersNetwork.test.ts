@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
+import { randomInt } from "node:crypto"
 import { Effect } from "effect"
 import { selectorLabels } from "#domain/StackIdentity"
 import { WorkersNetwork } from "#layers/docker/WorkersNetwork"
@@ -38,6 +39,18 @@ describe("the network of the workers", needs("docker"), () => {
         standing: { of: "machine", address: gateway }
       })
       assert.strictEqual(yield* idOf(name), "")
+    }).pipe(Effect.scoped, Effect.provide(DockerWorkers.engine))
+  )
+
+  it.live("has the engine at its first address where it was made with a subnet and nothing else", () =>
+    Effect.gen(function* () {
+      const { identity, name } = yield* place
+      const addresses = `10.${randomInt(200, 250)}.${randomInt(0, 250)}`
+      yield* docker("network", "create", "--subnet", `${addresses}.16/28`, name)
+      const { network } = yield* oneRun({ identity, name })
+      // Only who has the address can listen at it.
+      assert.deepStrictEqual(network.standing, { of: "machine", address: `${addresses}.17` })
+      assert.strictEqual(network.gateway, `${addresses}.17`)
     }).pipe(Effect.scoped, Effect.provide(DockerWorkers.engine))
   )
 

@@ -60,6 +60,22 @@ export const memberOf = (subnet: string, addresses: ReadonlyArray<string>): stri
   return addresses.find((each) => members.check(each))
 }
 
+/** An engine that is told of a subnet alone takes the first address in it, and does not say so. */
+const firstIn = (subnet: string): string | undefined => {
+  const [network = ""] = subnet.split("/")
+  // Nobody cuts a network so small that the last byte would overflow.
+  return isIPv4(network) ? network.replace(/\d+$/, (byte) => String(Number(byte) + 1)) : undefined
+}
+
+/** The engine's address in a network of the fourth version; `undefined` where nothing tells it. */
+const addressesOf = (config: NonNullable<NetworkInspectInfo["IPAM"]>["Config"]) => {
+  for (const { Gateway, IPRange, Subnet = "" } of config ?? []) {
+    const gateway = Gateway ?? (IPRange === undefined ? firstIn(Subnet) : undefined)
+    if (gateway !== undefined && isIPv4(gateway)) return { gateway, subnet: Subnet }
+  }
+  return undefined
+}
+
 /** By addresses alone: the machine has the gateway's, a container in the network another one of the same subnet. */
 const standingIn = Effect.fnUntraced(function* (gateway: string, subnet: string) {
   const address = memberOf(subnet, ownAddresses())
@@ -112,11 +128,11 @@ const make = Effect.fnUntraced(function* (name: string, identity: StackIdentity)
   if (EnableIPv6) {
     yield* Effect.logWarning(`Nothing fences workers in the network ${name} by IPv6, which it was made with`)
   }
-  const config = IPAM?.Config?.find(({ Gateway }) => Gateway !== undefined && isIPv4(Gateway))
-  const { Gateway: gateway, Subnet: subnet = "" } = config ?? {}
-  if (gateway === undefined) {
+  const found = addressesOf(IPAM?.Config)
+  if (found === undefined) {
     return yield* new RuntimeUnavailable({ detail: `network ${name} of the workers has no gateway address` })
   }
+  const { gateway, subnet } = found
   return WorkersNetwork.of({
     name,
     gateway,
