@@ -9,6 +9,10 @@ import { needs } from "#test/support/Engines"
 import * as WorkerNetworks from "#test/support/WorkerNetworks"
 
 const limitMs = 60_000
+
+/** Of a bridge, by the kernel. */
+const mostPorts = 1_023
+
 const program = fileURLToPath(new URL("CniProcess.ts", import.meta.url))
 
 /** What a program of ours says first; then it is killed. */
@@ -88,6 +92,29 @@ describe("networks of workers, when plugins misbehave", needs("cni"), () => {
         assert.include((yield* Effect.flip(cni.release(name))).message, "bridge DEL")
         assert.strictEqual(yield* cni.reconcile(new Set()), 1)
         assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+      }),
+    limitMs
+  )
+
+  it.live(
+    "are refused when the kernel takes no more interfaces on the bridge, and leave no address behind",
+    () =>
+      Effect.gen(function* () {
+        const machine = yield* WorkerNetworks.make
+        const { cni } = yield* machine.start()
+        // Both ends of a pair are ports, but for the last.
+        const pairs = Array.from({ length: Math.ceil(mostPorts / 2) }, (_, pair) => [
+          `link add d${pair} master esb0 type veth peer name e${pair}\n`,
+          `link set e${pair} master esb0\n`
+        ])
+        const ports = pairs.flat().slice(0, mostPorts)
+        const batch = join(machine.directory, "ports")
+        writeFileSync(batch, ports.join(""))
+        yield* machine.onMachine("ip", "-batch", batch)
+        assert.include((yield* Effect.flip(cni.take)).message, "exchange full")
+        assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+        yield* machine.onMachine("ip", "link", "del", "d0")
+        yield* cni.check((yield* cni.take).name)
       }),
     limitMs
   )
