@@ -92,7 +92,10 @@ const toDoors = ({ doors }: WorkerFence): Rule => ({
   verdict: "accept"
 })
 
-/** In this order; what no rule decides is up to the rules of others, by which the engine keeps containers of a bridge apart. */
+/**
+ * In this order. What no rule decides is up to the rules of others, by which an engine keeps containers of a bridge apart; where
+ * no engine has any, nothing goes back to the bridge.
+ */
 const passing = (fence: WorkerFence): ReadonlyArray<Rule> => [
   ...both({ to: linkLocal, ports: nameService, verdict: "return" }),
   { to: linkLocal, verdict: "reject" },
@@ -101,7 +104,8 @@ const passing = (fence: WorkerFence): ReadonlyArray<Rule> => [
   ...(fence.doors.of === "agent"
     ? [{ from: fence.doors.address, verdict: "accept" } satisfies Rule, toDoors(fence)]
     : []),
-  ...reached(fence)
+  ...reached(fence),
+  ...(fence.entry === "FORWARD" ? [{ verdict: "reject" } satisfies Rule] : [])
 ]
 
 const ending = (fence: WorkerFence): ReadonlyArray<Rule> => [

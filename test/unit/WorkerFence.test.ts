@@ -59,6 +59,13 @@ describe("the fence around workers", () => {
     assert.strictEqual(towards(worker, 20_000), "return")
   })
 
+  it("lets nothing back to the bridge where no engine has rules of its own", () => {
+    const { passing } = Fence.rules({ ...fence("machine"), entry: "FORWARD" })
+    assert.strictEqual(decide(passing, { to: worker, port: 8_080, ...onBridge }), "reject")
+    assert.strictEqual(decide(passing, { to: "10.89.0.3", port: 443, ...onBridge }), "accept")
+    assert.strictEqual(decide(passing, { to: "93.184.216.34", port: 443, ...outwards }), "return")
+  })
+
   it("lets an Agent in the network reach workers, and answers return", () => {
     const { passing } = Fence.rules(fence("agent"))
     assert.strictEqual(decide(passing, { from: "10.89.0.2", to: worker, port: 8_080, ...onBridge }), "accept")
