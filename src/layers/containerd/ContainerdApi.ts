@@ -21,7 +21,7 @@ import {
 } from "@grpc/grpc-js"
 import { Context, Effect, Layer, Schedule, type Scope, Stream } from "effect"
 import { Buffer } from "node:buffer"
-import { type ContainerdFailure, failureOf } from "./ContainerdFailure.ts"
+import { type ContainerdFailure, failureOf, lateFailure } from "./ContainerdFailure.ts"
 import { answerTo } from "./Conversation.ts"
 import { Version } from "./generated/containerd/version_pb.ts"
 
@@ -86,6 +86,16 @@ const channelOptions = {
   "grpc.enable_channelz": 0
 }
 
+/** The end of a call, and what it means that it failed. */
+const limited = (path: string, limitMs: number) => {
+  const deadline = Date.now() + limitMs
+  return {
+    options: { deadline } satisfies GrpcOptions,
+    failure: (error: ServiceError | null): ContainerdFailure =>
+      Date.now() < deadline ? failureOf(path, error) : lateFailure(path, limitMs)
+  }
+}
+
 /** How a method is written and read. */
 const wireOf = <M extends DescMethod>(method: M) => ({
   path: `/${method.parent.typeName}/${method.name}`,
@@ -118,7 +128,6 @@ export const layer = ({ namespace, socketPath }: ContainerdAddress): Layer.Layer
         if (lease !== undefined) told.set("containerd-lease", lease)
         return told
       }
-      const until = (limitMs: number): GrpcOptions => ({ deadline: Date.now() + limitMs })
 
       const once = <M extends DescMethodUnary>(
         method: M,
@@ -127,17 +136,10 @@ export const layer = ({ namespace, socketPath }: ContainerdAddress): Layer.Layer
       ) => {
         const { path, read, write } = wireOf(method)
         return Effect.callback<MessageShape<M["output"]>, ContainerdFailure>((resume) => {
-          const call = client.makeUnaryRequest(
-            path,
-            write,
-            read,
-            fields,
-            metadata(lease),
-            until(limitMs),
-            (error, answer) =>
-              resume(
-                error === null && answer !== undefined ? Effect.succeed(answer) : Effect.fail(failureOf(path, error))
-              )
+          const { failure, options } = limited(path, limitMs)
+          const told = metadata(lease)
+          const call = client.makeUnaryRequest(path, write, read, fields, told, options, (error, answer) =>
+            resume(error === null && answer !== undefined ? Effect.succeed(answer) : Effect.fail(failure(error)))
           )
           return Effect.sync(() => call.cancel())
         })
@@ -165,16 +167,17 @@ export const layer = ({ namespace, socketPath }: ContainerdAddress): Layer.Layer
         const { path, read, write } = wireOf(method)
         const opened = Effect.acquireRelease(
           Effect.sync(() => {
-            const answers = client.makeServerStreamRequest(path, write, read, fields, metadata(lease), until(limitMs))
+            const { failure, options } = limited(path, limitMs)
+            const answers = client.makeServerStreamRequest(path, write, read, fields, metadata(lease), options)
             // Whoever reads hears of it; after them there is nobody left to tell.
-            return answers.on("error", () => undefined)
+            return { answers: answers.on("error", () => undefined), failure }
           }),
-          (answers) => Effect.sync(() => answers.cancel())
+          ({ answers }) => Effect.sync(() => answers.cancel())
         )
         return Stream.unwrap(
-          Effect.map(opened, (answers) =>
+          Effect.map(opened, ({ answers, failure }) =>
             Stream.fromAsyncIterable<MessageShape<M["output"]>, ContainerdFailure>(answers, (error) =>
-              failureOf(path, error as ServiceError)
+              failure(error as ServiceError)
             )
           )
         )

@@ -35,6 +35,13 @@ export const failureOf = (method: string, error: Partial<ServiceError> | null): 
   return new ContainerdFailure({ kind, code, message, ...(error === null ? {} : { cause: error }) })
 }
 
+/**
+ * Of a call that took too long. containerd knows the limit as well, and may be the first to notice, with a code of its own: what
+ * was begun may still come to its end either way.
+ */
+export const lateFailure = (method: string, limitMs: number): ContainerdFailure =>
+  failureOf(method, { code: status.DEADLINE_EXCEEDED, details: `no answer within ${limitMs} ms` })
+
 export const hasCode =
   (code: status) =>
   (failure: ContainerdFailure): boolean =>

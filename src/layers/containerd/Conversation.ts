@@ -1,7 +1,7 @@
 /** A call in which every question is answered before the next one is asked. */
 import type { ClientDuplexStream, ServiceError } from "@grpc/grpc-js"
 import { Effect } from "effect"
-import { type ContainerdFailure, failureOf } from "./ContainerdFailure.ts"
+import { type ContainerdFailure, failureOf, lateFailure } from "./ContainerdFailure.ts"
 
 /** What comes back for a question. Nobody else may be asking. */
 export const answerTo = <Question, Answer>(
@@ -28,6 +28,6 @@ export const answerTo = <Question, Answer>(
   }).pipe(
     Effect.timeoutOrElse({
       duration: limitMs,
-      orElse: () => Effect.fail(failureOf(method, { details: `no answer within ${limitMs} ms` }))
+      orElse: () => Effect.fail(lateFailure(method, limitMs))
     })
   )
