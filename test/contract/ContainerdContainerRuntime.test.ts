@@ -205,7 +205,7 @@ describe("containers of containerd whose Agent comes back", { ...needs("containe
     }).pipe(Effect.provide(ContainerdWorkers.machine()))
   })
 
-  it.live("go on though they were frozen, and are removed where they have ended", () => {
+  it.live("are frozen as they were once they are heard of, and removed where they have ended", () => {
     const run = Effect.provide(ContainerdWorkers.onMachine(), { local: true })
     return Effect.gen(function* () {
       const { ctr } = yield* ContainerdWorkers.Machine
@@ -221,11 +221,15 @@ describe("containers of containerd whose Agent comes back", { ...needs("containe
       yield* ctr("tasks", "kill", "--signal", "SIGKILL", ended.name)
       yield* run(
         Effect.gen(function* () {
-          const states = yield* eventually("the worker is idle", listed, ([state]) => state?.phase === "idle", 15_000)
+          const runtime = yield* ContainerRuntime
+          yield* eventually("the worker is idle", listed, ([state]) => state?.phase === "idle", 15_000)
+          const states = yield* listed
           assert.deepStrictEqual(
-            states.map(({ id }) => id),
-            [frozen.id]
+            states.map(({ id, status }) => [id, status]),
+            [[frozen.id, "PAUSED"]]
           )
+          yield* eventually("it is frozen", ctr("tasks", "list"), (tasks) => tasks.includes("PAUSED"))
+          yield* runtime.resume(frozen.id, mine)
           assert.deepStrictEqual(yield* answerOf(states[0] ?? frozen, { n: 1 }), { n: 1 })
         })
       )

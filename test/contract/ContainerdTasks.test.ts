@@ -6,10 +6,12 @@ import { randomUUID } from "node:crypto"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { FunctionName } from "#domain/FunctionName"
+import { selectorLabels, type StackIdentity } from "#domain/StackIdentity"
 import * as ContainerdApi from "#layers/containerd/ContainerdApi"
 import * as ContainerdSettings from "#layers/containerd/ContainerdSettings"
 import * as ContainerOutput from "#layers/containerd/ContainerOutput"
 import * as ContainerSpec from "#layers/containerd/ContainerSpec"
+import * as StackContainers from "#layers/containerd/StackContainers"
 import * as TaskEvents from "#layers/containerd/TaskEvents"
 import * as Tasks from "#layers/containerd/Tasks"
 import * as Containerd from "#test/support/Containerd"
@@ -43,7 +45,8 @@ const engine = Effect.fnUntraced(function* ({ memoryMiB = 64, runtimeProgram }: 
   const containerd = yield* Containerd.make()
   yield* containerd.ctr("images", "import", archive.path)
   const { directory, namespace, socket: socketPath } = containerd
-  const places = { identity: { brand: "esb", environment: "test" }, directory: join(directory, "stack") }
+  const identity = { brand: "esb", environment: 'test "quoted"' }
+  const places = { identity, directory: join(directory, "stack") }
   const settings = { ...ContainerdSettings.defaultsOf(places), ...places, cgroupParent: "/esb-test", runtimeProgram }
   const nameFiles = { resolver: join(directory, "resolv.conf"), hosts: join(directory, "hosts") }
   mkdirSync(places.directory)
@@ -73,7 +76,7 @@ const engine = Effect.fnUntraced(function* ({ memoryMiB = 64, runtimeProgram }: 
     })
     yield* output.create(name)
     const captured = yield* output.follow(name, (chunk) => chunks.push(chunk))
-    const labels = { "com.esb.kind": "function", esb_env: 'test "quoted"' }
+    const labels = selectorLabels(identity)
     const container = { name, labels, image: archive.reference, parent: archive.layer, spec, output: captured.path }
     yield* Effect.acquireRelease(tasks.prepare(container), () => Effect.orDie(tasks.remove(name)))
     captured.handedOver()
@@ -81,7 +84,7 @@ const engine = Effect.fnUntraced(function* ({ memoryMiB = 64, runtimeProgram }: 
     return { captured, said: () => Buffer.concat(chunks).toString() }
   })
 
-  return { api, containerd, tasks, run, labels: { "com.esb.kind": "function", esb_env: 'test "quoted"' } }
+  return { api, containerd, tasks, run, identity }
 })
 
 const isDone = (task: { readonly status: number } | undefined): boolean => task?.status === 3
@@ -118,7 +121,7 @@ describe("tasks of containerd", { ...needs("containerd"), timeout: 60_000 }, () 
 
   it.live("are frozen, measured, found by their labels, and gone without a trace", () =>
     Effect.gen(function* () {
-      const { api, containerd, labels, run, tasks } = yield* engine()
+      const { api, containerd, identity, run, tasks } = yield* engine()
       yield* Effect.scoped(
         Effect.gen(function* () {
           yield* run("one", "while true; do :; done")
@@ -134,11 +137,12 @@ describe("tasks of containerd", { ...needs("containerd"), timeout: 60_000 }, () 
           assert.isAbove(later.cpuNanoseconds, cpuNanoseconds)
           assert.isAbove(later.memoryBytes, 0)
           yield* tasks.limitCpu("one", 10_000, 100_000)
-          assert.deepStrictEqual(
-            (yield* tasks.list(labels)).map(({ id }) => id),
-            ["one"]
-          )
-          assert.deepStrictEqual(yield* tasks.list({ ...labels, esb_env: "other" }), [])
+          const list = (stack: StackIdentity) =>
+            Effect.map(StackContainers.list(stack), (found) => found.map(({ id }) => id)).pipe(
+              Effect.provideService(ContainerdApi.ContainerdApi, api)
+            )
+          assert.deepStrictEqual(yield* list(identity), ["one"])
+          assert.deepStrictEqual(yield* list({ ...identity, environment: "other" }), [])
           // Frozen, it goes as well.
           yield* tasks.pause("one")
         })

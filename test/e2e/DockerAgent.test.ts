@@ -114,9 +114,9 @@ describe("an Agent with a Docker Engine", needs("docker"), () => {
         assert.strictEqual(silent.status, 1)
         assert.include(silent.stderr, "the Docker Engine does not answer")
 
-        const other = yield* refusal({ CONTAINERS_NETWORK, AGENT_RUNTIME: "containerd" })
+        const other = yield* refusal({ AGENT_RUNTIME: "containerd", CONTAINERD_SOCKET: "/nobody/listens.sock" })
         assert.strictEqual(other.status, 1)
-        assert.include(other.stderr, "containerd")
+        assert.include(other.stderr, "containerd does not answer")
       })
     )
   })

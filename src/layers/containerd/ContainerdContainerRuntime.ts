@@ -6,7 +6,6 @@
 import { Clock, Effect, Exit, FiberSet, Layer, Scope } from "effect"
 import { RuntimeUnavailable } from "#domain/Failure"
 import * as Ownership from "#domain/Ownership"
-import { selectorLabels } from "#domain/StackIdentity"
 import type { ContainerId, ContainerState, ContainerStatus, OwnerId, WorkerSpec } from "#domain/Worker"
 import { Cni } from "#services/Cni"
 import { ContainerRuntime } from "#services/ContainerRuntime"
@@ -28,6 +27,7 @@ import * as ContainerStart from "./ContainerStart.ts"
 import * as CpuQuota from "./CpuQuota.ts"
 import * as FormerContainers from "./FormerContainers.ts"
 import { KnownContainers } from "./KnownContainers.ts"
+import * as StackContainers from "./StackContainers.ts"
 import * as TaskEvents from "./TaskEvents.ts"
 import * as Tasks from "./Tasks.ts"
 import * as WorkerBringUp from "./WorkerBringUp.ts"
@@ -51,7 +51,7 @@ const make = Effect.fnUntraced(function* (
   settings: ContainerdSettings,
   imageSettings: Partial<ContainerdImages.ContainerdImageSettings>
 ) {
-  const { isReachable } = yield* ContainerdApi
+  const containerd = yield* ContainerdApi
   const api = yield* RuntimeApi
   const cni = yield* Cni
   const scope = yield* Effect.scope
@@ -102,9 +102,10 @@ const make = Effect.fnUntraced(function* (
     if (!isPaused) used(held)
   })
 
-  /** Taken over from an earlier run: of use once it has asked for a call again. */
+  /** Taken over from an earlier run: of use once it has asked for a call again, and frozen as it was. */
   const watchReturn = (held: ContainerdWorker): Effect.Effect<void> =>
     (held.worker.protocol === "rie" ? Effect.void : api.ready(held.worker.id)).pipe(
+      Effect.andThen(freeze.again(held)),
       Effect.catch(({ message }) =>
         Effect.logInfo(`Worker ${held.worker.name} of an earlier run is removed: ${message}`).pipe(
           Effect.andThen(remove(held)),
@@ -136,7 +137,7 @@ const make = Effect.fnUntraced(function* (
   const removeLeftovers = Effect.gen(function* () {
     // One that goes while containerd is asked may still be in its answer.
     const knownBefore = new Set(known.names)
-    const found = yield* tasks.list(selectorLabels(settings.identity))
+    const found = yield* StackContainers.list(settings.identity)
     const leftovers = found.filter(({ id }) => !knownBefore.has(id) && !known.names.has(id))
     yield* Effect.forEach(
       leftovers,
@@ -144,7 +145,7 @@ const make = Effect.fnUntraced(function* (
       { concurrency: parallelRemovals, discard: true }
     )
     return leftovers.length
-  }).pipe(Effect.mapError(unavailable))
+  }).pipe(Effect.provideService(ContainerdApi, containerd), Effect.mapError(unavailable))
 
   const fork = yield* FiberSet.makeRuntime<never>()
   const lookAtAll = Effect.suspend(() =>
@@ -196,7 +197,7 @@ const make = Effect.fnUntraced(function* (
       ),
     metrics,
     touch: (id, owner) => Effect.map(find(id, owner), used),
-    isReachable,
+    isReachable: containerd.isReachable,
     gc: (isGone) =>
       Effect.suspend(() => {
         const useless = [...workers.values()].filter(

@@ -33,7 +33,10 @@ export interface ContainerdWorker {
   readonly scope: Scope.Closeable
   /** Held by whoever freezes, thaws or removes it. */
   readonly turn: Semaphore.Semaphore
+  /** As its owner wants it, and knows it. */
   isPaused: boolean
+  /** As containerd has it. */
+  isFrozen: boolean
   /** Until then an emulator may have the call that its owner was last heard to be about to send. */
   mayBeInCallUntilUnixMs: number
   lastUsedAtUnixSeconds: number

@@ -6,7 +6,6 @@
 import { Clock, Effect, Exit, Option, Result, Scope, Semaphore } from "effect"
 import { RuntimeUnavailable } from "#domain/Failure"
 import { emulatorPort } from "#domain/ProtocolChoice"
-import { selectorLabels } from "#domain/StackIdentity"
 import { ContainerId, type Worker } from "#domain/Worker"
 import { Cni } from "#services/Cni"
 import { RuntimeApi } from "#services/RuntimeApi"
@@ -19,6 +18,7 @@ import type { ContainerStarts, StartFailure } from "./ContainerStart.ts"
 import type { Container } from "./generated/containerd/containers_pb.ts"
 import { Status } from "./generated/containerd/tasks_pb.ts"
 import type { KnownContainers } from "./KnownContainers.ts"
+import * as StackContainers from "./StackContainers.ts"
 import type { TaskCalls } from "./Tasks.ts"
 
 export interface Surroundings {
@@ -73,8 +73,8 @@ export const takeOver = Effect.fnUntraced(function* ({ home, known, settings, st
       timeoutMs,
       scope,
       turn: Semaphore.makeUnsafe(1),
-      // It runs now, and its owner, who believes otherwise, only has to wait less.
-      isPaused: false,
+      isPaused,
+      isFrozen: false,
       lastUsedAtUnixSeconds: Math.floor(now / 1_000),
       // It may have been given a call just before.
       mayBeInCallUntilUnixMs: now + timeoutMs
@@ -103,7 +103,7 @@ export const takeOver = Effect.fnUntraced(function* ({ home, known, settings, st
     )
   })
 
-  const found = yield* tasks.list(selectorLabels(settings.identity))
+  const found = yield* StackContainers.list(settings.identity)
   const judged = yield* Effect.forEach(found, judge, { concurrency: settings.parallelStarts })
   const workers = judged.filter((held) => held !== undefined)
   if (found.length > 0) {

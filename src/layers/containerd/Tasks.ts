@@ -11,7 +11,7 @@ import { ContainerdApi } from "./ContainerdApi.ts"
 import { ContainerdFailure, hasCode } from "./ContainerdFailure.ts"
 import type { ContainerdSettings } from "./ContainerdSettings.ts"
 import type { ContainerSpec } from "./ContainerSpec.ts"
-import { type Container, Containers } from "./generated/containerd/containers_pb.ts"
+import { Containers } from "./generated/containerd/containers_pb.ts"
 import { OptionsSchema } from "./generated/containerd/runc_options_pb.ts"
 import { Snapshots } from "./generated/containerd/snapshots_pb.ts"
 import { type Process, Status, Tasks } from "./generated/containerd/tasks_pb.ts"
@@ -119,16 +119,6 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings) {
       call(Tasks.method.update, { containerId: name, resources: json(resourcesKind, { cpu: { quota, period } }) })
     )
 
-  /** Those that have all the labels. */
-  const list = (
-    labels: Readonly<Record<string, string>>
-  ): Effect.Effect<ReadonlyArray<Container>, ContainerdFailure> => {
-    const conditions = Object.entries(labels).map(
-      ([name, value]) => `labels.${JSON.stringify(name)}==${JSON.stringify(value)}`
-    )
-    return Effect.map(call(Containers.method.list, { filters: [conditions.join(",")] }), ({ containers }) => containers)
-  }
-
   return {
     prepare,
     start: (name: string) => Effect.asVoid(call(Tasks.method.start, { containerId: name }, once)),
@@ -137,8 +127,7 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings) {
     find,
     remove,
     usage,
-    limitCpu,
-    list
+    limitCpu
   }
 })
 

@@ -92,6 +92,7 @@ export const make = Effect.fnUntraced(function* ({ home, images, known, settings
       scope,
       turn: Semaphore.makeUnsafe(1),
       isPaused: false,
+      isFrozen: false,
       lastUsedAtUnixSeconds: createdAtUnixSeconds,
       mayBeInCallUntilUnixMs: 0
     } satisfies ContainerdWorker

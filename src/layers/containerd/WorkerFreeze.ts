@@ -11,24 +11,27 @@ export const make = Effect.fnUntraced(function* (tasks: TaskCalls, ends: Contain
   const { isReachable } = yield* ContainerdApi
 
   /** Asked for twice it is refused, in words of the runtime's own: the task itself tells what has become of it. */
-  const ask = (name: string, isPaused: boolean) =>
-    (isPaused ? tasks.pause(name) : tasks.resume(name)).pipe(
+  const ask = (held: ContainerdWorker, isPaused: boolean) => {
+    const { name } = held.container
+    return (isPaused ? tasks.pause(name) : tasks.resume(name)).pipe(
       Effect.catchIf(
         ({ kind }) => kind === "refused",
         (failure) =>
           Effect.flatMap(tasks.find(name), (task) =>
             task?.status === (isPaused ? Status.PAUSED : Status.RUNNING) ? Effect.void : Effect.fail(failure)
           )
-      )
+      ),
+      Effect.andThen(Effect.sync(() => void (held.isFrozen = isPaused)))
     )
+  }
 
   const runs = ({ container }: ContainerdWorker): boolean => container.exit === undefined && !container.isRemoved
 
   const set = (held: ContainerdWorker, isPaused: boolean): Effect.Effect<void, RuntimeUnavailable> =>
     Effect.gen(function* () {
       const { container } = held
-      if (held.isPaused !== isPaused && runs(held)) {
-        yield* ask(container.name, isPaused).pipe(
+      if (held.isFrozen !== isPaused && runs(held)) {
+        yield* ask(held, isPaused).pipe(
           // It has ended, perhaps, and nobody has said so yet.
           Effect.tapError(() => Effect.ignore(ends.look(container))),
           Effect.mapError(
@@ -41,5 +44,13 @@ export const make = Effect.fnUntraced(function* (tasks: TaskCalls, ends: Contain
       held.isPaused = isPaused
     }).pipe(held.turn.withPermit)
 
-  return { set }
+  /** A worker that its owner believes to be frozen, and that runs for a moment. By now its owner may have woken it. */
+  const again = (held: ContainerdWorker): Effect.Effect<void> =>
+    Effect.suspend(() => (held.isPaused && !held.isFrozen && runs(held) ? ask(held, true) : Effect.void)).pipe(
+      held.turn.withPermit,
+      // It runs on, which costs a little and harms nobody.
+      Effect.ignore({ log: "Debug" })
+    )
+
+  return { set, again }
 })

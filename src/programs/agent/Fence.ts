@@ -3,42 +3,20 @@
  * left. It stays for as long as workers do, which outlive their Agent, and goes with an Agent that leaves none.
  */
 import { fileURLToPath } from "node:url"
-import { isIPv4 } from "node:net"
-import { Effect, Layer, Option, Result, Schema } from "effect"
+import { Effect, Layer, Option } from "effect"
 import type { StackIdentity } from "#domain/StackIdentity"
-import { type Endpoint, readEndpoint } from "#domain/WorkerFence"
+import type { Endpoint } from "#domain/WorkerFence"
 import * as FenceContainer from "#layers/docker/FenceContainer"
 import * as OwnContainer from "#layers/docker/OwnContainer"
 import * as WorkersLeft from "#layers/docker/WorkersLeft"
 import { WorkersNetwork } from "#layers/docker/WorkersNetwork"
 import * as IptablesWorkerFence from "#layers/iptables/IptablesWorkerFence"
 import { FenceUnavailable, WorkerFence } from "#services/WorkerFence"
-import { BadSettings } from "../Program.ts"
+import { doorAddress, NotFenced, reachOf, unfenced } from "./FenceReach.ts"
 import type { AgentSettings } from "./Settings.ts"
 
 /** The program that does it in a container: it lies beside the bundle that this file becomes a part of. */
 const program = fileURLToPath(new URL("./fence.js", import.meta.url))
-
-/** Workers would not reach their doors, or the operator insists. */
-class NotFenced extends Schema.TaggedError<NotFenced>()("NotFenced", { reason: Schema.String }) {
-  override get message() {
-    return `${this.reason}\nWORKER_FENCE=off starts the Agent without; then something else must let workers reach its doors.`
-  }
-}
-
-const reachOf = ({ workerReach }: AgentSettings): Effect.Effect<ReadonlyArray<Endpoint>, BadSettings> => {
-  const read = workerReach.map(readEndpoint)
-  const wrong = read.filter(Result.isFailure).map(({ failure }) => failure)
-  if (wrong.length === 0) return Effect.succeed(read.filter(Result.isSuccess).map(({ success }) => success))
-  const complaints = wrong.map(
-    (text) => `WORKER_REACH (--worker-reach) has "${text}": expected an address and a port, such as 10.89.0.3:443`
-  )
-  return Effect.fail(new BadSettings({ program: "agent", complaints }))
-}
-
-/** A door that is bound to one address is open at no other. */
-const doorAddress = ({ runtimeApiBind = "" }: AgentSettings, standing: string): string =>
-  isIPv4(runtimeApiBind) && runtimeApiBind !== "0.0.0.0" ? runtimeApiBind : standing
 
 const implementation = Effect.map(OwnContainer.find, (own) =>
   Option.match(own, {
@@ -72,9 +50,7 @@ const make = Effect.fnUntraced(function* (values: AgentSettings, stack: StackIde
   const isNeeded = values.workerFence === "on" || standing?.of === "agent"
   yield* raised(values, stack, reach).pipe(
     Effect.catchTag("FenceUnavailable", ({ message }) =>
-      isNeeded
-        ? Effect.fail(new NotFenced({ reason: message }))
-        : Effect.logWarning(`Workers can reach every port of this machine, for there is no fence: ${message}`)
+      isNeeded ? Effect.fail(new NotFenced({ reason: message })) : Effect.logWarning(`${unfenced} ${message}`)
     )
   )
 })

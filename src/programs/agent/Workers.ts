@@ -12,18 +12,6 @@ import * as ChildWorkers from "../ChildWorkers.ts"
 import { BadSettings } from "../Program.ts"
 import type { AgentSettings } from "./Settings.ts"
 
-/** The engine of the settings is not part of this version. */
-class EngineNotOffered extends Schema.TaggedError<EngineNotOffered>()("EngineNotOffered", {
-  runtime: Schema.String
-}) {
-  override get message() {
-    return (
-      `AGENT_RUNTIME is ${this.runtime}, and this version starts workers as child processes or by a Docker Engine: set ` +
-      "AGENT_RUNTIME to process or docker. docs/gaps.md says what is missing."
-    )
-  }
-}
-
 /** An emulator lives in an image; a child process speaks the Runtime API. */
 class ProtocolNotOffered extends Schema.TaggedError<ProtocolNotOffered>()("ProtocolNotOffered", {}) {
   override get message() {
@@ -50,11 +38,18 @@ const ofProcesses = (values: AgentSettings, home: string, identity: StackIdentit
     })
   )
 
-/** Read from disk only when it is wanted: an Agent whose workers are its children starts without the engine's client. */
-const inContainers = (values: AgentSettings, home: string, identity: StackIdentity) =>
+/** An engine is read from disk only when it is wanted: every Agent starts without the clients of the others. */
+const inContainerd = (values: AgentSettings, identity: StackIdentity) =>
+  Layer.unwrap(
+    Effect.map(
+      Effect.promise(() => import("./ContainerdWorkers.ts")),
+      (ContainerdWorkers) => ContainerdWorkers.layer(values, identity)
+    )
+  )
+
+const inDocker = (values: AgentSettings, home: string, identity: StackIdentity) =>
   Layer.unwrap(
     Effect.gen(function* () {
-      if (values.runtime === "containerd") return yield* new EngineNotOffered({ runtime: values.runtime })
       const network = values.containersNetwork
       if (network === undefined) {
         const complaint = "CONTAINERS_NETWORK (--containers-network) is required: expected the network of the workers"
@@ -66,11 +61,15 @@ const inContainers = (values: AgentSettings, home: string, identity: StackIdenti
   )
 
 /** Why an Agent has nothing that starts workers. */
-type NoEngine = Layer.Error<ReturnType<typeof ofProcesses> | ReturnType<typeof inContainers>>
+type NoEngine = Layer.Error<
+  ReturnType<typeof ofProcesses> | ReturnType<typeof inDocker> | ReturnType<typeof inContainerd>
+>
 
 export const layer = (
   values: AgentSettings,
   home: string,
   identity: StackIdentity
-): Layer.Layer<ContainerRuntime | WorkerClient, NoEngine, LogSink> =>
-  values.runtime === "process" ? ofProcesses(values, home, identity) : inContainers(values, home, identity)
+): Layer.Layer<ContainerRuntime | WorkerClient, NoEngine, LogSink> => {
+  if (values.runtime === "process") return ofProcesses(values, home, identity)
+  return values.runtime === "docker" ? inDocker(values, home, identity) : inContainerd(values, identity)
+}

@@ -1,0 +1,148 @@
+/** Workers in containers of a containerd, and their doors at the machine's end of the workers' bridge. */
+import { dirname, join } from "node:path"
+import { Duration, Effect, Layer } from "effect"
+import type { StackIdentity } from "#domain/StackIdentity"
+import * as CniPlugins from "#layers/cni/CniPlugins"
+import * as CniSettings from "#layers/cni/CniSettings"
+import * as ContainerdApi from "#layers/containerd/ContainerdApi"
+import * as ContainerdContainerRuntime from "#layers/containerd/ContainerdContainerRuntime"
+import * as ContainerdVersion from "#layers/containerd/ContainerdVersion"
+import * as StackContainers from "#layers/containerd/StackContainers"
+import * as IptablesWorkerFence from "#layers/iptables/IptablesWorkerFence"
+import * as ProtocolWorkerClient from "#layers/protocol/ProtocolWorkerClient"
+import * as OciRegistry from "#layers/registry/OciRegistry"
+import * as ProbedWorkerProtocols from "#layers/rie/ProbedWorkerProtocols"
+import * as RieWorkerClient from "#layers/rie/RieWorkerClient"
+import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
+import * as LocalWorkerClient from "#layers/runtime-api/LocalWorkerClient"
+import * as TrustBundle from "#layers/x509/TrustBundle"
+import { Cni } from "#services/Cni"
+import { WorkerFence } from "#services/WorkerFence"
+import * as PeerCertificates from "../PeerCertificates.ts"
+import { doorAddress, NotFenced, reachOf, unfenced } from "./FenceReach.ts"
+import * as RegistryLogin from "./RegistryLogin.ts"
+import type { AgentSettings } from "./Settings.ts"
+
+/** The runtime whose containers are virtual machines, with disks for file systems. */
+const machineRuntime = "aws.firecracker"
+
+/** Another word for what containerd does by itself. */
+const containerdsOwn = "containerd"
+
+const isSecure = ({ tls, tlsDisabled }: AgentSettings): boolean =>
+  PeerCertificates.isSecure({ enabled: tls, disabled: tlsDisabled })
+
+/** Beside containerd's socket: containerd, wherever it runs, sees what is there. */
+const directoryOf = ({ containerdSocket }: AgentSettings, { brand }: StackIdentity): string =>
+  join(dirname(containerdSocket), brand)
+
+const trust = Effect.fnUntraced(function* (values: AgentSettings, stackDirectory: string) {
+  if (!isSecure(values)) return undefined
+  const directory = join(stackDirectory, "worker-ca")
+  yield* TrustBundle.keep({ directory, authorityPath: values.caCertPath })
+  return directory
+})
+
+const runtime = Effect.fnUntraced(function* (values: AgentSettings, identity: StackIdentity) {
+  const { containerdRuntime, containerdSnapshotter, cpuLimit, pullPolicy } = values
+  const directory = directoryOf(values, identity)
+  const named = containerdRuntime === containerdsOwn ? undefined : containerdRuntime
+  return ContainerdContainerRuntime.layer(
+    {
+      identity,
+      directory,
+      ...(named === undefined ? {} : { runtime: named }),
+      snapshotter: containerdSnapshotter ?? (named === machineRuntime ? "devmapper" : "overlayfs"),
+      trustDirectory: yield* trust(values, directory),
+      cpuLimit
+    },
+    { pullPolicy }
+  )
+}, Layer.unwrap)
+
+/** The machine's own address in the network that is usual; in another one it has another, where nothing else was said. */
+const usual = { subnet: "10.88.0.0/16", nameserver: "10.88.0.1" }
+
+const nameserverOf = ({ cniDnsServer, cniSubnet }: AgentSettings): string | undefined =>
+  cniSubnet !== usual.subnet && cniDnsServer === usual.nameserver ? undefined : cniDnsServer
+
+const networks = (values: AgentSettings, identity: StackIdentity) =>
+  CniPlugins.layer({
+    ...CniSettings.defaults,
+    identity,
+    stateDirectory: join(directoryOf(values, identity), "networks", encodeURIComponent(identity.environment)),
+    pluginDirectory: values.cniBinDir,
+    configurationDirectory: values.cniConfDir,
+    configurationFile: values.cniConfFile,
+    subnet: values.cniSubnet,
+    bridge: values.cniBridge,
+    nameserver: nameserverOf(values),
+    addressDirectory: values.cniNetDir
+  })
+
+const registry = (values: AgentSettings) =>
+  Layer.unwrap(
+    Effect.map(RegistryLogin.logins(values), (logins) =>
+      OciRegistry.layer({
+        credentials: new Map(logins.map(({ registry, ...login }) => [registry, login])),
+        insecureHosts: new Set(values.registryInsecure ? [values.registry] : []),
+        authorityPath: isSecure(values) ? values.caCertPath : undefined
+      })
+    )
+  )
+
+const runtimeApi = (values: AgentSettings) =>
+  Layer.unwrap(
+    Effect.map(Cni, ({ bridge }) => {
+      const bindHost = values.runtimeApiBind ?? bridge.gateway
+      return LambdaRuntimeApi.layer({
+        bindHost,
+        advertisedHost: values.runtimeApiHost ?? (bindHost === "0.0.0.0" ? bridge.gateway : bindHost),
+        ports: values.runtimeApiPorts,
+        initLimitMs: Duration.toMillis(values.initTimeout)
+      })
+    })
+  )
+
+/** Raised before the first worker starts. It stays for as long as workers do, which outlive their Agent. */
+const fence = Effect.fnUntraced(function* (values: AgentSettings, stack: StackIdentity) {
+  const reach = yield* reachOf(values)
+  if (values.workerFence === "off") return
+  const { bridge } = yield* Cni
+  const { lower, raise } = yield* WorkerFence
+  const end = Effect.flatMap(StackContainers.list(stack), (left) => (left.length > 0 ? Effect.void : lower(stack)))
+  const doors = { address: doorAddress(values, bridge.gateway), ports: values.runtimeApiPorts, of: "machine" as const }
+  yield* Effect.acquireRelease(raise({ stack, bridge: bridge.name, entry: "FORWARD", doors, reach }), () =>
+    Effect.ignore(end, { log: "Warn" })
+  ).pipe(
+    Effect.catchTag("FenceUnavailable", ({ message }) =>
+      values.workerFence === "on"
+        ? Effect.fail(new NotFenced({ reason: message }))
+        : Effect.logWarning(`${unfenced} ${message}`)
+    )
+  )
+})
+
+/** Nothing of this machine is touched before containerd has answered. */
+export const layer = (values: AgentSettings, identity: StackIdentity) =>
+  Layer.unwrap(
+    Effect.map(ContainerdVersion.get, (version) =>
+      Layer.mergeAll(
+        runtime(values, identity),
+        ProtocolWorkerClient.layer({ "runtime-api": LocalWorkerClient.layer, rie: RieWorkerClient.layer() }),
+        Layer.effectDiscard(Effect.logInfo(`Workers are containers of containerd ${version}`))
+      ).pipe(
+        Layer.provide([
+          runtimeApi(values),
+          registry(values),
+          ProbedWorkerProtocols.layer({
+            setting: values.workerProtocol,
+            graceMs: Duration.toMillis(values.rieGrace),
+            initLimitMs: Duration.toMillis(values.initTimeout)
+          })
+        ]),
+        Layer.provide(Layer.effectDiscard(fence(values, identity)).pipe(Layer.provide(IptablesWorkerFence.layer))),
+        Layer.provide(networks(values, identity))
+      )
+    )
+  ).pipe(Layer.provide(ContainerdApi.layer({ namespace: identity.brand, socketPath: values.containerdSocket })))

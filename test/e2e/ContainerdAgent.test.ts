@@ -1,0 +1,103 @@
+/** A Gateway and an Agent whose workers are containers of containerd, in a network of plugins. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { join } from "node:path"
+import * as AgentStack from "#test/support/AgentStack"
+import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
+import { needs, pathOf } from "#test/support/Engines"
+import { eventually } from "#test/support/Eventually"
+import * as FreePort from "#test/support/FreePort"
+import * as FunctionImage from "#test/support/FunctionImage"
+import * as Reach from "#test/support/Reach"
+
+const settings = Effect.map(
+  ContainerdWorkers.Machine,
+  ({ bridge, directory, namespace, socket, stack, subnet }): Readonly<Record<string, string>> => ({
+    ENV: stack,
+    ESB_BRAND_SLUG: namespace,
+    AGENT_RUNTIME: "containerd",
+    CONTAINERD_SOCKET: socket,
+    CNI_BIN_DIR: pathOf("cni"),
+    CNI_CONF_DIR: join(directory, "net.d"),
+    CNI_NET_DIR: join(directory, "addresses"),
+    CNI_SUBNET: subnet,
+    CNI_BRIDGE: bridge,
+    IMAGE_PULL_POLICY: "never"
+  })
+)
+
+/** `name STATE` of every task. */
+const tasks = Effect.flatMap(ContainerdWorkers.Machine, ({ ctr }) =>
+  Effect.map(ctr("tasks", "list"), (text) =>
+    text
+      .split("\n")
+      .slice(1)
+      .map((line) => line.trim().split(/\s+/))
+      .map(([name = "", , state = ""]) => ({ name, state }))
+  )
+)
+
+const live = { ...AgentStack.live, timeout: "60 seconds" } as const
+
+describe("an Agent with containerd", needs("containerd", "cni"), () => {
+  it.layer(
+    Layer.merge(AgentStack.layer, ContainerdWorkers.machine()),
+    live
+  )((it) => {
+    it.effect("starts, freezes, wakes and replaces containers, and finds them again after it was stopped", () =>
+      Effect.gen(function* () {
+        const stack = yield* AgentStack.Shared
+        const { ctr, namespace, stack: environment } = yield* ContainerdWorkers.Machine
+        const { reference: image } = yield* Effect.promise(() => FunctionImage.archive())
+        const dataPort = String(yield* FreePort.find)
+        const agent = yield* stack.agent({ ...(yield* settings), AGENT_DATA_PORT: dataPort })
+        const functions = { echo: { image, handler: "index.echo", timeout: 10 } }
+        const pausing = { PAUSE_IDLE_SECONDS: "1" }
+        const gateway = yield* stack.gateway([agent.address], { functions, settings: pausing })
+        const say = (n: number) =>
+          Effect.map(gateway.call("echo", { n }), (answer) => {
+            assert.strictEqual(answer.status, 200, `${answer.text} ${gateway.stderr()} ${agent.stderr()}`)
+            assert.deepStrictEqual(answer.json(), { n })
+          })
+        yield* say(1)
+        const [first] = yield* tasks
+        assert.match(first?.name ?? "", new RegExp(`^${namespace}-${environment}-echo-[0-9a-f]{8}$`))
+
+        yield* eventually("it is frozen", tasks, ([seen]) => seen?.state === "PAUSED")
+        yield* say(2)
+
+        yield* ctr("tasks", "kill", "--signal", "SIGKILL", first?.name ?? "")
+        yield* eventually("it is missed", tasks, (all) => all.every(({ state }) => state !== "RUNNING"))
+        yield* say(3)
+
+        const [second] = yield* eventually("one is left", tasks, ({ length }) => length === 1)
+        assert.notStrictEqual(second?.name, first?.name)
+        assert.strictEqual(yield* agent.stop, 0)
+        assert.strictEqual((yield* tasks).length, 1)
+        yield* agent.start()
+        // Whether or not the Gateway has noticed that its Agent was away.
+        yield* eventually("calls are answered", gateway.call("echo", {}), ({ status }) => status === 200, 20_000)
+        yield* say(4)
+        const names = (yield* tasks).map(({ name }) => name)
+        assert.deepStrictEqual(names, [second?.name], `${agent.stderr()} ${gateway.stderr()}`)
+        assert.include(agent.stderr(), "Of 1 workers of an earlier run 1 are taken over")
+      })
+    )
+  })
+
+  it.layer(
+    Layer.merge(AgentStack.layer, ContainerdWorkers.machine()),
+    live
+  )((it) => {
+    it.effect("raises a fence on the bridge, and takes it along where it leaves no workers", () =>
+      Effect.gen(function* () {
+        const stack = yield* AgentStack.Shared
+        const { bridge } = yield* ContainerdWorkers.Machine
+        const agent = yield* stack.agent({ ...(yield* settings), WORKER_FENCE: "on" })
+        assert.isAbove((yield* Reach.rulesAbout(bridge)).length, 0)
+        assert.strictEqual(yield* agent.stop, 0)
+        assert.deepStrictEqual(yield* Reach.rulesAbout(bridge), [], agent.stderr())
+      })
+    )
+  })
+})
