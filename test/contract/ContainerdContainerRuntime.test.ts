@@ -1,7 +1,7 @@
 /** What containers of containerd promise beyond every other engine's workers. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
-import { readdirSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
@@ -174,6 +174,25 @@ describe("containers of containerd", { ...needs("containerd", "cni"), timeout: 6
       yield* start
       yield* eventually("the worker is stopped", listed, ([state]) => state?.status === "STOPPED")
       assert.strictEqual((yield* listed)[0]?.id, worker.id)
+    }).pipe(Effect.provide(ContainerdWorkers.layer()))
+  )
+
+  it.live("that lose who looks after them are known to have ended, and go without a trace", () =>
+    Effect.gen(function* () {
+      const runtime = yield* ContainerRuntime
+      const { ctr } = yield* ContainerdWorkers.Machine
+      const worker = yield* started(yield* functionNamed("echo"))
+      const [, pid = ""] = /(\d+)\s+RUNNING/.exec(yield* ctr("tasks", "list")) ?? []
+      const [, shim = ""] = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? []
+      process.kill(Number(shim), "SIGKILL")
+      yield* eventually("the worker is stopped", listed, ([state]) => state?.status === "STOPPED")
+      yield* eventually(
+        "its process is gone",
+        Effect.sync(() => existsSync(`/proc/${pid}`)),
+        (isThere) => !isThere
+      )
+      yield* runtime.destroy(worker.id, mine)
+      assert.deepStrictEqual(yield* leftOf, nothing)
     }).pipe(Effect.provide(ContainerdWorkers.layer()))
   )
 })
