@@ -3,6 +3,7 @@ import { Context, Effect, Layer, References } from "effect"
 import { spawnSync } from "node:child_process"
 import { randomBytes, randomInt } from "node:crypto"
 import { join } from "node:path"
+import type { StackIdentity } from "#domain/StackIdentity"
 import type { Worker } from "#domain/Worker"
 import * as CniPlugins from "#layers/cni/CniPlugins"
 import * as CniSettings from "#layers/cni/CniSettings"
@@ -30,11 +31,29 @@ export class Machine extends Context.Service<
   Containerd.Containerd & { readonly stack: string; readonly bridge: string; readonly subnet: string }
 >()("esb/test/ContainerdMachine") {}
 
-const left = (prefix: string): ReadonlyArray<string> =>
-  spawnSync("ip", ["netns", "list"], { encoding: "utf8" })
-    .stdout.split("\n")
-    .flatMap((line) => line.split(" ", 1))
-    .filter((name) => name.includes(prefix))
+/** Networks of workers on a machine; their bridge is nobody else's. */
+const networksOn = (
+  { bridge, directory, subnet }: { readonly bridge: string; readonly directory: string; readonly subnet: string },
+  identity: StackIdentity,
+  stateDirectory: string
+): CniSettings.CniSettings => ({
+  ...CniSettings.defaults,
+  identity,
+  stateDirectory,
+  pluginDirectory: pathOf("cni"),
+  configurationDirectory: join(directory, "net.d"),
+  addressDirectory: join(directory, "addresses"),
+  identityFile: undefined,
+  subnet,
+  bridge
+})
+
+/** Removes what runs have left with their workers, as the next run would that finds none of them. */
+const clear = (settings: CniSettings.CniSettings) =>
+  Effect.flatMap(Cni, (cni) => cni.reconcile(new Set())).pipe(
+    Effect.provide(CniPlugins.layer({ ...settings, prepared: 0 })),
+    Effect.orDie
+  )
 
 export const machine = (wish?: Containerd.Wish) =>
   Layer.effect(
@@ -44,7 +63,6 @@ export const machine = (wish?: Containerd.Wish) =>
       const bridge = `esbt-${id}`
       yield* Effect.addFinalizer(() =>
         Effect.sync(() => {
-          for (const name of left(id)) spawnSync("ip", ["netns", "del", name])
           spawnSync("ip", ["link", "del", bridge])
         })
       )
@@ -52,7 +70,17 @@ export const machine = (wish?: Containerd.Wish) =>
       const { path } = yield* Effect.promise(() => FunctionImage.archive())
       yield* containerd.ctr("images", "import", path)
       const subnet = `10.${randomInt(100, 200)}.${randomInt(0, 255)}.0/24`
-      return Machine.of({ ...containerd, stack: `test-${id}`, bridge, subnet })
+      const made = Machine.of({ ...containerd, stack: `test-${id}`, bridge, subnet })
+      const { directory, namespace, stack } = made
+      const ours = { brand: "esb", environment: stack }
+      const ofAgents = { brand: namespace, environment: stack }
+      yield* Effect.addFinalizer(() =>
+        Effect.andThen(
+          clear(networksOn(made, ours, join(directory, "networks"))),
+          clear(networksOn(made, ofAgents, join(directory, namespace, "networks", stack)))
+        )
+      )
+      return made
     })
   )
 
@@ -94,15 +122,7 @@ export const onMachine = (options: Options = {}) =>
         })
       )
       const networks = CniPlugins.layer({
-        ...CniSettings.defaults,
-        identity,
-        stateDirectory: join(directory, "networks"),
-        pluginDirectory: pathOf("cni"),
-        configurationDirectory: join(directory, "net.d"),
-        addressDirectory: join(directory, "addresses"),
-        identityFile: undefined,
-        subnet,
-        bridge,
+        ...networksOn({ bridge, directory, subnet }, identity, join(directory, "networks")),
         ...options.cni
       })
       const runtime = ContainerdContainerRuntime.layer(
