@@ -12,6 +12,21 @@ export interface ExitStatus {
   readonly extension: string | undefined
 }
 
+/** Of Linux, where containers run, by their numbers from 1 on. */
+const linuxSignals = (
+  "SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGKILL SIGUSR1 SIGSEGV SIGUSR2 SIGPIPE SIGALRM SIGTERM SIGSTKFLT " +
+  "SIGCHLD SIGCONT SIGSTOP SIGTSTP SIGTTIN SIGTTOU SIGURG SIGXCPU SIGXFSZ SIGVTALRM SIGPROF SIGWINCH SIGIO SIGPWR SIGSYS"
+).split(" ")
+
+/** Exit codes above it are signals, as shells count them. */
+const signalBase = 128
+
+/** Engines of containers tell a signal as a code. */
+export const ofCode = (code: number, outOfMemory: boolean): ExitStatus => {
+  const signal = linuxSignals[code - signalBase - 1]
+  return { code: signal === undefined ? code : undefined, signal, outOfMemory, extension: undefined }
+}
+
 /** Signals as AWS's platform, which is written in Go, spells them. */
 const signalWords: Readonly<Record<string, string>> = {
   SIGABRT: "aborted",

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { readFileSync } from "node:fs"
+import { constants } from "node:os"
 import { join } from "node:path"
-import { exitError, type ExitStatus, timeoutError } from "#domain/WorkerExit"
+import { exitError, type ExitStatus, ofCode, timeoutError } from "#domain/WorkerExit"
 import * as WorkerSettings from "#domain/WorkerSettings"
 import { needs, pathOf } from "#test/support/Engines"
 
@@ -108,5 +109,21 @@ describe("the settings in a worker's environment", () => {
   it.each(["0", "-1", "many", ""])("refuse %j as a timeout, naming the variable", (text) => {
     const settings = WorkerSettings.fromEnvironment({ AWS_LAMBDA_FUNCTION_TIMEOUT: text })
     assert.match(Result.isFailure(settings) ? settings.failure : "", /AWS_LAMBDA_FUNCTION_TIMEOUT/)
+  })
+})
+
+describe("the code of a container's end", () => {
+  it.skipIf(process.platform !== "linux")("is a signal where the kernel of containers has one of that number", () => {
+    for (let code = 0; code < 256; code++) {
+      const signal = Object.entries(constants.signals).find(([, number]) => number === code - 128)?.[0]
+      const expected = {
+        code: signal === undefined ? code : undefined,
+        signal,
+        outOfMemory: false,
+        extension: undefined
+      }
+      assert.deepStrictEqual(ofCode(code, false), expected)
+    }
+    assert.isTrue(ofCode(137, true).outOfMemory)
   })
 })

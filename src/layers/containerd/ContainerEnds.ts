@@ -1,8 +1,9 @@
 /** How containers end: noticed by containerd's events, looked up once, and told to their doors when their output is read. */
 import { Effect } from "effect"
+import * as WorkerExit from "#domain/WorkerExit"
 import type { ContainerdFailure } from "./ContainerdFailure.ts"
 import type { ContainerdSettings } from "./ContainerdSettings.ts"
-import { type Container, exitStatus } from "./ContainerdWorker.ts"
+import type { Container } from "./ContainerdWorker.ts"
 import { Status } from "./generated/containerd/tasks_pb.ts"
 import type { TaskCalls } from "./Tasks.ts"
 
@@ -14,7 +15,7 @@ export const make = ({ lastOutputMs }: ContainerdSettings, tasks: TaskCalls) => 
     Effect.gen(function* () {
       yield* Effect.timeoutOption(container.output.ended, lastOutputMs)
       if (container.exit !== undefined) return
-      const status = exitStatus(code, container.wasOutOfMemory)
+      const status = WorkerExit.ofCode(code, container.wasOutOfMemory)
       container.exit = { status, code, atUnixSeconds }
       container.door.exited(status)
     })

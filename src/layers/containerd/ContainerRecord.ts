@@ -3,6 +3,7 @@
  * whose it is, where its door was and which network it has; its environment tells the rest.
  */
 import { Redacted, Result, Schema } from "effect"
+import * as ContainerVariables from "#domain/ContainerVariables"
 import * as StackIdentity from "#domain/StackIdentity"
 import type { LabelledWorker } from "#domain/StackIdentity"
 import * as WorkerSettings from "#domain/WorkerSettings"
@@ -47,14 +48,6 @@ const Spec = Schema.fromJsonString(
 )
 const decodeSpec = Schema.decodeResult(Spec)
 
-const variablesOf = (lines: ReadonlyArray<string>): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    lines.map((line) => {
-      const end = line.indexOf("=")
-      return [line.slice(0, end), line.slice(end + 1)]
-    })
-  )
-
 const doorOf = (endpoint: string | undefined, token: string | undefined): FormerDoor | undefined =>
   endpoint === undefined || token === undefined ? undefined : { endpoint, token: Redacted.make(token) }
 
@@ -70,7 +63,7 @@ export const read = (
   return decodeSpec(Buffer.from(spec?.value ?? []).toString("utf8")).pipe(
     Result.mapError(() => "its specification cannot be read"),
     Result.flatMap(({ process: { args, env } }) => {
-      const environment = variablesOf(env)
+      const environment = ContainerVariables.parse(env)
       return Result.map(WorkerSettings.fromEnvironment(environment), (settings) => ({
         ...worker,
         name: id,

@@ -2,14 +2,19 @@
  * What a runtime is told of a worker's container, in the words of the OCI: nothing it does not need, and every limit it has.
  * @see https://github.com/opencontainers/runtime-spec/blob/v1.1.0/config.md
  */
+import {
+  bytesPerMiB,
+  type ContainerUser,
+  cpuShares,
+  functionUser,
+  openFilesLimit,
+  processLimit,
+  temporaryBytes
+} from "#domain/ContainerLimits"
+import * as ContainerVariables from "#domain/ContainerVariables"
 import type { ImageConfig } from "#domain/ImageManifest"
 import type { WorkerSpec } from "#domain/Worker"
 import * as SystemCalls from "./SystemCalls.ts"
-
-export interface ContainerUser {
-  readonly uid: number
-  readonly gid: number
-}
 
 export interface ContainerPlan {
   readonly name: string
@@ -35,22 +40,9 @@ export interface ContainerPlan {
   readonly shimGroup?: string | undefined
 }
 
-const bytesPerMiB = 1_048_576
-
-/** The user and group of functions on AWS. */
-const functionUser: ContainerUser = { uid: 993, gid: 990 }
 const root: ContainerUser = { uid: 0, gid: 0 }
 
-/** Processes and threads of a function, its open files, and bytes of its `/tmp`, as on AWS. */
-const processLimit = 1_024
-const openFilesLimit = 1_024
-const temporaryBytes = 512 * bytesPerMiB
 const sharedMemoryBytes = 64 * bytesPerMiB
-
-/** AWS gives a function of so much memory one processor; runtimes call 1024 the weight of one. */
-export const processorMiB = 1_769
-const processorShares = 1_024
-const leastShares = 2
 
 /** Where the whole machine is short of memory, workers go before what runs them. To go later is a right that few have. */
 const outOfMemoryScore = 500
@@ -60,15 +52,6 @@ export const hostname = "worker"
 
 /** Where a command is looked for, when neither the image nor the function says. */
 const commandPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-/** Where workers find whom to believe, and the names by which libraries of many languages look for it. */
-const trustPlace = "/etc/esb"
-const trustEnvironment = {
-  AWS_CA_BUNDLE: `${trustPlace}/ca.pem`,
-  SSL_CERT_FILE: `${trustPlace}/ca.pem`,
-  REQUESTS_CA_BUNDLE: `${trustPlace}/ca.pem`,
-  NODE_EXTRA_CA_CERTS: `${trustPlace}/authority.pem`
-}
 
 /** `null`, zero, full, random, urandom, tty: of characters, and of nothing else. */
 const devices = [
@@ -80,10 +63,6 @@ const devices = [
   [5, 0]
 ] as const
 
-/** CPU follows memory as a weight: it decides who waits when there is not enough, and holds nobody back when there is. */
-const cpuShares = (memoryMiB: number): number =>
-  Math.max(leastShares, Math.round((memoryMiB / processorMiB) * processorShares))
-
 /** An image that names a user is believed; any other runs as functions do, unless the function insists. */
 const userOf = ({ imageUser, spec }: ContainerPlan): ContainerUser =>
   imageUser ?? (spec.environment["RUN_AS_ROOT"] === "1" ? root : functionUser)
@@ -94,25 +73,15 @@ export const startOf = ({ config }: ImageConfig): ReadonlyArray<string> => [
   ...(config?.Cmd ?? [])
 ]
 
-const variablesOf = (lines: ReadonlyArray<string>): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    lines.map((line) => {
-      const end = line.indexOf("=")
-      return end < 0 ? [line, ""] : [line.slice(0, end), line.slice(end + 1)]
-    })
-  )
-
-const environmentOf = ({ door, image, logStream, spec, trustDirectory }: ContainerPlan): ReadonlyArray<string> =>
-  Object.entries({
+/** Here it is up to us to find what the image says. */
+const environmentOf = ({ image, trustDirectory, ...plan }: ContainerPlan): ReadonlyArray<string> =>
+  ContainerVariables.print({
     PATH: commandPath,
-    TZ: ":UTC",
-    ...variablesOf(image.config?.Env ?? []),
-    ...(trustDirectory === undefined ? {} : trustEnvironment),
-    ...spec.environment,
-    AWS_LAMBDA_LOG_GROUP_NAME: `/aws/lambda/${spec.functionName}`,
-    AWS_LAMBDA_LOG_STREAM_NAME: logStream,
-    ...(door === undefined ? {} : { AWS_LAMBDA_RUNTIME_API: door.endpoint, ESB_WORKER_TOKEN: door.token })
-  }).map(([name, value]) => `${name}=${value}`)
+    ...ContainerVariables.make(
+      { ...plan, isTrusting: trustDirectory !== undefined },
+      ContainerVariables.parse(image.config?.Env ?? [])
+    )
+  })
 
 const bound = (destination: string, source: string) => ({
   destination,
@@ -146,7 +115,7 @@ const mountsOf = ({ nameFiles, trustDirectory }: ContainerPlan, { gid, uid }: Co
   temporary("/tmp", "rw", "exec", "nosuid", "nodev", "mode=1777", `size=${temporaryBytes}`, `uid=${uid}`, `gid=${gid}`),
   bound("/etc/resolv.conf", nameFiles.resolver),
   bound("/etc/hosts", nameFiles.hosts),
-  ...(trustDirectory === undefined ? [] : [bound(trustPlace, trustDirectory)])
+  ...(trustDirectory === undefined ? [] : [bound(ContainerVariables.trustPlace, trustDirectory)])
 ]
 
 /** What tells of the machine, or changes it. */

@@ -3,6 +3,7 @@ import { Effect, Redacted, type Scope, Semaphore } from "effect"
 import { randomBytes } from "node:crypto"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
+import type { ContainerUser } from "#domain/ContainerLimits"
 import type { RuntimeUnavailable } from "#domain/Failure"
 import * as LogStreamName from "#domain/LogStreamName"
 import type { OwnerId, WorkerSpec } from "#domain/Worker"
@@ -25,7 +26,7 @@ export interface Start {
   readonly spec: WorkerSpec
   readonly owner: OwnerId
   readonly image: ContainerdImage
-  readonly imageUser: ContainerSpec.ContainerUser | undefined
+  readonly imageUser: ContainerUser | undefined
   readonly settings: WorkerSettings
   readonly door: Door
 }

@@ -5,8 +5,9 @@
  */
 import { Clock, Effect, Exit, FiberSet, Layer, Scope } from "effect"
 import { RuntimeUnavailable } from "#domain/Failure"
+import { phaseOf, statusOf } from "#domain/HeldContainer"
 import * as Ownership from "#domain/Ownership"
-import type { ContainerId, ContainerState, ContainerStatus, OwnerId, WorkerSpec } from "#domain/Worker"
+import type { ContainerId, ContainerState, OwnerId, WorkerSpec } from "#domain/Worker"
 import { Cni } from "#services/Cni"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import type { Registry } from "#services/Registry"
@@ -20,7 +21,7 @@ import {
   type ContainerdSettings,
   defaultsOf
 } from "./ContainerdSettings.ts"
-import { type ContainerdWorker, phaseOf, used } from "./ContainerdWorker.ts"
+import { type ContainerdWorker, used } from "./ContainerdWorker.ts"
 import * as ContainerEnds from "./ContainerEnds.ts"
 import * as ContainerRecord from "./ContainerRecord.ts"
 import * as ContainerStart from "./ContainerStart.ts"
@@ -41,11 +42,6 @@ const parallelRemovals = 16
 
 const unavailable = (failure: { readonly message: string }): RuntimeUnavailable =>
   new RuntimeUnavailable({ detail: failure.message, cause: failure })
-
-const statusOf = ({ container, isPaused }: ContainerdWorker): ContainerStatus => {
-  if (container.exit !== undefined) return "STOPPED"
-  return isPaused ? "PAUSED" : "RUNNING"
-}
 
 const make = Effect.fnUntraced(function* (
   settings: ContainerdSettings,
@@ -69,7 +65,7 @@ const make = Effect.fnUntraced(function* (
   const known = new KnownContainers()
   const surroundings = { settings, starts, tasks, images, known, home }
   const bringUp = yield* WorkerBringUp.make(surroundings)
-  const phase = (held: ContainerdWorker) => phaseOf(held, api.phase(held.worker.id))
+  const phase = (held: ContainerdWorker) => phaseOf(held, api.phase(held.worker.id), Date.now())
 
   const ensure = Effect.fn("ContainerRuntime.ensure")(function* (spec: WorkerSpec, owner: OwnerId) {
     const held = yield* bringUp(spec, owner, (made) => void workers.set(made.worker.id, made))

@@ -4,6 +4,7 @@
  * and so is, soon after, whoever does not ask again: AWS's clients end when their poll breaks.
  */
 import { Clock, Effect, Exit, Option, Result, Scope, Semaphore } from "effect"
+import { bytesPerMiB } from "#domain/ContainerLimits"
 import { RuntimeUnavailable } from "#domain/Failure"
 import { emulatorPort } from "#domain/ProtocolChoice"
 import { ContainerId, type Worker } from "#domain/Worker"
@@ -12,7 +13,7 @@ import { RuntimeApi } from "#services/RuntimeApi"
 import { WorkerProtocols } from "#services/WorkerProtocols"
 import type * as ContainerdImages from "./ContainerdImages.ts"
 import type { ContainerdSettings } from "./ContainerdSettings.ts"
-import { bytesPerMiB, type ContainerdWorker } from "./ContainerdWorker.ts"
+import type { ContainerdWorker } from "./ContainerdWorker.ts"
 import * as ContainerRecord from "./ContainerRecord.ts"
 import type { ContainerStarts, StartFailure } from "./ContainerStart.ts"
 import type { Container } from "./generated/containerd/containers_pb.ts"

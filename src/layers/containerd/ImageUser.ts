@@ -1,6 +1,6 @@
 /** Whom an image wants its program to run as, in the words of its own lists of users and groups. */
 import { Result } from "effect"
-import type { ContainerUser } from "./ContainerSpec.ts"
+import type { ContainerUser } from "#domain/ContainerLimits"
 
 /** `/etc/passwd` and `/etc/group` of the image; empty where it has none. */
 export interface UserLists {

@@ -1,8 +1,9 @@
 /** How containers end: noticed by the engine's events, looked up once, and told to their doors when their output is read. */
 import { Deferred, Effect } from "effect"
+import * as WorkerExit from "#domain/WorkerExit"
 import { DockerApi, type EngineFailure, hasStatus } from "./DockerApi.ts"
 import type { DockerSettings } from "./DockerSettings.ts"
-import { type Container, exitStatus } from "./DockerWorker.ts"
+import type { Container } from "./DockerWorker.ts"
 
 /** The code of a container that was killed, as engines tell it. */
 const killed = 137
@@ -20,7 +21,7 @@ export const make = Effect.fnUntraced(function* ({ lastOutputMs }: DockerSetting
     Effect.gen(function* () {
       yield* Effect.timeoutOption(Deferred.await(container.outputEnded), lastOutputMs)
       if (container.exit !== undefined) return
-      const status = exitStatus(code, outOfMemory)
+      const status = WorkerExit.ofCode(code, outOfMemory)
       container.exit = { status, code, atUnixSeconds }
       container.door.exited(status)
     })

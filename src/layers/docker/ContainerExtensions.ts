@@ -5,9 +5,10 @@
 import { Clock, Deferred, Effect } from "effect"
 import type { Exec } from "dockerode"
 import { Writable } from "node:stream"
+import * as WorkerExit from "#domain/WorkerExit"
 import { DockerApi, hasStatus } from "./DockerApi.ts"
 import type { DockerSettings } from "./DockerSettings.ts"
-import { type Container, exitStatus, type Extensions } from "./DockerWorker.ts"
+import type { Container, Extensions } from "./DockerWorker.ts"
 import { directory } from "./ImageExtensions.ts"
 
 /** What has to be known of the container. */
@@ -61,7 +62,7 @@ export const make = Effect.fnUntraced(function* ({ reconnectEveryMs }: Pick<Dock
     const { State } = yield* call((abortSignal) => itself.inspect({ abortSignal }))
     const now = yield* Clock.currentTimeMillis
     if (!State.Running || container.exit !== undefined) return
-    const status = { ...exitStatus(code, State.OOMKilled), extension: name }
+    const status = { ...WorkerExit.ofCode(code, State.OOMKilled), extension: name }
     container.exit = { status, code, atUnixSeconds: Math.floor(now / 1_000) }
     container.door.exited(status)
     yield* call((abortSignal) => itself.kill({ abortSignal }))
@@ -98,7 +99,7 @@ export const make = Effect.fnUntraced(function* ({ reconnectEveryMs }: Pick<Dock
         const code = begun === undefined ? undefined : yield* codeOf(begun.exec)
         yield* Deferred.succeed(ended, undefined)
         if (code === undefined) return
-        if (exitStatus(code, false).signal !== undefined) yield* Effect.sleep(endsTogetherMs)
+        if (WorkerExit.ofCode(code, false).signal !== undefined) yield* Effect.sleep(endsTogetherMs)
         if (!isRetired) yield* Effect.ignore(crash(container, name, code), { log: "Debug" })
       })
       yield* Effect.forkScoped(fate)

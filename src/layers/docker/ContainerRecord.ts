@@ -4,6 +4,7 @@
  */
 import { Redacted, Result } from "effect"
 import type { ContainerInspectInfo } from "dockerode"
+import * as ContainerVariables from "#domain/ContainerVariables"
 import * as StackIdentity from "#domain/StackIdentity"
 import type { LabelledWorker } from "#domain/StackIdentity"
 import * as WorkerSettings from "#domain/WorkerSettings"
@@ -25,14 +26,6 @@ export interface ContainerRecord extends LabelledWorker {
   readonly createdAtUnixSeconds: number
 }
 
-const variablesOf = (lines: ReadonlyArray<string>): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    lines.map((line) => {
-      const end = line.indexOf("=")
-      return [line.slice(0, end), line.slice(end + 1)]
-    })
-  )
-
 const doorOf = (endpoint: string | undefined, token: string | undefined): FormerDoor | undefined =>
   endpoint === undefined || token === undefined ? undefined : { endpoint, token: Redacted.make(token) }
 
@@ -46,7 +39,7 @@ export const read = (
   // A frozen container runs, as the engine has it.
   if (!State.Running) return Result.fail(`it is ${State.Status}`)
   const worker = StackIdentity.labelledWorker(identity, Config.Labels)
-  const environment = variablesOf(Config.Env)
+  const environment = ContainerVariables.parse(Config.Env)
   const address = NetworkSettings.Networks[network]?.IPAddress ?? ""
   if (Config.Labels[StackIdentity.extensionsLabel(identity)] !== undefined) {
     return Result.fail("its extensions do not find back to a door")

@@ -6,9 +6,10 @@
  */
 import { Clock, Effect, Exit, FiberSet, Layer, Scope } from "effect"
 import { RuntimeUnavailable } from "#domain/Failure"
+import { phaseOf, statusOf } from "#domain/HeldContainer"
 import * as Ownership from "#domain/Ownership"
 import { selectorLabels } from "#domain/StackIdentity"
-import { ContainerId, type ContainerState, type ContainerStatus, type OwnerId, type WorkerSpec } from "#domain/Worker"
+import { ContainerId, type ContainerState, type OwnerId, type WorkerSpec } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { RuntimeApi } from "#services/RuntimeApi"
 import type { WorkerProtocols } from "#services/WorkerProtocols"
@@ -19,7 +20,7 @@ import * as ContainerStart from "./ContainerStart.ts"
 import * as CpuQuota from "./CpuQuota.ts"
 import { DockerApi, type EngineFailure } from "./DockerApi.ts"
 import { defaults, type DockerOptions, type DockerPlaces, type DockerSettings } from "./DockerSettings.ts"
-import { type Container, type DockerWorker, phaseOf, used } from "./DockerWorker.ts"
+import { type Container, type DockerWorker, used } from "./DockerWorker.ts"
 import * as FormerContainers from "./FormerContainers.ts"
 import { KnownContainers } from "./KnownContainers.ts"
 import * as LeftoverContainers from "./LeftoverContainers.ts"
@@ -34,11 +35,6 @@ const parallelRemovals = 16
 
 const unavailable = (failure: EngineFailure): RuntimeUnavailable =>
   new RuntimeUnavailable({ detail: failure.message, cause: failure })
-
-const statusOf = ({ container, isPaused }: DockerWorker): ContainerStatus => {
-  if (container.exit !== undefined) return "STOPPED"
-  return isPaused ? "PAUSED" : "RUNNING"
-}
 
 const make = Effect.fnUntraced(function* (settings: DockerSettings) {
   const docker = yield* DockerApi
@@ -58,7 +54,7 @@ const make = Effect.fnUntraced(function* (settings: DockerSettings) {
   const known = new KnownContainers()
   const surroundings = { settings, starts, known, home }
   const bringUp = yield* WorkerBringUp.make(surroundings)
-  const phase = (held: DockerWorker) => phaseOf(held, api.phase(held.worker.id))
+  const phase = (held: DockerWorker) => phaseOf(held, api.phase(held.worker.id), Date.now())
 
   const ensure = Effect.fn("ContainerRuntime.ensure")(function* (spec: WorkerSpec, owner: OwnerId) {
     const held = yield* bringUp(spec, owner, (made) => void workers.set(made.worker.id, made))

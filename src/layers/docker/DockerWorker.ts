@@ -1,12 +1,9 @@
 /** A container of ours, from the moment it is asked for, and the worker that it becomes. */
 import type { Deferred, Effect, Scope, Semaphore } from "effect"
-import { constants } from "node:os"
-import type { Phase, Worker } from "#domain/Worker"
+import type { Worker } from "#domain/Worker"
 import type { ExitStatus } from "#domain/WorkerExit"
 import type { Door } from "#services/RuntimeApi"
 import type { CgroupFiles } from "./CgroupFiles.ts"
-
-export const bytesPerMiB = 1_048_576
 
 export interface Container {
   readonly name: string
@@ -57,21 +54,4 @@ export const used = (held: DockerWorker): void => {
   const now = Date.now()
   held.lastUsedAtUnixSeconds = Math.floor(now / 1_000)
   held.mayBeInCallUntilUnixMs = now + held.timeoutMs
-}
-
-/** `seen`: what its door knows. What an emulator does in a call nobody sees: it is believed to be in the longest there can be. */
-export const phaseOf = (held: DockerWorker, seen: Phase | undefined): Phase => {
-  const { container, isPaused, mayBeInCallUntilUnixMs, worker } = held
-  if (container.exit !== undefined) return "dirty"
-  if (worker.protocol !== "rie") return seen ?? "dirty"
-  return !isPaused && Date.now() < mayBeInCallUntilUnixMs ? "busy" : "idle"
-}
-
-/** Exit codes above it are signals, as shells count them. */
-const signalBase = 128
-
-/** The engine tells a signal as a code. */
-export const exitStatus = (code: number, outOfMemory: boolean): ExitStatus => {
-  const signal = Object.entries(constants.signals).find(([, number]) => number === code - signalBase)?.[0]
-  return { code: signal === undefined ? code : undefined, signal, outOfMemory, extension: undefined }
 }

@@ -4,6 +4,7 @@
  * and so is, soon after, whoever does not ask again: AWS's clients end when their poll breaks.
  */
 import { Clock, Effect, Exit, Result, Scope, Semaphore } from "effect"
+import { bytesPerMiB } from "#domain/ContainerLimits"
 import { RuntimeUnavailable } from "#domain/Failure"
 import { emulatorPort } from "#domain/ProtocolChoice"
 import { selectorLabels } from "#domain/StackIdentity"
@@ -15,7 +16,7 @@ import * as ContainerRecord from "./ContainerRecord.ts"
 import type * as ContainerStart from "./ContainerStart.ts"
 import { DockerApi, type EngineFailure, hasStatus } from "./DockerApi.ts"
 import type { DockerSettings } from "./DockerSettings.ts"
-import { bytesPerMiB, type DockerWorker } from "./DockerWorker.ts"
+import type { DockerWorker } from "./DockerWorker.ts"
 import type { KnownContainers } from "./KnownContainers.ts"
 import { WorkersNetwork } from "./WorkersNetwork.ts"
 

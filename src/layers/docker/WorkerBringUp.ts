@@ -1,6 +1,7 @@
 /** How a worker comes to be: its image, its door, its container, and how it is spoken to. Whatever fails, nothing is left. */
 import { Clock, Effect, Exit, Result, Scope, Semaphore } from "effect"
 import { randomBytes } from "node:crypto"
+import { bytesPerMiB } from "#domain/ContainerLimits"
 import { type ArtifactNotFound, RuntimeUnavailable, RuntimeUnsupported } from "#domain/Failure"
 import { emulatorPort } from "#domain/ProtocolChoice"
 import { ContainerId, type OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
@@ -11,7 +12,7 @@ import { WorkerProtocols } from "#services/WorkerProtocols"
 import * as ContainerExtensions from "./ContainerExtensions.ts"
 import * as ContainerImages from "./ContainerImages.ts"
 import { DockerApi, type EngineFailure } from "./DockerApi.ts"
-import { bytesPerMiB, type DockerWorker } from "./DockerWorker.ts"
+import type { DockerWorker } from "./DockerWorker.ts"
 import type { Surroundings } from "./FormerContainers.ts"
 import * as ImageExtensions from "./ImageExtensions.ts"
 
