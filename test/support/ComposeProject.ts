@@ -51,7 +51,7 @@ const giveAway = (directory: string, uid: number): void => {
   for (const name of readdirSync(directory)) chownSync(join(directory, name), uid, -1)
 }
 
-/** Values of the variables of `compose/docker.yml`, with ports and addresses that nobody else has. */
+/** Values of the variables of both files, with ports and addresses that nobody else has. */
 const variablesOf = Effect.fnUntraced(function* (
   project: string,
   prefix: string,
@@ -126,7 +126,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
 
   const layer = DockerComposeStack.layer({
     project,
-    files: [join(checkout, "compose/docker.yml"), at("stand-ins.yml")],
+    files: [join(checkout, "compose/services.yml"), join(checkout, "compose/docker.yml"), at("stand-ins.yml")],
     environmentFile: at("compose.env"),
     environment: process.env,
     engine: `unix://${socketPath}`,

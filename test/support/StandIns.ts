@@ -1,5 +1,5 @@
 /**
- * Images in the place of those that `compose/docker.yml` pulls, made of files of this machine. Each is a real server of the
+ * Images in the place of those that `compose/services.yml` pulls, made of files of this machine. Each is a real server of the
  * same interface: Debian's registry for the registry, MinIO for RustFS, dynalite for ScyllaDB. VictoriaLogs is itself where this
  * machine has it; else, and for VictoriaTraces always, a server stands there that takes everything and says that it is healthy.
  */
@@ -12,7 +12,7 @@ import { nodeImage } from "./ServerBase.ts"
 
 const checkout = fileURLToPath(new URL("../..", import.meta.url))
 
-/** What the health checks of `compose/docker.yml` call. */
+/** What the health checks of `compose/services.yml` call. */
 const wget: ImageTree.Tree = { "bin/wget": { link: "busybox" } }
 
 const extend = (name: string, tree: ImageTree.Tree, ...settings: ReadonlyArray<string>): string =>
@@ -111,7 +111,7 @@ const passing = { stop_signal: "SIGKILL" }
 
 const fetched = (url: string) => check("wget", "--quiet", "--output-document", "/dev/null", url)
 
-/** Of a Compose file that is given after `compose/docker.yml`. Needs the peers `registry` and `minio`. */
+/** Of a Compose file that is given after those of `compose`. Needs the peers `registry` and `minio`. */
 export const services = () => ({
   gateway: { healthcheck: { interval: "1s" } },
   agent: { healthcheck: { interval: "1s" } },

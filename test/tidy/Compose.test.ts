@@ -1,4 +1,4 @@
-/** What `compose/docker.yml` promises of every service, read from the file itself. */
+/** What the files of `compose` promise of every service of a stack, read from the files themselves. */
 import { assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import { parse } from "yaml"
@@ -9,8 +9,6 @@ import { settings as provisioner } from "#programs/provisioner/Settings"
 import type * as Setting from "#programs/Setting"
 
 const read = (name: string): string => readFileSync(new URL(`../../compose/${name}`, import.meta.url), "utf8")
-
-const text = read("docker.yml")
 
 interface Service {
   readonly image: string
@@ -33,12 +31,37 @@ interface Service {
   readonly secrets?: ReadonlyArray<string>
 }
 
-const file = parse(text, { merge: true }) as {
+interface File {
   readonly services: Readonly<Record<string, Service>>
-  readonly volumes: Readonly<Record<string, object>>
-  readonly secrets: Readonly<Record<string, { readonly file: string }>>
+  readonly volumes?: Readonly<Record<string, object>>
+  readonly secrets?: Readonly<Record<string, { readonly file: string }>>
 }
-const services = Object.entries(file.services)
+
+/** As Compose adds one file to another, as far as ours do: the environment of a service that both have. */
+const added = (one: Service | undefined, { environment = {}, ...other }: Service): Service => ({
+  ...one,
+  ...other,
+  environment: { ...one?.environment, ...environment }
+})
+
+/** A stack: what all have, and what its mode adds. */
+const stackOf = (mode: string) => {
+  const texts = ["services.yml", `${mode}.yml`].map(read)
+  const files = texts.map((text) => parse(text, { merge: true }) as File)
+  const services: Record<string, Service> = {}
+  for (const file of files) {
+    for (const [name, service] of Object.entries(file.services)) services[name] = added(services[name], service)
+  }
+  const of = <K extends "volumes" | "secrets">(key: K) =>
+    Object.assign({}, ...files.map((file) => file[key])) as NonNullable<File[K]>
+  return {
+    text: texts.join("\n"),
+    byName: services,
+    services: Object.entries(services),
+    volumes: of("volumes"),
+    secrets: of("secrets")
+  }
+}
 
 /** They do one thing and end. */
 const oneShots = new Set(["volumes", "provisioner"])
@@ -65,19 +88,26 @@ const known: Readonly<Record<string, ReadonlySet<string>>> = {
   provisioner: variablesOf(provisioner)
 }
 
-describe("compose/docker.yml", () => {
+const common = [
+  "volumes",
+  "gateway",
+  "agent",
+  "provisioner",
+  "registry",
+  "s3-storage",
+  "database",
+  "victorialogs",
+  "victoriatraces"
+]
+
+/** What a mode adds to the services of all. */
+const own: Readonly<Record<string, ReadonlyArray<string>>> = { docker: [] }
+
+describe.each(Object.keys(own))("the stack of compose/%s.yml", (mode) => {
+  const { byName, secrets, services, text, volumes } = stackOf(mode)
+
   it("has every service of a stack, named after its project", () => {
-    assert.sameMembers(Object.keys(file.services), [
-      "volumes",
-      "gateway",
-      "agent",
-      "provisioner",
-      "registry",
-      "s3-storage",
-      "database",
-      "victorialogs",
-      "victoriatraces"
-    ])
+    assert.sameMembers(Object.keys(byName), [...common, ...(own[mode] ?? [])])
     for (const [name, { container_name }] of services) {
       assert.strictEqual(container_name, `\${PROJECT_NAME:-esb-default}-${name}`)
     }
@@ -92,7 +122,7 @@ describe("compose/docker.yml", () => {
         assert.strictEqual(restart, "unless-stopped", name)
       }
     }
-    assert.deepStrictEqual(file.services["provisioner"]?.profiles, ["deploy"])
+    assert.deepStrictEqual(byName["provisioner"]?.profiles, ["deploy"])
   })
 
   it("limits memory, processors, processes and logs of every service", () => {
@@ -132,7 +162,7 @@ describe("compose/docker.yml", () => {
 
   it("tells our programs nothing that they have no setting for", () => {
     for (const [name, settings] of Object.entries(known)) {
-      const told = Object.keys(file.services[name]?.environment ?? {}).filter((variable) => !ofEverybody.has(variable))
+      const told = Object.keys(byName[name]?.environment ?? {}).filter((variable) => !ofEverybody.has(variable))
       assert.isAbove(told.length, 5, name)
       assert.deepStrictEqual(
         told.filter((variable) => !settings.has(variable)),
@@ -143,15 +173,15 @@ describe("compose/docker.yml", () => {
   })
 
   it("tells secrets by file alone", () => {
-    const files = Object.values(file.services).flatMap(({ environment = {} }) =>
+    const files = Object.values(byName).flatMap(({ environment = {} }) =>
       Object.entries(environment).flatMap(([name, value]) => (name.endsWith("_FILE") ? [value] : []))
     )
-    const paths = Object.keys(file.secrets).map((secret) => `/run/secrets/${secret}`)
+    const paths = Object.keys(secrets).map((secret) => `/run/secrets/${secret}`)
     assert.sameMembers([...new Set(files)], paths)
-    for (const { environment = {} } of Object.values(file.services)) {
+    for (const { environment = {} } of Object.values(byName)) {
       for (const name of Object.keys(environment)) assert.notMatch(name, /(SECRET|PASS|SECRET_KEY|X_API_KEY)$/)
     }
-    for (const secret of Object.values(file.secrets)) assert.match(secret.file, /^\$\{SECRETS_DIR:\?/)
+    for (const secret of Object.values(secrets)) assert.match(secret.file, /^\$\{SECRETS_DIR:\?/)
   })
 
   it("opens nothing but the Gateway to other machines", () => {
@@ -165,11 +195,11 @@ describe("compose/docker.yml", () => {
   })
 
   it("keeps the state of everybody on a volume, and stops those who drain after they have had the time", () => {
-    for (const name of Object.keys(file.volumes)) {
+    for (const name of Object.keys(volumes)) {
       assert.isTrue(text.includes(`- ${name}:/`) || text.includes(`:-${name}}:/`), `nobody mounts the volume ${name}`)
     }
     for (const name of ["gateway", "agent"]) {
-      const { environment, stop_grace_period: grace = "" } = file.services[name] ?? {}
+      const { environment, stop_grace_period: grace = "" } = byName[name] ?? {}
       const seconds = (written: string) => Number(/:-(\d+)s?\}$/.exec(written)?.[1])
       assert.isAbove(seconds(grace), seconds(environment?.["DRAIN_TIMEOUT"] ?? ""), name)
     }

@@ -9,7 +9,7 @@ import * as ComposeVariables from "#programs/esb/ComposeVariables"
 import * as GivenVariables from "#programs/esb/GivenVariables"
 
 /** A built `esb` finds it beside itself. */
-const composeFile = fileURLToPath(new URL("../../compose/docker.yml", import.meta.url))
+const composeFile = fileURLToPath(new URL("../../compose/services.yml", import.meta.url))
 
 type Environment = Readonly<Record<string, string>>
 

@@ -66,8 +66,9 @@ describe("the plan of a stack in containers", () => {
         authority: join(home, "certs/rootCA.crt"),
         environmentFile: join(home, "compose.env")
       })
-      assert.lengthOf(run.composeFiles, 1)
-      assert.match(run.composeFiles[0] ?? "", /\/compose\/docker\.yml$/)
+      assert.lengthOf(run.composeFiles, 2)
+      assert.match(run.composeFiles[0] ?? "", /\/compose\/services\.yml$/)
+      assert.match(run.composeFiles[1] ?? "", /\/compose\/docker\.yml$/)
       const { gid, uid } = StackFiles.containerUser()
       assert.deepInclude(variables, {
         PROJECT_NAME: "esb-default",
@@ -105,7 +106,7 @@ describe("the plan of a stack in containers", () => {
         gateway: "https://10.1.2.3:8443",
         registry: "127.0.0.1:15010"
       })
-      assert.deepStrictEqual(run.composeFiles.slice(1), ["/one.yml", join(process.cwd(), "two.yml")])
+      assert.deepStrictEqual(run.composeFiles.slice(2), ["/one.yml", join(process.cwd(), "two.yml")])
       assert.strictEqual(variables["ROUTE_AUTH"], "template")
       assert.strictEqual(Redacted.value(secrets["rustfs_secret_key"] ?? secret("")), "given")
     })

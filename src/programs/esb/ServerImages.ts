@@ -34,7 +34,7 @@ export interface ServerImage {
   readonly outcome: BuiltImage["outcome"]
 }
 
-/** As `compose/docker.yml` names it: `esb-gateway:latest`. */
+/** As the files in `compose` name it: `esb-gateway:latest`. */
 export const reference = ({ registry, tag }: Naming, program: Program): string => `${registry}esb-${program}:${tag}`
 
 const fingerprintLabel = "com.esb.image_fingerprint"

@@ -12,7 +12,7 @@ import * as StackPorts from "./StackPorts.ts"
 import type { StackSettings } from "./StackSettings.ts"
 import * as WorkersNet from "./WorkersNet.ts"
 
-/** Where the Gateway of `compose/docker.yml` has its configuration: of one home, and no other. */
+/** Where the Gateway of `compose/services.yml` has its configuration: of one home, and no other. */
 const configuration = "/app/runtime-config"
 
 /** Whose configuration a container goes by that has this mount; `undefined`: that of this home, or of one that is gone. */

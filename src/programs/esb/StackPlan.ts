@@ -14,8 +14,10 @@ import type { UpSettings } from "./Settings.ts"
 import * as StackFiles from "./StackFiles.ts"
 import type { StackSettings } from "./StackSettings.ts"
 
-/** `dist` has it beside itself. */
-const ownComposeFile = fileURLToPath(new URL("../compose/docker.yml", import.meta.url))
+/** `dist` has them beside itself. */
+const ownComposeFiles = ["services.yml", "docker.yml"].map((name) =>
+  fileURLToPath(new URL(`../compose/${name}`, import.meta.url))
+)
 
 const httpsPort = 443
 const answersLocally: ReadonlySet<string> = new Set(["0.0.0.0", "::", "127.0.0.1"])
@@ -73,7 +75,7 @@ const urlOf = ({ gatewayBind, gatewayPort }: StackSettings): string => {
 
 /** A later one adds to those before it. */
 export const composeFilesOf = ({ composeFiles }: Pick<StackSettings, "composeFiles">): ReadonlyArray<string> => [
-  ownComposeFile,
+  ...ownComposeFiles,
   ...composeFiles.map((file) => resolve(file))
 ]
 

@@ -34,7 +34,7 @@ export const stack = {
     brandSlug,
     composeFiles: Setting.List(
       "ESB_COMPOSE_FILES",
-      "Compose files of your own: each adds to, or changes, what compose/docker.yml and those before it say",
+      "Compose files of your own: each adds to, or changes, what those in compose/ and those before it say",
       []
     ),
     serverRegistry: Setting.Text("ESB_REGISTRY", "What stands before the names of our own images, with its slash", ""),
