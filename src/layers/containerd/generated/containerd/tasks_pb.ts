@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file containerd/tasks.proto.
  */
 export const file_containerd_tasks: GenFile = /*@__PURE__*/
-  fileDesc("ChZjb250YWluZXJkL3Rhc2tzLnByb3RvEhxjb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxIoICChFDcmVhdGVUYXNrUmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkSJwoGcm9vdGZzGAMgAygLMhcuY29udGFpbmVyZC50eXBlcy5Nb3VudBINCgVzdGRpbhgEIAEoCRIOCgZzdGRvdXQYBSABKAkSDgoGc3RkZXJyGAYgASgJEhAKCHRlcm1pbmFsGAcgASgIEjAKCmNoZWNrcG9pbnQYCCABKAsyHC5jb250YWluZXJkLnR5cGVzLkRlc2NyaXB0b3ISJQoHb3B0aW9ucxgJIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkSFAoMcnVudGltZV9wYXRoGAogASgJIjcKEkNyZWF0ZVRhc2tSZXNwb25zZRIUCgxjb250YWluZXJfaWQYASABKAkSCwoDcGlkGAIgASgNIjUKDFN0YXJ0UmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkSDwoHZXhlY19pZBgCIAEoCSIcCg1TdGFydFJlc3BvbnNlEgsKA3BpZBgBIAEoDSIpChFEZWxldGVUYXNrUmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkibQoORGVsZXRlUmVzcG9uc2USCgoCaWQYASABKAkSCwoDcGlkGAIgASgNEhMKC2V4aXRfc3RhdHVzGAMgASgNEi0KCWV4aXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiMwoKR2V0UmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkSDwoHZXhlY19pZBgCIAEoCSLzAQoHUHJvY2VzcxIUCgxjb250YWluZXJfaWQYASABKAkSCgoCaWQYAiABKAkSCwoDcGlkGAMgASgNEjQKBnN0YXR1cxgEIAEoDjIkLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuU3RhdHVzEg0KBXN0ZGluGAUgASgJEg4KBnN0ZG91dBgGIAEoCRIOCgZzdGRlcnIYByABKAkSEAoIdGVybWluYWwYCCABKAgSEwoLZXhpdF9zdGF0dXMYCSABKA0SLQoJZXhpdGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJFCgtHZXRSZXNwb25zZRI2Cgdwcm9jZXNzGAEgASgLMiUuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5Qcm9jZXNzIiIKEExpc3RUYXNrc1JlcXVlc3QSDgoGZmlsdGVyGAEgASgJIkkKEUxpc3RUYXNrc1Jlc3BvbnNlEjQKBXRhc2tzGAEgAygLMiUuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5Qcm9jZXNzIlEKC0tpbGxSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJEg4KBnNpZ25hbBgDIAEoDRILCgNhbGwYBCABKAgiKAoQUGF1c2VUYXNrUmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkiKQoRUmVzdW1lVGFza1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJIicKD0xpc3RQaWRzUmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkiPgoLUHJvY2Vzc0luZm8SCwoDcGlkGAEgASgNEiIKBGluZm8YAiABKAsyFC5nb29nbGUucHJvdG9idWYuQW55IlAKEExpc3RQaWRzUmVzcG9uc2USPAoJcHJvY2Vzc2VzGAEgAygLMikuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5Qcm9jZXNzSW5mbyLdAQoRVXBkYXRlVGFza1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEicKCXJlc291cmNlcxgCIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkSVQoLYW5ub3RhdGlvbnMYAyADKAsyQC5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLlVwZGF0ZVRhc2tSZXF1ZXN0LkFubm90YXRpb25zRW50cnkaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIiEKDk1ldHJpY3NSZXF1ZXN0Eg8KB2ZpbHRlcnMYASADKAkiPAoPTWV0cmljc1Jlc3BvbnNlEikKB21ldHJpY3MYASADKAsyGC5jb250YWluZXJkLnR5cGVzLk1ldHJpYyI0CgtXYWl0UmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkSDwoHZXhlY19pZBgCIAEoCSJSCgxXYWl0UmVzcG9uc2USEwoLZXhpdF9zdGF0dXMYASABKA0SLQoJZXhpdGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCpVCgZTdGF0dXMSCwoHVU5LTk9XThAAEgsKB0NSRUFURUQQARILCgdSVU5OSU5HEAISCwoHU1RPUFBFRBADEgoKBlBBVVNFRBAEEgsKB1BBVVNJTkcQBTL4CAoFVGFza3MSawoGQ3JlYXRlEi8uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5DcmVhdGVUYXNrUmVxdWVzdBowLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuQ3JlYXRlVGFza1Jlc3BvbnNlEmAKBVN0YXJ0EiouY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5TdGFydFJlcXVlc3QaKy5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLlN0YXJ0UmVzcG9uc2USZwoGRGVsZXRlEi8uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5EZWxldGVUYXNrUmVxdWVzdBosLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuRGVsZXRlUmVzcG9uc2USWgoDR2V0EiguY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5HZXRSZXF1ZXN0GikuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5HZXRSZXNwb25zZRJnCgRMaXN0Ei4uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5MaXN0VGFza3NSZXF1ZXN0Gi8uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5MaXN0VGFza3NSZXNwb25zZRJJCgRLaWxsEikuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5LaWxsUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRJPCgVQYXVzZRIuLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuUGF1c2VUYXNrUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRJRCgZSZXN1bWUSLy5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLlJlc3VtZVRhc2tSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5EmkKCExpc3RQaWRzEi0uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5MaXN0UGlkc1JlcXVlc3QaLi5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkxpc3RQaWRzUmVzcG9uc2USUQoGVXBkYXRlEi8uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5VcGRhdGVUYXNrUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRJmCgdNZXRyaWNzEiwuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5NZXRyaWNzUmVxdWVzdBotLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuTWV0cmljc1Jlc3BvbnNlEl0KBFdhaXQSKS5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLldhaXRSZXF1ZXN0GiouY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5XYWl0UmVzcG9uc2ViBnByb3RvMw", [file_containerd_types, file_google_protobuf_any, file_google_protobuf_empty, file_google_protobuf_timestamp]);
+  fileDesc("ChZjb250YWluZXJkL3Rhc2tzLnByb3RvEhxjb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxIoICChFDcmVhdGVUYXNrUmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkSJwoGcm9vdGZzGAMgAygLMhcuY29udGFpbmVyZC50eXBlcy5Nb3VudBINCgVzdGRpbhgEIAEoCRIOCgZzdGRvdXQYBSABKAkSDgoGc3RkZXJyGAYgASgJEhAKCHRlcm1pbmFsGAcgASgIEjAKCmNoZWNrcG9pbnQYCCABKAsyHC5jb250YWluZXJkLnR5cGVzLkRlc2NyaXB0b3ISJQoHb3B0aW9ucxgJIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkSFAoMcnVudGltZV9wYXRoGAogASgJIjcKEkNyZWF0ZVRhc2tSZXNwb25zZRIUCgxjb250YWluZXJfaWQYASABKAkSCwoDcGlkGAIgASgNIjUKDFN0YXJ0UmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkSDwoHZXhlY19pZBgCIAEoCSIcCg1TdGFydFJlc3BvbnNlEgsKA3BpZBgBIAEoDSIpChFEZWxldGVUYXNrUmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkibQoORGVsZXRlUmVzcG9uc2USCgoCaWQYASABKAkSCwoDcGlkGAIgASgNEhMKC2V4aXRfc3RhdHVzGAMgASgNEi0KCWV4aXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiPQoURGVsZXRlUHJvY2Vzc1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEg8KB2V4ZWNfaWQYAiABKAkiMwoKR2V0UmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkSDwoHZXhlY19pZBgCIAEoCSLzAQoHUHJvY2VzcxIUCgxjb250YWluZXJfaWQYASABKAkSCgoCaWQYAiABKAkSCwoDcGlkGAMgASgNEjQKBnN0YXR1cxgEIAEoDjIkLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuU3RhdHVzEg0KBXN0ZGluGAUgASgJEg4KBnN0ZG91dBgGIAEoCRIOCgZzdGRlcnIYByABKAkSEAoIdGVybWluYWwYCCABKAgSEwoLZXhpdF9zdGF0dXMYCSABKA0SLQoJZXhpdGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJFCgtHZXRSZXNwb25zZRI2Cgdwcm9jZXNzGAEgASgLMiUuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5Qcm9jZXNzIiIKEExpc3RUYXNrc1JlcXVlc3QSDgoGZmlsdGVyGAEgASgJIkkKEUxpc3RUYXNrc1Jlc3BvbnNlEjQKBXRhc2tzGAEgAygLMiUuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5Qcm9jZXNzIlEKC0tpbGxSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJEg4KBnNpZ25hbBgDIAEoDRILCgNhbGwYBCABKAgioAEKEkV4ZWNQcm9jZXNzUmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkSDQoFc3RkaW4YAiABKAkSDgoGc3Rkb3V0GAMgASgJEg4KBnN0ZGVychgEIAEoCRIQCgh0ZXJtaW5hbBgFIAEoCBIiCgRzcGVjGAYgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueRIPCgdleGVjX2lkGAcgASgJIigKEFBhdXNlVGFza1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJIikKEVJlc3VtZVRhc2tSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCSInCg9MaXN0UGlkc1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJIj4KC1Byb2Nlc3NJbmZvEgsKA3BpZBgBIAEoDRIiCgRpbmZvGAIgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueSJQChBMaXN0UGlkc1Jlc3BvbnNlEjwKCXByb2Nlc3NlcxgBIAMoCzIpLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuUHJvY2Vzc0luZm8i3QEKEVVwZGF0ZVRhc2tSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRInCglyZXNvdXJjZXMYAiABKAsyFC5nb29nbGUucHJvdG9idWYuQW55ElUKC2Fubm90YXRpb25zGAMgAygLMkAuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5VcGRhdGVUYXNrUmVxdWVzdC5Bbm5vdGF0aW9uc0VudHJ5GjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIhCg5NZXRyaWNzUmVxdWVzdBIPCgdmaWx0ZXJzGAEgAygJIjwKD01ldHJpY3NSZXNwb25zZRIpCgdtZXRyaWNzGAEgAygLMhguY29udGFpbmVyZC50eXBlcy5NZXRyaWMiNAoLV2FpdFJlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEg8KB2V4ZWNfaWQYAiABKAkiUgoMV2FpdFJlc3BvbnNlEhMKC2V4aXRfc3RhdHVzGAEgASgNEi0KCWV4aXRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqVQoGU3RhdHVzEgsKB1VOS05PV04QABILCgdDUkVBVEVEEAESCwoHUlVOTklORxACEgsKB1NUT1BQRUQQAxIKCgZQQVVTRUQQBBILCgdQQVVTSU5HEAUyvQoKBVRhc2tzEmsKBkNyZWF0ZRIvLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuQ3JlYXRlVGFza1JlcXVlc3QaMC5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkNyZWF0ZVRhc2tSZXNwb25zZRJgCgVTdGFydBIqLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuU3RhcnRSZXF1ZXN0GisuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5TdGFydFJlc3BvbnNlEmcKBkRlbGV0ZRIvLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuRGVsZXRlVGFza1JlcXVlc3QaLC5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkRlbGV0ZVJlc3BvbnNlEnEKDURlbGV0ZVByb2Nlc3MSMi5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkRlbGV0ZVByb2Nlc3NSZXF1ZXN0GiwuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5EZWxldGVSZXNwb25zZRJaCgNHZXQSKC5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkdldFJlcXVlc3QaKS5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkdldFJlc3BvbnNlEmcKBExpc3QSLi5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkxpc3RUYXNrc1JlcXVlc3QaLy5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkxpc3RUYXNrc1Jlc3BvbnNlEkkKBEtpbGwSKS5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLktpbGxSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5ElAKBEV4ZWMSMC5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkV4ZWNQcm9jZXNzUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRJPCgVQYXVzZRIuLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuUGF1c2VUYXNrUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRJRCgZSZXN1bWUSLy5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLlJlc3VtZVRhc2tSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5EmkKCExpc3RQaWRzEi0uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5MaXN0UGlkc1JlcXVlc3QaLi5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkxpc3RQaWRzUmVzcG9uc2USUQoGVXBkYXRlEi8uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5VcGRhdGVUYXNrUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRJmCgdNZXRyaWNzEiwuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5NZXRyaWNzUmVxdWVzdBotLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuTWV0cmljc1Jlc3BvbnNlEl0KBFdhaXQSKS5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLldhaXRSZXF1ZXN0GiouY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5XYWl0UmVzcG9uc2ViBnByb3RvMw", [file_containerd_types, file_google_protobuf_any, file_google_protobuf_empty, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message containerd.services.tasks.v1.CreateTaskRequest
@@ -188,6 +188,28 @@ export const DeleteResponseSchema: GenMessage<DeleteResponse> = /*@__PURE__*/
   messageDesc(file_containerd_tasks, 5);
 
 /**
+ * @generated from message containerd.services.tasks.v1.DeleteProcessRequest
+ */
+export type DeleteProcessRequest = Message<"containerd.services.tasks.v1.DeleteProcessRequest"> & {
+  /**
+   * @generated from field: string container_id = 1;
+   */
+  containerId: string;
+
+  /**
+   * @generated from field: string exec_id = 2;
+   */
+  execId: string;
+};
+
+/**
+ * Describes the message containerd.services.tasks.v1.DeleteProcessRequest.
+ * Use `create(DeleteProcessRequestSchema)` to create a new message.
+ */
+export const DeleteProcessRequestSchema: GenMessage<DeleteProcessRequest> = /*@__PURE__*/
+  messageDesc(file_containerd_tasks, 6);
+
+/**
  * @generated from message containerd.services.tasks.v1.GetRequest
  */
 export type GetRequest = Message<"containerd.services.tasks.v1.GetRequest"> & {
@@ -207,7 +229,7 @@ export type GetRequest = Message<"containerd.services.tasks.v1.GetRequest"> & {
  * Use `create(GetRequestSchema)` to create a new message.
  */
 export const GetRequestSchema: GenMessage<GetRequest> = /*@__PURE__*/
-  messageDesc(file_containerd_tasks, 6);
+  messageDesc(file_containerd_tasks, 7);
 
 /**
  * @generated from message containerd.services.tasks.v1.Process
@@ -271,7 +293,7 @@ export type Process = Message<"containerd.services.tasks.v1.Process"> & {
  * Use `create(ProcessSchema)` to create a new message.
  */
 export const ProcessSchema: GenMessage<Process> = /*@__PURE__*/
-  messageDesc(file_containerd_tasks, 7);
+  messageDesc(file_containerd_tasks, 8);
 
 /**
  * @generated from message containerd.services.tasks.v1.GetResponse
@@ -288,7 +310,7 @@ export type GetResponse = Message<"containerd.services.tasks.v1.GetResponse"> & 
  * Use `create(GetResponseSchema)` to create a new message.
  */
 export const GetResponseSchema: GenMessage<GetResponse> = /*@__PURE__*/
-  messageDesc(file_containerd_tasks, 8);
+  messageDesc(file_containerd_tasks, 9);
 
 /**
  * @generated from message containerd.services.tasks.v1.ListTasksRequest
@@ -305,7 +327,7 @@ export type ListTasksRequest = Message<"containerd.services.tasks.v1.ListTasksRe
  * Use `create(ListTasksRequestSchema)` to create a new message.
  */
 export const ListTasksRequestSchema: GenMessage<ListTasksRequest> = /*@__PURE__*/
-  messageDesc(file_containerd_tasks, 9);
+  messageDesc(file_containerd_tasks, 10);
 
 /**
  * @generated from message containerd.services.tasks.v1.ListTasksResponse
@@ -322,7 +344,7 @@ export type ListTasksResponse = Message<"containerd.services.tasks.v1.ListTasksR
  * Use `create(ListTasksResponseSchema)` to create a new message.
  */
 export const ListTasksResponseSchema: GenMessage<ListTasksResponse> = /*@__PURE__*/
-  messageDesc(file_containerd_tasks, 10);
+  messageDesc(file_containerd_tasks, 11);
 
 /**
  * @generated from message containerd.services.tasks.v1.KillRequest
@@ -354,7 +376,56 @@ export type KillRequest = Message<"containerd.services.tasks.v1.KillRequest"> & 
  * Use `create(KillRequestSchema)` to create a new message.
  */
 export const KillRequestSchema: GenMessage<KillRequest> = /*@__PURE__*/
-  messageDesc(file_containerd_tasks, 11);
+  messageDesc(file_containerd_tasks, 12);
+
+/**
+ * @generated from message containerd.services.tasks.v1.ExecProcessRequest
+ */
+export type ExecProcessRequest = Message<"containerd.services.tasks.v1.ExecProcessRequest"> & {
+  /**
+   * @generated from field: string container_id = 1;
+   */
+  containerId: string;
+
+  /**
+   * @generated from field: string stdin = 2;
+   */
+  stdin: string;
+
+  /**
+   * @generated from field: string stdout = 3;
+   */
+  stdout: string;
+
+  /**
+   * @generated from field: string stderr = 4;
+   */
+  stderr: string;
+
+  /**
+   * @generated from field: bool terminal = 5;
+   */
+  terminal: boolean;
+
+  /**
+   * The process, as the OCI describes it.
+   *
+   * @generated from field: google.protobuf.Any spec = 6;
+   */
+  spec?: Any | undefined;
+
+  /**
+   * @generated from field: string exec_id = 7;
+   */
+  execId: string;
+};
+
+/**
+ * Describes the message containerd.services.tasks.v1.ExecProcessRequest.
+ * Use `create(ExecProcessRequestSchema)` to create a new message.
+ */
+export const ExecProcessRequestSchema: GenMessage<ExecProcessRequest> = /*@__PURE__*/
+  messageDesc(file_containerd_tasks, 13);
 
 /**
  * @generated from message containerd.services.tasks.v1.PauseTaskRequest
@@ -371,7 +442,7 @@ export type PauseTaskRequest = Message<"containerd.services.tasks.v1.PauseTaskRe
  * Use `create(PauseTaskRequestSchema)` to create a new message.
  */
 export const PauseTaskRequestSchema: GenMessage<PauseTaskRequest> = /*@__PURE__*/
-  messageDesc(file_containerd_tasks, 12);
+  messageDesc(file_containerd_tasks, 14);
 
 /**
  * @generated from message containerd.services.tasks.v1.ResumeTaskRequest
@@ -388,7 +459,7 @@ export type ResumeTaskRequest = Message<"containerd.services.tasks.v1.ResumeTask
  * Use `create(ResumeTaskRequestSchema)` to create a new message.
  */
 export const ResumeTaskRequestSchema: GenMessage<ResumeTaskRequest> = /*@__PURE__*/
-  messageDesc(file_containerd_tasks, 13);
+  messageDesc(file_containerd_tasks, 15);
 
 /**
  * @generated from message containerd.services.tasks.v1.ListPidsRequest
@@ -405,7 +476,7 @@ export type ListPidsRequest = Message<"containerd.services.tasks.v1.ListPidsRequ
  * Use `create(ListPidsRequestSchema)` to create a new message.
  */
 export const ListPidsRequestSchema: GenMessage<ListPidsRequest> = /*@__PURE__*/
-  messageDesc(file_containerd_tasks, 14);
+  messageDesc(file_containerd_tasks, 16);
 
 /**
  * @generated from message containerd.services.tasks.v1.ProcessInfo
@@ -427,7 +498,7 @@ export type ProcessInfo = Message<"containerd.services.tasks.v1.ProcessInfo"> & 
  * Use `create(ProcessInfoSchema)` to create a new message.
  */
 export const ProcessInfoSchema: GenMessage<ProcessInfo> = /*@__PURE__*/
-  messageDesc(file_containerd_tasks, 15);
+  messageDesc(file_containerd_tasks, 17);
 
 /**
  * @generated from message containerd.services.tasks.v1.ListPidsResponse
@@ -444,7 +515,7 @@ export type ListPidsResponse = Message<"containerd.services.tasks.v1.ListPidsRes
  * Use `create(ListPidsResponseSchema)` to create a new message.
  */
 export const ListPidsResponseSchema: GenMessage<ListPidsResponse> = /*@__PURE__*/
-  messageDesc(file_containerd_tasks, 16);
+  messageDesc(file_containerd_tasks, 18);
 
 /**
  * @generated from message containerd.services.tasks.v1.UpdateTaskRequest
@@ -471,7 +542,7 @@ export type UpdateTaskRequest = Message<"containerd.services.tasks.v1.UpdateTask
  * Use `create(UpdateTaskRequestSchema)` to create a new message.
  */
 export const UpdateTaskRequestSchema: GenMessage<UpdateTaskRequest> = /*@__PURE__*/
-  messageDesc(file_containerd_tasks, 17);
+  messageDesc(file_containerd_tasks, 19);
 
 /**
  * @generated from message containerd.services.tasks.v1.MetricsRequest
@@ -488,7 +559,7 @@ export type MetricsRequest = Message<"containerd.services.tasks.v1.MetricsReques
  * Use `create(MetricsRequestSchema)` to create a new message.
  */
 export const MetricsRequestSchema: GenMessage<MetricsRequest> = /*@__PURE__*/
-  messageDesc(file_containerd_tasks, 18);
+  messageDesc(file_containerd_tasks, 20);
 
 /**
  * @generated from message containerd.services.tasks.v1.MetricsResponse
@@ -505,7 +576,7 @@ export type MetricsResponse = Message<"containerd.services.tasks.v1.MetricsRespo
  * Use `create(MetricsResponseSchema)` to create a new message.
  */
 export const MetricsResponseSchema: GenMessage<MetricsResponse> = /*@__PURE__*/
-  messageDesc(file_containerd_tasks, 19);
+  messageDesc(file_containerd_tasks, 21);
 
 /**
  * @generated from message containerd.services.tasks.v1.WaitRequest
@@ -527,7 +598,7 @@ export type WaitRequest = Message<"containerd.services.tasks.v1.WaitRequest"> & 
  * Use `create(WaitRequestSchema)` to create a new message.
  */
 export const WaitRequestSchema: GenMessage<WaitRequest> = /*@__PURE__*/
-  messageDesc(file_containerd_tasks, 20);
+  messageDesc(file_containerd_tasks, 22);
 
 /**
  * @generated from message containerd.services.tasks.v1.WaitResponse
@@ -549,7 +620,7 @@ export type WaitResponse = Message<"containerd.services.tasks.v1.WaitResponse"> 
  * Use `create(WaitResponseSchema)` to create a new message.
  */
 export const WaitResponseSchema: GenMessage<WaitResponse> = /*@__PURE__*/
-  messageDesc(file_containerd_tasks, 21);
+  messageDesc(file_containerd_tasks, 23);
 
 /**
  * @generated from enum containerd.services.tasks.v1.Status
@@ -626,6 +697,16 @@ export const Tasks: GenService<{
     output: typeof DeleteResponseSchema;
   },
   /**
+   * Of a process that has ended, after all it wrote was handed on.
+   *
+   * @generated from rpc containerd.services.tasks.v1.Tasks.DeleteProcess
+   */
+  deleteProcess: {
+    methodKind: "unary";
+    input: typeof DeleteProcessRequestSchema;
+    output: typeof DeleteResponseSchema;
+  },
+  /**
    * @generated from rpc containerd.services.tasks.v1.Tasks.Get
    */
   get: {
@@ -647,6 +728,16 @@ export const Tasks: GenService<{
   kill: {
     methodKind: "unary";
     input: typeof KillRequestSchema;
+    output: typeof EmptySchema;
+  },
+  /**
+   * One more process in a container; it runs once it is started.
+   *
+   * @generated from rpc containerd.services.tasks.v1.Tasks.Exec
+   */
+  exec: {
+    methodKind: "unary";
+    input: typeof ExecProcessRequestSchema;
     output: typeof EmptySchema;
   },
   /**
