@@ -49,20 +49,27 @@ const shortDigest = (text: string): string => {
 }
 
 /**
- * Names of two chains: of packets that leave the machine again, and of those that end there. The same for a stack at every
- * start, so that a new fence takes the place of the old one; at most 27 letters of the 28 that the kernel takes.
+ * Names of three chains: of packets that leave the machine again, of those that end there, and of those that come back to
+ * workers. The same for a stack at every start, so that a new fence takes the place of the old one; at most 27 letters of the 28
+ * that the kernel takes.
  */
 export const chains = ({ brand, environment }: StackIdentity) => {
   const stem = `${brand.slice(0, longestBrand).replace(/-$/, "")}-${shortDigest(`${brand} ${environment}`)}`
-  return { passing: `${stem}-pass`, ending: `${stem}-host` }
+  return { passing: `${stem}-pass`, ending: `${stem}-host`, returning: `${stem}-back` }
 }
 
 export interface Rule {
   readonly from?: string
   /** An address, or a network as `169.254.0.0/16`. */
   readonly to?: string
+  /** Only packets that leave by this interface; `br-+` is any whose name begins so. */
+  readonly leavesBy?: string
   /** Only packets that leave by another interface. */
   readonly leavesNotBy?: string
+  /** Where the sender sent it, whoever has to answer for that address by the machine's own rules. */
+  readonly sentTo?: Endpoint
+  /** Somebody else has to answer than whom the sender named. */
+  readonly isRedirected?: boolean
   /** Answers to what was let through. */
   readonly isAnswer?: boolean
   readonly protocol?: "tcp" | "udp"
@@ -93,10 +100,10 @@ const toDoors = ({ doors }: WorkerFence): Rule => ({
 })
 
 /**
- * In this order. What no rule decides is up to the rules of others, by which an engine keeps containers of a bridge apart; where
- * no engine has any, nothing goes back to the bridge.
+ * In this order, before the rules of an engine whose bridge it is: what no rule decides is up to those, by which an engine keeps
+ * containers of a bridge apart.
  */
-const passing = (fence: WorkerFence): ReadonlyArray<Rule> => [
+const passingAnEngine = (fence: WorkerFence): ReadonlyArray<Rule> => [
   ...both({ to: linkLocal, ports: nameService, verdict: "return" }),
   { to: linkLocal, verdict: "reject" },
   { leavesNotBy: fence.bridge, verdict: "return" },
@@ -104,8 +111,25 @@ const passing = (fence: WorkerFence): ReadonlyArray<Rule> => [
   ...(fence.doors.of === "agent"
     ? [{ from: fence.doors.address, verdict: "accept" } satisfies Rule, toDoors(fence)]
     : []),
-  ...reached(fence),
-  ...(fence.entry === "FORWARD" ? [{ verdict: "reject" } satisfies Rule] : [])
+  ...reached(fence)
+]
+
+/** Bridges of a Docker Engine that may be on the same machine: it decides who is let in to its containers. */
+const engineBridges = ["docker+", "br-+"]
+
+/**
+ * In this order, on a bridge that no engine knows. The way out is opened here, because an engine on the same machine closes it to
+ * all but its own containers. Nothing goes back to the bridge, nor to a port of the machine that leads into a container.
+ */
+const passingAlone = (fence: WorkerFence): ReadonlyArray<Rule> => [
+  { isAnswer: true, verdict: "accept" },
+  ...both({ to: linkLocal, ports: nameService, verdict: "accept" }),
+  { to: linkLocal, verdict: "reject" },
+  ...fence.reach.map((sentTo): Rule => ({ sentTo, verdict: "accept" })),
+  { leavesBy: fence.bridge, verdict: "reject" },
+  { isRedirected: true, verdict: "reject" },
+  ...engineBridges.map((leavesBy): Rule => ({ leavesBy, verdict: "return" })),
+  { verdict: "accept" }
 ]
 
 const ending = (fence: WorkerFence): ReadonlyArray<Rule> => [
@@ -116,8 +140,15 @@ const ending = (fence: WorkerFence): ReadonlyArray<Rule> => [
   { verdict: "reject" }
 ]
 
-/** Of packets that come from the bridge. */
-export const rules = (fence: WorkerFence) => ({ passing: passing(fence), ending: ending(fence) })
+/** The first two are of packets that come from the bridge, the last of those that go to it; none of these: an engine lets them. */
+export const rules = (fence: WorkerFence) => {
+  const isAlone = fence.entry === "FORWARD"
+  return {
+    passing: isAlone ? passingAlone(fence) : passingAnEngine(fence),
+    ending: ending(fence),
+    returning: isAlone ? [{ isAnswer: true, verdict: "accept" } satisfies Rule] : []
+  }
+}
 
 const decodeEndpoint = Schema.decodeUnknownResult(Endpoint)
 

@@ -53,6 +53,25 @@ describe("a fence in the language of iptables-restore", () => {
     ])
   })
 
+  it("leads answers back as well where no engine does, and takes that away for the next fence that needs it not", () => {
+    const alone = linesOf(FenceText.raised(bare, { ...fence, entry: "FORWARD" }))
+    assert.includeMembers(
+      [...alone],
+      [
+        ":acme-175ccea4-back - [0:0]",
+        "-A acme-175ccea4-pass -p tcp -m conntrack --ctorigdst 10.89.0.3 --ctorigdstport 443 -j ACCEPT",
+        "-A acme-175ccea4-pass -o br-0a1b2c -j REJECT",
+        "-A acme-175ccea4-pass -m conntrack --ctstate DNAT -j REJECT",
+        "-A acme-175ccea4-pass -o br-+ -j RETURN",
+        "-A acme-175ccea4-back -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+        "-I FORWARD 1 -o br-0a1b2c -j acme-175ccea4-back"
+      ]
+    )
+    const jump = "-A FORWARD -o br-0a1b2c -j acme-175ccea4-back"
+    const next = linesOf(FenceText.raised([bare, "-N acme-175ccea4-back", jump].join("\n"), fence))
+    assert.includeMembers([...next], ["-D FORWARD -o br-0a1b2c -j acme-175ccea4-back", "-X acme-175ccea4-back"])
+  })
+
   it("takes away what led into its chains before, and nothing of another stack", () => {
     const deletions = linesOf(FenceText.raised(fenced, fence)).filter((line) => line.startsWith("-D"))
     const former = ["-D INPUT -i br-old -j acme-175ccea4-host", "-D DOCKER-USER -i br-old -j acme-175ccea4-pass"]

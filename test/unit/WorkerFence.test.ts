@@ -18,6 +18,8 @@ interface Packet {
   readonly port: number
   readonly protocol?: "tcp" | "udp"
   readonly isAnswer?: boolean
+  /** Where it was sent, where that is another place. */
+  readonly sentTo?: Fence.Endpoint
   /** The interface by which it leaves; none where it ends on the machine. */
   readonly leavesBy?: string
 }
@@ -25,15 +27,22 @@ interface Packet {
 const isIn = (network: string, address: string): boolean =>
   network.endsWith(".0.0/16") ? address.startsWith(network.slice(0, -"0.0/16".length)) : address === network
 
+const isBy = (interfaces: string, name = ""): boolean =>
+  interfaces.endsWith("+") ? name.startsWith(interfaces.slice(0, -1)) : name === interfaces
+
 /** What a packet filter does: the first rule that fits decides. */
 const decide = (rules: ReadonlyArray<Fence.Rule>, packet: Packet): Fence.Rule["verdict"] | "return" => {
-  const { from = "10.89.128.7", isAnswer = false, leavesBy, port, protocol = "tcp", to } = packet
+  const { from = "10.89.128.7", isAnswer = false, leavesBy, port, protocol = "tcp", sentTo, to } = packet
+  const named = sentTo ?? { address: to, port }
   const first = rules.find(
     (rule) =>
       (rule.from === undefined || rule.from === from) &&
       (rule.to === undefined || isIn(rule.to, to)) &&
+      (rule.leavesBy === undefined || isBy(rule.leavesBy, leavesBy)) &&
       (rule.leavesNotBy === undefined || rule.leavesNotBy !== leavesBy) &&
       (rule.isAnswer !== true || isAnswer) &&
+      (rule.isRedirected !== true || sentTo !== undefined) &&
+      (rule.sentTo === undefined || (rule.sentTo.address === named.address && rule.sentTo.port === named.port)) &&
       (rule.protocol === undefined || rule.protocol === protocol) &&
       (rule.ports === undefined || (rule.ports.first <= port && port <= rule.ports.last))
   )
@@ -59,11 +68,29 @@ describe("the fence around workers", () => {
     assert.strictEqual(towards(worker, 20_000), "return")
   })
 
-  it("lets nothing back to the bridge where no engine has rules of its own", () => {
-    const { passing } = Fence.rules({ ...fence("machine"), entry: "FORWARD" })
-    assert.strictEqual(decide(passing, { to: worker, port: 8_080, ...onBridge }), "reject")
-    assert.strictEqual(decide(passing, { to: "10.89.0.3", port: 443, ...onBridge }), "accept")
-    assert.strictEqual(decide(passing, { to: "93.184.216.34", port: 443, ...outwards }), "return")
+  describe("on a bridge that no engine knows", () => {
+    const { passing, returning } = Fence.rules({ ...fence("machine"), entry: "FORWARD" })
+
+    it("lets nothing back to the bridge but to the services that are named", () => {
+      assert.strictEqual(decide(passing, { to: worker, port: 8_080, ...onBridge }), "reject")
+      assert.strictEqual(decide(passing, { to: "10.89.0.3", port: 443, ...onBridge }), "accept")
+    })
+
+    it("opens the way out and back, which an engine on the same machine would close", () => {
+      assert.strictEqual(decide(passing, { to: "93.184.216.34", port: 443, ...outwards }), "accept")
+      assert.strictEqual(decide(returning, { to: worker, port: 40_000, isAnswer: true }), "accept")
+      assert.strictEqual(decide(returning, { to: worker, port: 8_080 }), "return")
+      assert.deepStrictEqual(Fence.rules(fence("machine")).returning, [])
+    })
+
+    it("leaves an engine's containers to the engine, and lets no worker in by ports that it publishes, unless they are named", () => {
+      const towards = (packet: Partial<Packet>) =>
+        decide(passing, { to: "172.17.0.2", port: 80, leavesBy: "docker0", ...packet })
+      assert.strictEqual(towards({}), "return")
+      assert.strictEqual(towards({ leavesBy: "br-77" }), "return")
+      assert.strictEqual(towards({ sentTo: { address: "192.168.1.9", port: 80 } }), "reject")
+      assert.strictEqual(towards({ sentTo: { address: "10.89.0.3", port: 443 } }), "accept")
+    })
   })
 
   it("lets an Agent in the network reach workers, and answers return", () => {
@@ -100,7 +127,11 @@ describe("the fence around workers", () => {
   })
 
   it("has names that the kernel takes, the same for a stack for ever and different for every other", () => {
-    assert.deepStrictEqual(Fence.chains(stack), { passing: "acme-175ccea4-pass", ending: "acme-175ccea4-host" })
+    assert.deepStrictEqual(Fence.chains(stack), {
+      passing: "acme-175ccea4-pass",
+      ending: "acme-175ccea4-host",
+      returning: "acme-175ccea4-back"
+    })
     const long = { brand: "a-very-long-brand-of-a-project", environment: "staging" }
     const names = [stack, { ...stack, environment: "prod" }, long, { ...long, environment: "dev" }].map(
       (each) => Fence.chains(each).passing

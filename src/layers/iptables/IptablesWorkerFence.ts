@@ -1,5 +1,5 @@
 /**
- * The fence by this machine's iptables: two chains of its own, and one rule each that leads into them. Linux has two packet
+ * The fence by this machine's iptables: chains of its own, and one rule each that leads into them. Linux has two packet
  * filters behind that name; the engine's chains are in one of them, and asking the old one makes its tables. So it is asked only
  * where somebody has made them already.
  */
