@@ -1,5 +1,6 @@
 /** What containerd is asked for, and the limits of everything that waits for it. */
 import type { StackIdentity } from "#domain/StackIdentity"
+import type { WorkerRuntime } from "./WorkerRuntime.ts"
 
 /** What has to be said. */
 export interface ContainerdPlaces {
@@ -13,11 +14,7 @@ export interface ContainerdPlaces {
 export type CpuLimit = "weight" | "quota"
 
 /** What may be said. */
-export interface ContainerdOptions {
-  /** As containerd names it: `io.containerd.runc.v2`, `aws.firecracker`, or the absolute path of a shim. */
-  readonly runtime: string
-  /** Program that runc's shim starts in runc's place; `undefined`: runc. */
-  readonly runtimeProgram: string | undefined
+export interface ContainerdOptions extends WorkerRuntime {
   readonly snapshotter: string
   /** Containers share one process that looks after them: 5 MiB less for each, and one crash for all. */
   readonly sharesShim: boolean

@@ -2,7 +2,7 @@
  * Containers of containerd, each with a snapshot of the same name and, while it lives, a task. A container is known before it has
  * a snapshot: nobody collects that one then, and what a crash leaves in between is found by its labels.
  */
-import { create, toBinary } from "@bufbuild/protobuf"
+import { create } from "@bufbuild/protobuf"
 import { AnySchema, type Any } from "@bufbuild/protobuf/wkt"
 import { status } from "@grpc/grpc-js"
 import { Effect, Result } from "effect"
@@ -12,10 +12,10 @@ import { ContainerdFailure, hasCode } from "./ContainerdFailure.ts"
 import type { ContainerdSettings } from "./ContainerdSettings.ts"
 import type { ContainerSpec } from "./ContainerSpec.ts"
 import { Containers } from "./generated/containerd/containers_pb.ts"
-import { OptionsSchema } from "./generated/containerd/runc_options_pb.ts"
 import { Snapshots } from "./generated/containerd/snapshots_pb.ts"
 import { type Process, Status, Tasks } from "./generated/containerd/tasks_pb.ts"
 import * as TaskMetrics from "./TaskMetrics.ts"
+import * as WorkerRuntime from "./WorkerRuntime.ts"
 
 export interface NewContainer {
   readonly name: string
@@ -31,7 +31,6 @@ export interface NewContainer {
 
 const specKind = "types.containerd.io/opencontainers/runtime-spec/1/Spec"
 const resourcesKind = "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources"
-const optionsKind = OptionsSchema.typeName
 
 const json = (typeUrl: string, value: unknown): Any =>
   create(AnySchema, { typeUrl, value: Buffer.from(JSON.stringify(value)) })
@@ -46,22 +45,14 @@ const once = { repeatable: false }
 
 export const make = Effect.fnUntraced(function* (settings: ContainerdSettings) {
   const { call } = yield* ContainerdApi
-  const { runtime, runtimeProgram, snapshotter } = settings
-  const runtimeOptions =
-    runtimeProgram === undefined
-      ? {}
-      : {
-          options: create(AnySchema, {
-            typeUrl: optionsKind,
-            value: toBinary(OptionsSchema, create(OptionsSchema, { binaryName: runtimeProgram }))
-          })
-        }
+  const { snapshotter } = settings
+  const runtime = WorkerRuntime.wire(settings)
 
   const newContainer = ({ image, labels, name, spec }: NewContainer) => ({
     id: name,
     labels: { ...labels },
     image,
-    runtime: { name: runtime, ...runtimeOptions },
+    runtime,
     spec: json(specKind, spec),
     snapshotter,
     snapshotKey: name
@@ -72,7 +63,10 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings) {
     const { name, output, parent } = container
     yield* call(Containers.method.create, { container: newContainer(container) }, once)
     const { mounts: rootfs } = yield* call(Snapshots.method.prepare, { snapshotter, key: name, parent }, once)
-    yield* call(Tasks.method.create, { containerId: name, rootfs, stdout: output, stderr: output }, once)
+    yield* Effect.mapError(
+      call(Tasks.method.create, { containerId: name, rootfs, stdout: output, stderr: output }, once),
+      (failure) => WorkerRuntime.explain(settings, failure)
+    )
   })
 
   /** `undefined`: there is no task of that name. */

@@ -8,6 +8,7 @@ import * as ContainerdApi from "#layers/containerd/ContainerdApi"
 import * as ContainerdContainerRuntime from "#layers/containerd/ContainerdContainerRuntime"
 import * as ContainerdVersion from "#layers/containerd/ContainerdVersion"
 import * as StackContainers from "#layers/containerd/StackContainers"
+import * as WorkerRuntime from "#layers/containerd/WorkerRuntime"
 import * as IptablesWorkerFence from "#layers/iptables/IptablesWorkerFence"
 import * as ProtocolWorkerClient from "#layers/protocol/ProtocolWorkerClient"
 import * as OciRegistry from "#layers/registry/OciRegistry"
@@ -19,6 +20,7 @@ import * as TrustBundle from "#layers/x509/TrustBundle"
 import { Cni } from "#services/Cni"
 import { WorkerFence } from "#services/WorkerFence"
 import * as PeerCertificates from "../PeerCertificates.ts"
+import { BadSettings } from "../Program.ts"
 import { doorAddress, NotFenced, reachOf, unfenced } from "./FenceReach.ts"
 import * as RegistryLogin from "./RegistryLogin.ts"
 import type { AgentSettings } from "./Settings.ts"
@@ -43,16 +45,36 @@ const trust = Effect.fnUntraced(function* (values: AgentSettings, stackDirectory
   return directory
 })
 
+/** The runtime that is named; `undefined`: containerd's own. */
+const named = ({ containerdRuntime }: AgentSettings): string | undefined =>
+  containerdRuntime === containerdsOwn ? undefined : containerdRuntime
+
+/** containerd would say so at the first start of a worker, or start what was not meant. */
+const complaints = (values: AgentSettings): ReadonlyArray<string> => {
+  const runtime = named(values)
+  if (runtime === undefined) return []
+  if (WorkerRuntime.shimOf(runtime) === undefined) {
+    const expected = "expected a name with a dot in it, such as aws.firecracker, or the absolute path of a shim"
+    return [`CONTAINERD_RUNTIME (--containerd-runtime) is "${runtime}": ${expected}`]
+  }
+  if (values.containerdRuntimeBinary === undefined || WorkerRuntime.takesProgram(runtime)) return []
+  const why = `runc's shim starts it, and CONTAINERD_RUNTIME names another: ${runtime}`
+  return [`CONTAINERD_RUNTIME_BINARY (--containerd-runtime-binary) is "${values.containerdRuntimeBinary}": ${why}`]
+}
+
 const runtime = Effect.fnUntraced(function* (values: AgentSettings, identity: StackIdentity) {
-  const { containerdRuntime, containerdSnapshotter, cpuLimit, pullPolicy } = values
+  const { containerdRuntimeBinary, containerdSnapshotter, cpuLimit, pullPolicy } = values
   const directory = directoryOf(values, identity)
-  const named = containerdRuntime === containerdsOwn ? undefined : containerdRuntime
+  const wrong = complaints(values)
+  if (wrong.length > 0) return yield* new BadSettings({ program: "agent", complaints: wrong })
+  const runtime = named(values)
   return ContainerdContainerRuntime.layer(
     {
       identity,
       directory,
-      ...(named === undefined ? {} : { runtime: named }),
-      snapshotter: containerdSnapshotter ?? (named === machineRuntime ? "devmapper" : "overlayfs"),
+      ...(runtime === undefined ? {} : { runtime }),
+      runtimeProgram: containerdRuntimeBinary,
+      snapshotter: containerdSnapshotter ?? (runtime === machineRuntime ? "devmapper" : "overlayfs"),
       trustDirectory: yield* trust(values, directory),
       cpuLimit
     },

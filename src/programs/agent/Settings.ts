@@ -157,7 +157,16 @@ export const settings = {
   }),
   ...Setting.group("containerd and its network", {
     containerdSocket: Setting.Text("CONTAINERD_SOCKET", "Socket of containerd", "/run/containerd/containerd.sock"),
-    containerdRuntime: Setting.optional(Setting.Text)("CONTAINERD_RUNTIME", "Runtime of workers", "containerd's own"),
+    containerdRuntime: Setting.optional(Setting.Text)(
+      "CONTAINERD_RUNTIME",
+      "Runtime of workers: a name such as aws.firecracker, or the absolute path of its shim",
+      "containerd's own, with runc"
+    ),
+    containerdRuntimeBinary: Setting.optional(Setting.Text)(
+      "CONTAINERD_RUNTIME_BINARY",
+      "Program that runc's shim starts in runc's place: crun, or a wrapper of runsc",
+      "runc"
+    ),
     containerdSnapshotter: Setting.optional(Setting.Text)(
       "CONTAINERD_SNAPSHOTTER",
       "Snapshotter of workers",
