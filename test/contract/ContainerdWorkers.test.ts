@@ -1,8 +1,10 @@
 import { describe } from "@effect/vitest"
+import * as Containerd from "#test/support/Containerd"
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
-import { needs } from "#test/support/Engines"
 import { suite } from "./ContainerRuntimeContract.ts"
 
-describe("workers in containers of containerd", needs("containerd", "cni"), () => {
-  suite("containerd", ContainerdWorkers.layer(), { measures: true, artifacts: false })
-})
+for (const { name, needed, series } of Containerd.everyVersion("cni")) {
+  describe(`workers in containers of ${name}`, needed, () => {
+    suite(name, ContainerdWorkers.layer({}, { series }), { measures: true, artifacts: false })
+  })
+}

@@ -2,18 +2,45 @@
  * A containerd of the test's own: its files, its socket and its namespace are nobody else's, and go with the scope, along with
  * every container that is left in it.
  */
-import { execFile, execFileSync, type ChildProcess, spawn } from "node:child_process"
+import { execFile, execFileSync, type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { once } from "node:events"
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { delimiter, join } from "node:path"
+import { delimiter, dirname, join } from "node:path"
 import { promisify } from "node:util"
 import { Effect } from "effect"
-import { pathOf } from "./Engines.ts"
+import { engine, type EngineName, needs, pathOf } from "./Engines.ts"
 import * as Processes from "./Processes.ts"
 
+/** The machine's own, or another one that it has been given for tests. */
+export type Series = "containerd" | "containerd-1.7" | "containerd-2"
+
+/** The version, where it is here: `containerd 1.6.20`. */
+const nameOf = (series: Series): string => {
+  const daemon = engine(series)
+  if (!daemon.present) return series
+  const { stdout } = spawnSync(daemon.path, ["--version"], { encoding: "utf8" })
+  return `containerd ${/ v?(\d+\.\d+\.\d+)/.exec(stdout)?.[1] ?? "of no version"}`
+}
+
+export interface Version {
+  readonly series: Series
+  readonly name: string
+  /** Options of a suite that runs on it. */
+  readonly needed: ReturnType<typeof needs>
+}
+
+const versionsOf = (all: ReadonlyArray<Series>, others: ReadonlyArray<EngineName>): ReadonlyArray<Version> =>
+  all.map((series) => ({ series, name: nameOf(series), needed: needs(series, ...others) }))
+
+/** Every containerd that a suite runs on, with what else it needs. */
+export const everyVersion = (...others: ReadonlyArray<EngineName>): ReadonlyArray<Version> =>
+  versionsOf(["containerd", "containerd-1.7", "containerd-2"], others)
+
 export interface Wish {
+  /** The machine's own, when left out. */
+  readonly series?: Series
   /** Directories with shims of the test's own, which are looked for there before all others. */
   readonly shims?: ReadonlyArray<string>
   /** Further lines of its config.toml, tables only. */
@@ -40,13 +67,9 @@ const readyLimitMs = 10_000
 const run = promisify(execFile)
 
 /** What Kubernetes needs, and file systems that test machines lack. */
-const unused = [
-  "grpc.v1.cri",
-  "snapshotter.v1.aufs",
-  "snapshotter.v1.btrfs",
-  "snapshotter.v1.devmapper",
-  "snapshotter.v1.zfs"
-].map((plugin) => `io.containerd.${plugin}`)
+const unused = ["grpc.v1.cri", "snapshotter.v1.aufs", "snapshotter.v1.btrfs", "snapshotter.v1.zfs"].map(
+  (plugin) => `io.containerd.${plugin}`
+)
 
 const configuration = (directory: string, socket: string, more: string): string =>
   [
@@ -104,7 +127,7 @@ const kill = (child: ChildProcess) =>
     await gone
   })
 
-export const make = Effect.fnUntraced(function* ({ config = "", shims = [] }: Wish = {}) {
+export const make = Effect.fnUntraced(function* ({ config = "", series = "containerd", shims = [] }: Wish = {}) {
   const namespace = `esb-test-${randomUUID().slice(0, 8)}`
   const directory = yield* Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "esb-containerd-"))),
@@ -113,20 +136,22 @@ export const make = Effect.fnUntraced(function* ({ config = "", shims = [] }: Wi
   const socket = join(directory, "containerd.sock")
   const configPath = join(directory, "config.toml")
   writeFileSync(configPath, configuration(directory, socket, config))
-  const path = [...shims, process.env["PATH"] ?? ""].join(delimiter)
+  const daemonPath = pathOf(series)
+  const client = join(dirname(daemonPath), "ctr")
+  const path = [...shims, dirname(daemonPath), process.env["PATH"] ?? ""].join(delimiter)
   let daemon: ChildProcess | undefined
   let said = ""
 
   const ctr = (...args: ReadonlyArray<string>) =>
     Effect.promise(async () => {
       const given = ["--address", socket, "--namespace", namespace, ...args]
-      return (await run("ctr", given, { encoding: "utf8", timeout: 60_000 })).stdout.trim()
+      return (await run(client, given, { encoding: "utf8", timeout: 60_000 })).stdout.trim()
     })
 
   const stop = Effect.suspend(() => (daemon === undefined ? Effect.void : kill(daemon)))
 
   const start = Effect.promise(async () => {
-    const child = spawn(pathOf("containerd"), ["--config", configPath], {
+    const child = spawn(daemonPath, ["--config", configPath], {
       stdio: ["ignore", "ignore", "pipe"],
       env: { PATH: path }
     })
@@ -134,7 +159,7 @@ export const make = Effect.fnUntraced(function* ({ config = "", shims = [] }: Wi
     child.stderr.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-65_536)))
     const deadline = performance.now() + readyLimitMs
     const answers = () =>
-      run("ctr", ["--address", socket, "version"]).then(
+      run(client, ["--address", socket, "version"]).then(
         () => true,
         () => false
       )

@@ -147,7 +147,8 @@ export const onMachine = (options: Options = {}) =>
   )
 
 /** A run on a machine of its own. */
-export const layer = (options: Options = {}) => Layer.provideMerge(onMachine(options), machine())
+export const layer = (options: Options = {}, wish?: Containerd.Wish) =>
+  Layer.provideMerge(onMachine(options), machine(wish))
 
 /** What a shell in the container of a worker says, which has the worker's rights. */
 export const inside = ({ name }: Worker, command: string) =>

@@ -87,14 +87,20 @@ const filtering = (): Engine => {
 }
 
 /** Containers are made of mounts and namespaces, which are for root. */
-const containing = (): Engine => {
-  const absent = ["ctr", "runc"]
-    .map((name) => command(name, "apt-get install containerd runc"))
-    .find((it) => !it.present)
-  if (absent !== undefined) return absent
+const containing = (daemon: Engine): Engine => {
+  const runc = command("runc", "apt-get install runc")
+  if (!runc.present || !daemon.present) return runc.present ? daemon : runc
   const { error, status, stderr } = spawnSync("unshare", ["--mount", "--net", "true"], { encoding: "utf8" })
-  if (status !== 0) return missing(`no namespaces here: ${(error?.message ?? stderr).trim()}`)
-  return command("containerd", "apt-get install containerd")
+  return status === 0 ? daemon : missing(`no namespaces here: ${(error?.message ?? stderr).trim()}`)
+}
+
+/** A containerd beside the machine's own: `ESB_CONTAINERD=1.7=/opt/one/usr/bin,2=/opt/other/usr/bin`. */
+const containerdOf = (series: string): Engine => {
+  const advice = `name the directory of one: ESB_CONTAINERD=${series}=/opt/containerd/usr/bin`
+  const named = (process.env["ESB_CONTAINERD"] ?? "").split(",").find((entry) => entry.startsWith(`${series}=`))
+  if (named === undefined) return missing(`ESB_CONTAINERD has no entry ${series}; ${advice}`)
+  const path = join(named.slice(series.length + 1), "containerd")
+  return existsSync(path) ? here(path) : missing(`nothing at ${path}; ${advice}`)
 }
 
 /** The first `node` on the PATH that is older than the project's. */
@@ -160,7 +166,10 @@ const probes = {
   /** Plugins of the Container Network Interface, and root's rights to run them; `path` is their directory. */
   cni: networking,
   /** A containerd of the tests' own, and the rights to run containers in it; `path` is the daemon. */
-  containerd: containing
+  containerd: () => containing(command("containerd", "apt-get install containerd")),
+  /** The same of series that the machine does not run, each with its own client and shims beside it. */
+  "containerd-1.7": () => containing(containerdOf("1.7")),
+  "containerd-2": () => containing(containerdOf("2"))
 } satisfies Record<string, () => Engine>
 
 export type EngineName = keyof typeof probes
