@@ -187,7 +187,7 @@ describe("esb up, in the wrong mode for a flag,", () => {
       const root = yield* Cli.project(Cli.hello("never"))
       const { code, stderr } = yield* Cli.esb(["up", "--gateway-port", "8443"], { cwd: root })
       assert.strictEqual(code, 2)
-      assert.include(stderr, "--gateway-port <port> is of the Docker mode, which --mode docker chooses")
+      assert.include(stderr, "--gateway-port <port> is of a stack in containers")
     }).pipe(Effect.scoped)
   )
 })

@@ -6,7 +6,7 @@ import * as DeployTarget from "#programs/esb/DeployTarget"
 import type * as RunFile from "#programs/esb/RunFile"
 import * as Setting from "#programs/Setting"
 
-const run: RunFile.DockerRun = {
+const run: RunFile.ContainerRun = {
   version: 1,
   mode: "docker",
   gateway: "https://localhost",
@@ -47,6 +47,23 @@ describe("a deploy to a stack", () => {
         registry: "127.0.0.1:15010",
         dockerHost: "unix:///engine.sock"
       })
+      assert.isUndefined(settings.agentRegistry)
+    })
+  )
+
+  it.live("names images as the Agent of a containerd does, where they are in the registry of the stack", () =>
+    Effect.gen(function* () {
+      const containerd = { ...run, mode: "containerd", agentRegistry: "registry:5010" } as const
+      const own = { registry: "127.0.0.1:15010", agentRegistry: "registry:5010" }
+      assert.deepInclude(yield* settingsFor({}, containerd), own)
+      assert.deepInclude(yield* settingsFor({ CONTAINER_REGISTRY: "127.0.0.1:15010" }, containerd), own)
+      const other = yield* settingsFor({ CONTAINER_REGISTRY: "registry.example" }, containerd)
+      assert.deepInclude(other, { registry: "registry.example", agentRegistry: undefined })
+
+      const building = { ESB_MODE: "containerd", CONTAINER_REGISTRY: "127.0.0.1:5010" }
+      assert.strictEqual((yield* settingsFor(building, undefined)).agentRegistry, "registry:5010")
+      const elsewhere = { ...building, CONTAINER_REGISTRY: "registry.example" }
+      assert.isUndefined((yield* settingsFor(elsewhere, undefined)).agentRegistry)
     })
   )
 

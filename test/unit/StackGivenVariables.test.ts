@@ -18,7 +18,7 @@ const starts = () => {
   const home = mkdtempSync(join(tmpdir(), "esb-GivenVariables-"))
   const start = Effect.fnUntraced(function* (environment: Environment, flags: Environment = {}) {
     const given = Object.fromEntries(Object.entries(flags).map(([key, value]) => [key, Option.some(value)]))
-    const stated = yield* GivenVariables.find(home, given, environment)
+    const stated = yield* GivenVariables.find(home, "docker", given, environment)
     yield* GivenVariables.write(home, stated.given)
     return stated
   })

@@ -12,6 +12,7 @@ import { settings } from "#programs/esb/Settings"
 import * as StackFiles from "#programs/esb/StackFiles"
 import * as StackPlan from "#programs/esb/StackPlan"
 import { stack } from "#programs/esb/StackSettings"
+import type { ContainerMode } from "#programs/esb/RunFile"
 import * as Setting from "#programs/Setting"
 
 const secret = (name: string) => Redacted.make(`${name} of the tests`)
@@ -28,7 +29,10 @@ const access: Access = {
 }
 
 /** The plan of a stack whose environment is this and nothing else; a file stands for the engine's socket. */
-const planned = Effect.fnUntraced(function* (environment: Readonly<Record<string, string>>) {
+const planned = Effect.fnUntraced(function* (
+  environment: Readonly<Record<string, string>>,
+  mode: ContainerMode = "docker"
+) {
   const home = mkdtempSync(join(tmpdir(), "esb-StackPlan-"))
   const socket = join(home, "engine.sock")
   writeFileSync(socket, "")
@@ -38,6 +42,7 @@ const planned = Effect.fnUntraced(function* (environment: Readonly<Record<string
     Effect.provide(NodeServices.layer)
   )
   const plan = yield* StackPlan.make({
+    mode,
     home,
     template: "/template.yaml",
     settings: values,
@@ -109,6 +114,19 @@ describe("the plan of a stack in containers", () => {
       assert.deepStrictEqual(run.composeFiles.slice(2), ["/one.yml", join(process.cwd(), "two.yml")])
       assert.strictEqual(variables["ROUTE_AUTH"], "template")
       assert.strictEqual(Redacted.value(secrets["rustfs_secret_key"] ?? secret("")), "given")
+    })
+  )
+
+  it.live("lets a containerd start workers, which pulls images from the registry under another name", () =>
+    Effect.gen(function* () {
+      const { run, variables } = yield* planned({ CONTAINERD_RUNTIME: "aws.firecracker" }, "containerd")
+      assert.deepInclude(run, { mode: "containerd", registry: "127.0.0.1:5010", agentRegistry: "registry:5010" })
+      assert.match(run.composeFiles[1] ?? "", /\/compose\/containerd\.yml$/)
+      assert.strictEqual(variables["CONTAINERD_RUNTIME"], "aws.firecracker")
+      for (const name of ["CONTAINERD_SNAPSHOTTER", "DOCKER_SOCKET"]) assert.notProperty(variables, name)
+      const docker = yield* planned({ CONTAINERD_RUNTIME: "aws.firecracker" })
+      assert.notProperty(docker.variables, "CONTAINERD_RUNTIME")
+      assert.notProperty(docker.run, "agentRegistry")
     })
   )
 

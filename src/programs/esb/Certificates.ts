@@ -54,17 +54,20 @@ export const make = Effect.fnUntraced(function* (
 })
 
 /**
- * Silently makes certificates that can be used: those that are missing, and leaves that are about to expire or fit no authority
- * or key. Fails when that takes an authority whose key is not here.
+ * Silently makes certificates that can be used: those that are missing, and leaves that are about to expire, fit no authority
+ * or key, or lack one of these names of servers. Fails when that takes an authority whose key is not here.
  */
-export const ensure = Effect.fnUntraced(function* (directory: string) {
+export const ensure = Effect.fnUntraced(function* (directory: string, serverNames: ReadonlyArray<string> = []) {
   const settings = yield* resolved(certificates, {})
   const found = yield* CertificateSurvey.survey(directory)
   const leaves = found.filter(({ file }) => file !== authority.certificate)
   const areUsable = found.length > 0 && found.every(({ state }) => state === "fine" || state === "soon")
   const isWorn = leaves.some(({ state }) => state !== "fine")
-  yield* make(directory, isWorn ? "leaves" : "nothing", settings).pipe(
-    // They end soon, but are good for now: `esb doctor` and the log of whoever uses them tell of it.
+  const names = leaves.find(({ file }) => file === server.certificate)?.names
+  const isNameless = names !== undefined && serverNames.some((name) => !names.includes(name))
+  const san = [...settings.san, ...serverNames]
+  yield* make(directory, isWorn || isNameless ? "leaves" : "nothing", { ...settings, san }).pipe(
+    // They end soon, or lack a name, but are good for now: `esb doctor` and the log of whoever uses them tell of it.
     Effect.catchIf(
       () => areUsable,
       () => Effect.succeed([])

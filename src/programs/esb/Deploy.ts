@@ -11,6 +11,7 @@ import * as ImageDeployment from "./ImageDeployment.ts"
 import * as KeptParameters from "./KeptParameters.ts"
 import * as Provisioning from "./Provisioning.ts"
 import { CommandFailed } from "./Refusal.ts"
+import * as RunFile from "./RunFile.ts"
 import * as StackCompose from "./StackCompose.ts"
 import * as StagingArea from "./StagingArea.ts"
 import * as TemplatePath from "./TemplatePath.ts"
@@ -55,11 +56,11 @@ const prepare = (
   request: Deployment.DeploymentRequest,
   settings: DeployTarget.TargetSettings
 ) =>
-  mode === "docker"
-    ? ImageDeployment.make({ ...request, settings, home })
-    : Effect.flatMap(Deployment.makeWith(Deployment.embedded(settings)), (build) => build(request)).pipe(
+  mode === "embedded"
+    ? Effect.flatMap(Deployment.makeWith(Deployment.embedded(settings)), (build) => build(request)).pipe(
         Effect.provide(Deployment.layer(home))
       )
+    : ImageDeployment.make({ ...request, mode, settings, home })
 
 /** Whether the Provisioner has anything to do: it asks only stores that are named to it. */
 const isWanted = ({ buckets, tables }: Stack, stores: Provisioning.Stores): boolean =>
@@ -73,7 +74,7 @@ const provide = Effect.fnUntraced(function* (
   settings: DeploySettings,
   voice: Voice
 ) {
-  if (run?.mode === "docker") {
+  if (RunFile.isInContainers(run)) {
     if (stack.tables.length + stack.buckets.length === 0) return []
     yield* ConfigFiles.replaceResources(home, manifest)
     return yield* Provisioning.provide(Provisioning.inStack, voice).pipe(Effect.provide(StackCompose.layer(run)))
@@ -96,7 +97,7 @@ const untilTaken = ({ home, run }: DeployTarget.DeployTarget, written: string) =
       duration: noticedWithin,
       orElse: () =>
         new CommandFailed({
-          message: `The Gateway has not taken the new configuration; look at ${run?.mode === "docker" ? `docker logs ${run.project}-gateway` : `${home}/gateway.log`}`
+          message: `The Gateway has not taken the new configuration; look at ${RunFile.isInContainers(run) ? `docker logs ${run.project}-gateway` : `${home}/gateway.log`}`
         })
     })
   )

@@ -6,7 +6,7 @@ import { building } from "./Settings.ts"
 /** What no other command knows. */
 export const deploy = {
   ...Setting.group("Mode", {
-    mode: Setting.optional(Setting.OneOf(["embedded", "docker"]))(
+    mode: Setting.optional(Setting.OneOf(["embedded", "docker", "containerd"]))(
       "ESB_MODE",
       "What is deployed: code for child processes, or images for containers",
       "as the running stack needs it; embedded when none runs"

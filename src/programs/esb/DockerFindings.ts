@@ -1,8 +1,6 @@
-/** What `esb doctor` says of the Docker mode: what it needs and, where a stack of this home runs, how its services are. */
+/** What `esb doctor` says of the Docker Engine, which both modes of containers need, and of the services of this home's stack. */
 import { Effect } from "effect"
 import { type Check, check, type Finding, firstLineOf } from "./Finding.ts"
-import { inherited } from "./Environment.ts"
-import * as GivenVariables from "./GivenVariables.ts"
 import * as RunFile from "./RunFile.ts"
 import * as StackPorts from "./StackPorts.ts"
 import type { StackSettings } from "./StackSettings.ts"
@@ -43,20 +41,20 @@ const freePorts = (settings: StackSettings): Check =>
         .map(({ port }) => port)
         .join(", ")
     },
-    remedy: "choose others with these variables, before esb up --mode docker"
+    remedy: "choose others with these variables, before esb up"
   })
 
-const services = (run: RunFile.DockerRun): Effect.Effect<ReadonlyArray<Finding>> =>
+const services = (run: RunFile.ContainerRun): Effect.Effect<ReadonlyArray<Finding>> =>
   StackServices.list(run).pipe(
     Effect.map((found) =>
       found.map((service): Finding => {
         const isWell = StackServices.isWell(service)
         return {
-          mode,
+          mode: run.mode,
           what: `the service ${service.name}`,
           state: isWell ? "ok" : "missing",
           detail: StackServices.stateOf(service),
-          remedy: isWell ? "" : `docker logs ${service.container} says why; esb up --mode docker starts it again`
+          remedy: isWell ? "" : `docker logs ${service.container} says why; esb up --mode ${run.mode} starts it again`
         }
       })
     ),
@@ -64,12 +62,11 @@ const services = (run: RunFile.DockerRun): Effect.Effect<ReadonlyArray<Finding>>
     Effect.orElseSucceed(() => [])
   )
 
-export const findings = Effect.fnUntraced(function* (home: string) {
-  const run = yield* RunFile.read(home)
-  const { settings } = yield* GivenVariables.find(home, {}, inherited())
-  const ports = freePorts(settings)
+/** Of the stack that runs, if one does; else of one that has these settings. */
+export const findings = Effect.fnUntraced(function* (run: RunFile.Run | undefined, settings: StackSettings) {
+  const isThere = RunFile.isInContainers(run)
   return [
-    ...(yield* Effect.all(run?.mode === "docker" ? engine : [...engine, ports], { concurrency: "unbounded" })),
-    ...(run?.mode === "docker" ? yield* services(run) : [])
+    ...(yield* Effect.all(isThere ? engine : [...engine, freePorts(settings)], { concurrency: "unbounded" })),
+    ...(isThere ? yield* services(run) : [])
   ]
 })

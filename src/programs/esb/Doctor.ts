@@ -5,24 +5,17 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as CertificateFindings from "./CertificateFindings.ts"
 import { certificates, directoryIn } from "./CertificateSettings.ts"
+import * as ContainerdFindings from "./ContainerdFindings.ts"
 import * as DockerFindings from "./DockerFindings.ts"
-import {
-  areExecutable,
-  type Check,
-  check,
-  type Finding,
-  firstLineOf,
-  isFree,
-  isWritable,
-  kernelAllows,
-  listensOn,
-  type Mode
-} from "./Finding.ts"
+import { inherited } from "./Environment.ts"
+import { type Check, check, type Finding, firstLineOf, isFree, isWritable, kernelAllows, type Mode } from "./Finding.ts"
+import * as GivenVariables from "./GivenVariables.ts"
 import * as Home from "./Home.ts"
 import { CommandFailed } from "./Refusal.ts"
 import * as RegistryFindings from "./RegistryFindings.ts"
 import type { RegistrySettings } from "./RegistrySettings.ts"
 import { resolved } from "./Resolved.ts"
+import * as RunFile from "./RunFile.ts"
 import { onStdout, voice } from "./Voice.ts"
 
 export interface DoctorFlags {
@@ -109,42 +102,6 @@ const embedded = (home: string, port: number): ReadonlyArray<Check> => [
     : [])
 ]
 
-const cniPlugins = ["bridge", "host-local", "loopback", "portmap"]
-
-const containerd: ReadonlyArray<Check> = [
-  check({
-    mode: "containerd",
-    what: "a containerd that listens",
-    look: () => listensOn("/run/containerd/containerd.sock"),
-    remedy: "install containerd (https://containerd.io) and start it; its socket belongs to root"
-  }),
-  check({
-    mode: "containerd",
-    what: "the CNI plugins",
-    look: () => areExecutable("/opt/cni/bin", cniPlugins),
-    remedy: "unpack a release of https://github.com/containernetworking/plugins into /opt/cni/bin"
-  }),
-  check({
-    mode: "containerd",
-    what: "iptables",
-    look: () => firstLineOf("iptables", "--version"),
-    remedy: "install your system's package iptables"
-  }),
-  check({
-    mode: "containerd",
-    what: "the rights of root",
-    look: () => (process.getuid?.() === 0 ? Promise.resolve("uid 0") : Promise.reject(new Error("not root"))),
-    remedy: "run the Agent as root: it makes network namespaces"
-  }),
-  check({
-    mode: "containerd",
-    what: "KVM, for Firecracker",
-    isOptional: true,
-    look: () => access("/dev/kvm").then(() => "/dev/kvm"),
-    remedy: "enable virtualisation; only CONTAINERD_RUNTIME=aws.firecracker needs it"
-  })
-]
-
 const signs = { ok: "ok     ", missing: "missing", expired: "expired", advice: "advice " } as const
 const styles = { ok: "green", missing: "red", expired: "red", advice: "yellow" } as const
 
@@ -161,19 +118,22 @@ const told = (findings: ReadonlyArray<Finding>): string =>
     )
     .join("\n\n")
 
-/** Embedded, `esb up --agent` renews certificates by itself. */
+/** A containerd is in a container of a Docker Engine. Embedded, `esb up --agent` renews certificates by itself. */
 const needs = (mode: Mode, of: Finding["mode"]): boolean =>
-  of === mode || (of === "certificates" && mode !== "embedded")
+  of === mode || (of === "docker" && mode === "containerd") || (of === "certificates" && mode !== "embedded")
 
 /** Looks at all modes; fails when the chosen one lacks something it needs. */
 export const examine = Effect.fnUntraced(function* (flags: DoctorFlags, registry: RegistrySettings) {
   const { result } = yield* voice
   const home = (yield* Home.find) ?? join(process.cwd(), ".esb")
   const certificateDirectory = directoryIn(home, yield* resolved(certificates, {}))
+  const run = yield* RunFile.read(home)
+  const containers = RunFile.isInContainers(run) ? run.mode : flags.mode === "containerd" ? flags.mode : "docker"
+  const { settings } = yield* GivenVariables.find(home, containers, {}, inherited())
   const findings = [
     ...(yield* Effect.all(embedded(home, flags.port), { concurrency: 8 })),
-    ...(yield* DockerFindings.findings(home)),
-    ...(yield* Effect.all(containerd, { concurrency: 8 })),
+    ...(yield* DockerFindings.findings(run, settings)),
+    ...(yield* ContainerdFindings.findings(settings)),
     ...(yield* RegistryFindings.findings(registry)),
     ...(yield* CertificateFindings.findings(certificateDirectory))
   ]

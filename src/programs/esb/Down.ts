@@ -32,7 +32,7 @@ export const down = Effect.fn("esb.down")(function* ({ volumes }: DownFlags) {
   if (run.mode === "embedded") {
     if (volumes) {
       return yield* new WrongUsage({
-        message: `--volumes is for the Docker mode; the state of this stack is the directory ${home}`
+        message: `--volumes is for stacks in containers; the state of this one is the directory ${home}`
       })
     }
     yield* endSupervisor(run)
@@ -41,7 +41,7 @@ export const down = Effect.fn("esb.down")(function* ({ volumes }: DownFlags) {
     yield* Home.hold(home)
     yield* takeDown(home, run, volumes).pipe(Effect.provide(StackCompose.layer(run)))
   }
-  const kept = run.mode === "docker" && !volumes ? " Its volumes are kept." : ""
+  const kept = RunFile.isInContainers(run) && !volumes ? " Its volumes are kept." : ""
   yield* result({ home, mode: run.mode, stopped: true }, () => `The stack of ${home} has stopped.${kept}`)
 }, Effect.scoped)
 
@@ -69,16 +69,19 @@ const endSupervisor = Effect.fnUntraced(function* ({ supervisor }: RunFile.Embed
 })
 
 /** In the order that loses nothing: a server before what it needs, workers once nobody can start more, networks once they are empty. */
-const takeDown = Effect.fnUntraced(function* (home: string, run: RunFile.DockerRun, volumes: boolean) {
+const takeDown = Effect.fnUntraced(function* (home: string, run: RunFile.ContainerRun, volumes: boolean) {
   const { note } = yield* speak
   const compose = yield* ComposeStack
   const there = new Map((yield* compose.services).map((service) => [service.name, service]))
   const stopping = first.filter((name) => there.has(name))
   if (stopping.length > 0) yield* compose.stop(stopping, note)
-  const removed = yield* StackWorkers.remove(run)
-  if (removed > 0) note(`removed ${removed} workers`)
-  const agent = there.get("agent")
-  if (agent !== undefined) yield* StackFence.lower(run, agent, note)
+  // Those of a containerd, and their fence, are in the container that it is in, and go with it.
+  if (run.mode === "docker") {
+    const removed = yield* StackWorkers.remove(run)
+    if (removed > 0) note(`removed ${removed} workers`)
+    const agent = there.get("agent")
+    if (agent !== undefined) yield* StackFence.lower(run, agent, note)
+  }
   yield* compose.down({ volumes }, note)
   if ((yield* RunFile.read(home)) !== undefined) yield* RunFile.retire(home)
   if (volumes) yield* RunFile.forgetRetired(home)

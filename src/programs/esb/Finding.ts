@@ -1,9 +1,8 @@
 /** What `esb doctor` looks for on this machine, one look each. */
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
-import { constants } from "node:fs"
-import { access, mkdir, readFile, rm, writeFile } from "node:fs/promises"
-import { connect, createServer } from "node:net"
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises"
+import { createServer } from "node:net"
 import { join } from "node:path"
 
 export type Mode = "embedded" | "docker" | "containerd"
@@ -67,17 +66,6 @@ export const firstLineOf = (command: string, ...args: ReadonlyArray<string>): Pr
     })
   })
 
-/** That somebody listens on a socket of the file system. */
-export const listensOn = (path: string): Promise<string> =>
-  new Promise((found, failed) => {
-    const socket = connect(path)
-    socket.on("connect", () => {
-      socket.destroy()
-      found(path)
-    })
-    socket.on("error", (error: NodeJS.ErrnoException) => failed(new Error(`${path}: ${error.code ?? error.message}`)))
-  })
-
 /** That nobody has this port of an address. */
 export const isFree = (port: number, host = "127.0.0.1"): Promise<string> =>
   new Promise((found, failed) => {
@@ -97,13 +85,6 @@ export const isWritable = async (directory: string): Promise<string> => {
   } finally {
     await rm(made ?? probe, { recursive: true, force: true })
   }
-}
-
-export const areExecutable = async (directory: string, names: ReadonlyArray<string>): Promise<string> => {
-  const absent: Array<string> = []
-  for (const name of names) await access(join(directory, name), constants.X_OK).catch(() => absent.push(name))
-  if (absent.length > 0) throw new Error(`${directory} has no ${absent.join(", ")}`)
-  return `${names.join(", ")} in ${directory}`
 }
 
 /** That a number of the kernel is not too small. */

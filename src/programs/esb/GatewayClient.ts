@@ -24,7 +24,8 @@ export interface Question {
   readonly body?: Uint8Array
 }
 
-const adviceFor = ({ mode }: RunFile.Run) => (mode === "docker" ? "\nesb doctor --mode docker says what is wrong." : "")
+const adviceFor = (run: RunFile.Run) =>
+  RunFile.isInContainers(run) ? `\nesb doctor --mode ${run.mode} says what is wrong.` : ""
 
 interface Peer {
   readonly run: RunFile.Run
@@ -126,7 +127,7 @@ const authorityIn = (path: string) =>
 export const at = Effect.fnUntraced(function* (home: string | undefined) {
   const run = home === undefined ? undefined : yield* RunFile.read(home)
   if (home === undefined || run === undefined) return yield* new StackNotRunning({ home })
-  const authority = run.mode === "docker" ? yield* authorityIn(run.authority) : undefined
+  const authority = RunFile.isInContainers(run) ? yield* authorityIn(run.authority) : undefined
   return make(home, { run, authority })
 })
 

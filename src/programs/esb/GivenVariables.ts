@@ -1,5 +1,5 @@
 /**
- * What `esb up --mode docker` was told of a stack by flags and by its environment, kept in the home: as a parameter of a template,
+ * What `esb up` was told of a stack in containers by flags and by its environment, kept in the home: as a parameter of a template,
  * a value stays until another one is given, from whichever shell. An empty variable takes one back.
  */
 import { ConfigProvider, Effect, Option, Schema } from "effect"
@@ -11,8 +11,9 @@ import * as ComposeVariables from "./ComposeVariables.ts"
 import { attempt, replaceFile } from "./Home.ts"
 import { CommandFailed } from "./Refusal.ts"
 import { resolved } from "./Resolved.ts"
+import type { ContainerMode } from "./RunFile.ts"
 import * as StackPlan from "./StackPlan.ts"
-import { inDocker } from "./StackSettings.ts"
+import { inContainers } from "./StackSettings.ts"
 
 /** By the names of variables. */
 const Variables = Schema.Record(Schema.String, Schema.String)
@@ -48,7 +49,7 @@ const passing: ReadonlySet<string> = new Set([
 ])
 
 const lasting: Setting.Settings = {
-  ...Object.fromEntries(Object.entries(inDocker).filter(([key]) => !passing.has(key))),
+  ...Object.fromEntries(Object.entries(inContainers).filter(([key]) => !passing.has(key))),
   certificateDirectory: certificates.directory
 }
 
@@ -59,6 +60,7 @@ const subjects = Object.values(lasting).map(subjectOf)
 
 /** What `esb` finds out by itself. */
 const found: ReadonlySet<string> = new Set([
+  "CNI_GW_IP",
   "CONFIG_DIR",
   "DOCKER_GID",
   "DOCKER_SOCKET",
@@ -76,9 +78,9 @@ const fromAnywhere = ([name, value]: readonly [string, string | undefined]) => {
 }
 
 /** A flag wins over the variables of its setting. */
-const saidBy = (flags: Setting.Given<typeof inDocker>, environment: Environment): Environment => {
+const saidBy = (flags: Setting.Given<typeof inContainers>, environment: Environment): Environment => {
   const byFlag = Object.entries(lasting).flatMap(([key, setting]) => {
-    const value = Option.getOrUndefined(flags[key as keyof typeof inDocker] ?? Option.none())
+    const value = Option.getOrUndefined(flags[key as keyof typeof inContainers] ?? Option.none())
     return value === undefined ? [] : [{ names: subjectOf(setting), name: setting.env[0], value }]
   })
   const overruled = new Set(byFlag.flatMap(({ names }) => names))
@@ -114,7 +116,8 @@ export const write = (home: string, given: Variables) =>
 /** What counts for a stack: its settings, and what its Compose files are told besides. */
 export const find = Effect.fnUntraced(function* (
   home: string,
-  flags: Setting.Given<typeof inDocker>,
+  mode: ContainerMode,
+  flags: Setting.Given<typeof inContainers>,
   environment: Environment
 ) {
   const kept = yield* read(home)
@@ -125,9 +128,11 @@ export const find = Effect.fnUntraced(function* (
     value === undefined || settled.has(name) ? [] : [[name, value] as const]
   )
   const config = ConfigProvider.fromEnv({ env: { ...Object.fromEntries(rest), ...ofSettings } })
-  const settings = yield* resolved(inDocker, flags).pipe(Effect.provideService(ConfigProvider.ConfigProvider, config))
+  const settings = yield* resolved(inContainers, flags).pipe(
+    Effect.provideService(ConfigProvider.ConfigProvider, config)
+  )
 
-  const names = yield* ComposeVariables.of(StackPlan.composeFilesOf(settings))
+  const names = yield* ComposeVariables.of(StackPlan.composeFilesOf(mode, settings))
   const others = [...names].filter((name) => !settled.has(name) && !found.has(name))
   const variables = merge(
     kept,

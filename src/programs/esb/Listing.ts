@@ -3,6 +3,7 @@ import { Clock, Effect, Schema } from "effect"
 import type { StackService } from "#domain/StackService"
 import { ContainerStatus, Phase } from "#domain/Worker"
 import * as GatewayClient from "./GatewayClient.ts"
+import * as RunFile from "./RunFile.ts"
 import * as StackServices from "./StackServices.ts"
 import { age, table, voice } from "./Voice.ts"
 
@@ -24,9 +25,10 @@ const Workers = Schema.Struct({
 export const processes = Effect.gen(function* () {
   const { json, result } = yield* voice
   const gateway = yield* GatewayClient.connect
-  const services = gateway.run.mode === "docker" ? yield* StackServices.list(gateway.run) : undefined
-  if (services === undefined) return yield* workers(gateway, undefined)
-  if (!json) yield* result(services, () => `${StackServices.told(services)}\n`)
+  const { run } = gateway
+  if (!RunFile.isInContainers(run)) return yield* workers(gateway, undefined)
+  const services = yield* StackServices.list(run)
+  if (!json) yield* result(services, () => `${StackServices.told(run, services)}\n`)
   yield* workers(gateway, services).pipe(Effect.tapError(() => (json ? result({ services }, () => "") : Effect.void)))
 })
 

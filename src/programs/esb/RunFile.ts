@@ -30,9 +30,13 @@ const EmbeddedRun = Schema.Struct({
 })
 export type EmbeddedRun = typeof EmbeddedRun.Type
 
-/** A stack of containers, which an engine keeps running until `esb down`. */
-const DockerRun = Schema.Struct({
-  mode: Schema.Literal("docker"),
+/** What starts the workers of a stack in containers. */
+export const containerModes = ["docker", "containerd"] as const
+export type ContainerMode = (typeof containerModes)[number]
+
+/** A stack of containers, which a Docker Engine keeps running until `esb down`. */
+const ContainerRun = Schema.Struct({
+  mode: Schema.Literals(containerModes),
   ...reach,
   /** PEM file of the authority that the Gateway is certified by. */
   authority: Schema.String,
@@ -41,17 +45,22 @@ const DockerRun = Schema.Struct({
   /** Together they are the identity of the stack, by which its workers are labelled. */
   brand: Schema.String,
   environment: Schema.String,
-  /** The registry of the stack as its engine and this machine reach it: `127.0.0.1:5010`. */
+  /** The registry of the stack as the engine and this machine reach it: `127.0.0.1:5010`. */
   registry: Schema.String,
+  /** The same as the Agent names it to what starts workers: `registry:5010`; absent where that is the same name. */
+  agentRegistry: Schema.optionalKey(Schema.String),
   /** The engine: `unix:///var/run/docker.sock`. */
   engine: Schema.String,
   composeFiles: Schema.Array(Schema.String),
   environmentFile: Schema.String
 })
-export type DockerRun = typeof DockerRun.Type
+export type ContainerRun = typeof ContainerRun.Type
 
-const Run = Schema.Union([EmbeddedRun, DockerRun])
+const Run = Schema.Union([EmbeddedRun, ContainerRun])
 export type Run = typeof Run.Type
+
+export const isInContainers = (run: Run | undefined): run is ContainerRun =>
+  run !== undefined && run.mode !== "embedded"
 
 const RunText = Schema.fromJsonString(Run)
 

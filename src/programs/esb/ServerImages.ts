@@ -8,7 +8,7 @@ import { type BuiltImage, ImageBuilder, ImageBuildFailed, type Progress } from "
 import { version } from "../Version.ts"
 
 export const programs = ["gateway", "agent", "provisioner"] as const
-export type Program = (typeof programs)[number]
+export type Program = (typeof programs)[number] | "runtime-node"
 
 /** Where this program comes from: it lies in `dist`, with `compose` beside it. */
 export const checkout = fileURLToPath(new URL("..", import.meta.url))

@@ -19,9 +19,10 @@ export const building = Setting.group("Building", {
 
 export const settings = {
   ...Setting.group("Mode", {
-    mode: Setting.OneOf(["embedded", "docker"])(
+    mode: Setting.OneOf(["embedded", "docker", "containerd"])(
       "ESB_MODE",
-      "What runs the stack: this command, for as long as it lasts, or a Docker Engine, until esb down",
+      "What runs the stack: this command, for as long as it lasts, or a Docker Engine, until esb down, with workers of its own or of a " +
+        "containerd in the stack",
       "embedded"
     )
   }),
@@ -31,7 +32,7 @@ export const settings = {
     routeAuth: Setting.optional(Setting.OneOf(["template", "jwt"]))(
       "ROUTE_AUTH",
       "Whether routes want a token: as the template says, or always",
-      "template; jwt in Docker mode"
+      "template; jwt in containers"
     ),
     open: Setting.Flag("ESB_OPEN", "Let other machines call routes that want no token", false)
   }),

@@ -7,14 +7,14 @@ import type { ComposeStack } from "#services/ComposeStack"
 import * as ComposeVariables from "./ComposeVariables.ts"
 import { inherited } from "./Environment.ts"
 import { WrongUsage } from "./Refusal.ts"
-import type { DockerRun } from "./RunFile.ts"
+import type { ContainerRun } from "./RunFile.ts"
 
 /** Of commands that wait for nothing. */
 const noWait = Duration.zero
 
 /** With the engine that runs it. */
 export const layer = (
-  run: DockerRun,
+  run: ContainerRun,
   readyWithin = noWait
 ): Layer.Layer<ComposeStack | DockerApi.DockerApi, WrongUsage> =>
   Layer.unwrap(

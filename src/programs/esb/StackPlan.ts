@@ -15,9 +15,11 @@ import * as StackFiles from "./StackFiles.ts"
 import type { StackSettings } from "./StackSettings.ts"
 
 /** `dist` has them beside itself. */
-const ownComposeFiles = ["services.yml", "docker.yml"].map((name) =>
-  fileURLToPath(new URL(`../compose/${name}`, import.meta.url))
-)
+const ownComposeFiles = (mode: RunFile.ContainerMode): ReadonlyArray<string> =>
+  ["services.yml", `${mode}.yml`].map((name) => fileURLToPath(new URL(`../compose/${name}`, import.meta.url)))
+
+/** The registry of a stack in the network of its services, where a containerd is. */
+export const registryInside = "registry:5010"
 
 const httpsPort = 443
 const answersLocally: ReadonlySet<string> = new Set(["0.0.0.0", "::", "127.0.0.1"])
@@ -48,13 +50,13 @@ const identityOf = ({ brandSlug, environment, projectName }: StackSettings) =>
     return { project, ...identity }
   })
 
-/** The Agent, a container, reaches the engine by its socket. */
+/** Directories of this machine are mounted, and where the engine starts workers its socket is. */
 const socketOf = ({ dockerHost }: StackSettings) => {
   const address = EngineAddress.parse(dockerHost)
   return address !== undefined && "socketPath" in address && isAbsolute(address.socketPath)
     ? Effect.succeed(address.socketPath)
     : new WrongUsage({
-        message: `DOCKER_HOST (--docker-host) is ${dockerHost}: the Docker mode needs an engine of this machine, unix:///path`
+        message: `DOCKER_HOST (--docker-host) is ${dockerHost}: a stack in containers needs an engine of this machine, unix:///path`
       })
 }
 
@@ -74,21 +76,28 @@ const urlOf = ({ gatewayBind, gatewayPort }: StackSettings): string => {
 }
 
 /** A later one adds to those before it. */
-export const composeFilesOf = ({ composeFiles }: Pick<StackSettings, "composeFiles">): ReadonlyArray<string> => [
-  ...ownComposeFiles,
-  ...composeFiles.map((file) => resolve(file))
-]
+export const composeFilesOf = (
+  mode: RunFile.ContainerMode,
+  { composeFiles }: Pick<StackSettings, "composeFiles">
+): ReadonlyArray<string> => [...ownComposeFiles(mode), ...composeFiles.map((file) => resolve(file))]
 
 const isNet = (text: string): boolean => /^\d{1,3}\.\d{1,3}$/.test(text) && isIPv4(`${text}.0.0`)
 
 export interface StackPlan {
-  readonly run: RunFile.DockerRun
-  /** Of the Compose files, but for WORKERS_NET: which is free, the engine knows. */
+  readonly run: RunFile.ContainerRun
+  /** Of the Compose files, but for the networks of workers: which are free, the engine knows. */
   readonly variables: Readonly<Record<string, string>>
   readonly secrets: StackFiles.Secrets
 }
 
+/** Said of workers that a containerd starts; what is not said, the Agent decides. */
+const containerdVariables = ({ containerdRuntime, containerdSnapshotter }: StackSettings) => ({
+  ...(containerdRuntime === undefined ? {} : { CONTAINERD_RUNTIME: containerdRuntime }),
+  ...(containerdSnapshotter === undefined ? {} : { CONTAINERD_SNAPSHOTTER: containerdSnapshotter })
+})
+
 export const make = Effect.fnUntraced(function* (of: {
+  readonly mode: RunFile.ContainerMode
   readonly home: string
   readonly template: string
   readonly settings: UpSettings & StackSettings
@@ -100,7 +109,7 @@ export const make = Effect.fnUntraced(function* (of: {
   /** What containers read of the certificates. */
   readonly certificateDirectory: string
 }) {
-  const { access, authority, certificateDirectory, home, settings, template } = of
+  const { access, authority, certificateDirectory, home, mode, settings, template } = of
   const { brand, environment, project } = yield* identityOf(settings)
   const socket = yield* socketOf(settings)
   if (settings.workersNet !== undefined && !isNet(settings.workersNet)) {
@@ -122,7 +131,7 @@ export const make = Effect.fnUntraced(function* (of: {
   const plan: StackPlan = {
     run: {
       version: 1,
-      mode: "docker",
+      mode,
       gateway: urlOf(settings),
       region: settings.region,
       ...Access.revealed(access),
@@ -132,8 +141,9 @@ export const make = Effect.fnUntraced(function* (of: {
       brand,
       environment,
       registry: `127.0.0.1:${settings.registryPort}`,
+      ...(mode === "containerd" ? { agentRegistry: registryInside } : {}),
       engine: settings.dockerHost,
-      composeFiles: composeFilesOf(settings),
+      composeFiles: composeFilesOf(mode, settings),
       environmentFile: join(home, "compose.env")
     },
     variables: {
@@ -147,8 +157,9 @@ export const make = Effect.fnUntraced(function* (of: {
       SECRETS_DIR: StackFiles.secretsIn(home),
       RUN_UID: String(user.uid),
       RUN_GID: String(user.gid),
-      DOCKER_GID: String(engineGroup),
-      DOCKER_SOCKET: socket,
+      ...(mode === "docker"
+        ? { DOCKER_GID: String(engineGroup), DOCKER_SOCKET: socket }
+        : containerdVariables(settings)),
       AWS_REGION: settings.region,
       AUTH_USER: access.authUser,
       ESB_ACCESS_KEY_ID: access.accessKeyId,

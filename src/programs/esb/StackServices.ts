@@ -2,11 +2,11 @@
 import { Effect } from "effect"
 import { isDone, type StackService } from "#domain/StackService"
 import { ComposeStack } from "#services/ComposeStack"
-import type { DockerRun } from "./RunFile.ts"
+import type { ContainerRun } from "./RunFile.ts"
 import * as StackCompose from "./StackCompose.ts"
 import { table } from "./Voice.ts"
 
-export const list = (run: DockerRun) =>
+export const list = (run: ContainerRun) =>
   Effect.flatMap(ComposeStack, ({ services }) => services).pipe(Effect.provide(StackCompose.layer(run)))
 
 /** `running, healthy`, `exited with code 1`. */
@@ -19,9 +19,9 @@ export const stateOf = ({ exitCode, health, state }: StackService): string => {
 export const isWell = (service: StackService): boolean =>
   isDone(service) || (service.state === "running" && service.health !== "unhealthy")
 
-export const told = (services: ReadonlyArray<StackService>): string =>
+export const told = ({ mode }: ContainerRun, services: ReadonlyArray<StackService>): string =>
   services.length === 0
-    ? "No services: the containers of the stack are gone. Start them with esb up --mode docker."
+    ? `No services: the containers of the stack are gone. Start them with esb up --mode ${mode}.`
     : table(
         ["SERVICE", "STATE", "RESTARTS", "CONTAINER", "IMAGE"],
         services.map((service) => [

@@ -1,4 +1,4 @@
-/** What `esb up --mode docker` can be told besides: names, images and ports of the containers that are the stack. */
+/** What `esb up` can be told besides of a stack in containers: names, images and ports of the containers that are the stack. */
 import { Duration } from "effect"
 import * as Setting from "../Setting.ts"
 import { images } from "./ImageSettings.ts"
@@ -6,7 +6,7 @@ import { settings } from "./Settings.ts"
 
 const { brandSlug, cache, dockerHost, environment, tag } = images
 
-const ports = Setting.group("Addresses and ports in Docker mode", {
+const ports = Setting.group("Addresses and ports in containers", {
   gatewayBind: Setting.Text("GATEWAY_BIND", "Address of this machine on which the Gateway answers", "0.0.0.0"),
   publishAddress: Setting.OneOf(["127.0.0.1", "0.0.0.0"])(
     "ESB_PUBLISH_ADDRESS",
@@ -23,8 +23,36 @@ const ports = Setting.group("Addresses and ports in Docker mode", {
   agentMetricsPort: Setting.Port("PORT_AGENT_METRICS", "Port of the Agent's metrics", 9091)
 })
 
+/** What starts workers where no Docker Engine does. */
+const containerd = Setting.group("Workers by containerd", {
+  containerdRuntime: Setting.optional(Setting.Text)(
+    "CONTAINERD_RUNTIME",
+    "Runtime of workers: io.containerd.runc.v2, aws.firecracker for virtual machines, or another that the runtime node has",
+    "containerd's own"
+  ),
+  containerdSnapshotter: Setting.optional(Setting.Text)(
+    "CONTAINERD_SNAPSHOTTER",
+    "Snapshotter of workers",
+    "devmapper for aws.firecracker, else overlayfs"
+  ),
+  cniSubnet: Setting.optional(Setting.Text)(
+    "CNI_SUBNET",
+    "Network of the workers, inside the runtime node, such as 10.88.0.0/16",
+    "found from the brand, a /23 of 10.0.0.0/8"
+  ),
+  cniBridge: Setting.optional(Setting.Text)("CNI_BRIDGE", "Its bridge", "found from the brand")
+})
+
+/** What only a stack with a containerd can be told. */
+export const containerdOnly: ReadonlyArray<keyof typeof containerd> = [
+  "containerdRuntime",
+  "containerdSnapshotter",
+  "cniSubnet",
+  "cniBridge"
+]
+
 export const stack = {
-  ...Setting.group("Docker mode", {
+  ...Setting.group("In containers", {
     projectName: Setting.optional(Setting.Text)(
       "PROJECT_NAME",
       "Project of the stack, with which the names of its containers begin",
@@ -59,9 +87,10 @@ export const stack = {
       Duration.minutes(5)
     )
   }),
+  ...containerd,
   ...ports
 }
 export type StackSettings = Setting.Values<typeof stack>
 
 /** All that a stack in containers can be told. */
-export const inDocker = { ...settings, ...stack }
+export const inContainers = { ...settings, ...stack }

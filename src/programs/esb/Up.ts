@@ -43,7 +43,7 @@ export const up = Effect.fn("esb.up")(function* (flags: UpFlags, settings: UpSet
   const home = yield* Home.forTemplate(templatePath)
   yield* Home.make(home)
   yield* Home.hold(home)
-  yield* refuseDocker(home)
+  yield* refuseContainers(home)
   yield* GatewayLaunch.endLeftover(home)
   yield* AgentLaunch.endLeftover(home)
   const access = yield* Access.make(home, settings)
@@ -100,11 +100,13 @@ const refuseOpenDoor = ({ host, open, routeAuth }: UpSettings) =>
       })
 
 /** Both would go by the configuration of this home. */
-const refuseDocker = Effect.fnUntraced(function* (home: string) {
+const refuseContainers = Effect.fnUntraced(function* (home: string) {
   const run = yield* RunFile.read(home)
-  if (run?.mode !== "docker") return
+  if (!RunFile.isInContainers(run)) return
   return yield* new CommandFailed({
-    message: `A stack runs in Docker in ${home}: take it down with esb down, or choose another home with --home`
+    message:
+      `A stack runs in containers in ${home}: esb up --mode ${run.mode} brings what has changed to it. ` +
+      "For another mode take it down with esb down, or choose another home with --home"
   })
 })
 

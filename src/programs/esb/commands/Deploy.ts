@@ -27,12 +27,12 @@ export const deploy = Command.make(
 ).pipe(
   Command.withShortDescription(summary),
   Command.withDescription(
-    `${summary}\n\nIn this order: functions are built, as images in Docker mode; the configuration is written into the directory ` +
+    `${summary}\n\nIn this order: functions are built, as images for containers; the configuration is written into the directory ` +
       "staging of the home; tables and buckets are made; functions and routes change. Whatever fails, what comes after it is " +
       "not done, and calls are answered as before.\n\n" +
       "Functions and routes that left the template leave the stack. Their images stay in the registry, tables and buckets with " +
       "what is in them stay in their stores: both are for you to remove.\n\n" +
-      "A stack that runs in Docker mode decides on brand, environment, project and engine; flags that name them count where none " +
+      "A stack that runs in containers decides on brand, environment, project and engine; flags that name them count where none " +
       "runs. Two deploys to one home take turns."
   ),
   Command.withExamples([

@@ -7,7 +7,7 @@ const volumes = Flag.Boolean("volumes").pipe(
   Flag.withDefault(false)
 )
 
-const summary = "End the stack of this directory; in Docker mode its containers and networks go, its data stays"
+const summary = "End the stack of this directory; in containers those and their networks go, its data stays"
 
 export const down = Command.make("down", { volumes }, (flags) =>
   Effect.flatMap(
@@ -17,11 +17,11 @@ export const down = Command.make("down", { volumes }, (flags) =>
 ).pipe(
   Command.withShortDescription(summary),
   Command.withDescription(
-    `${summary}\n\nAs what it stays: volumes of the engine, which the next esb up --mode docker takes up again. Certificates, secrets and ` +
+    `${summary}\n\nAs what it stays: volumes of the engine, which the next esb up takes up again. Certificates, secrets and ` +
       "what esb up was told stay in the home, with --volumes as well."
   ),
   Command.withExamples([
     { command: "esb down", description: "Stop what esb up has started" },
-    { command: "esb down --volumes", description: "In Docker mode, and forget all data" }
+    { command: "esb down --volumes", description: "In containers, and forget all data" }
   ])
 )

@@ -7,4 +7,4 @@ export const ps = Command.make("ps", {}, () =>
     load(() => import("../Listing.ts")),
     ({ processes }) => processes
   )
-).pipe(Command.withDescription("List what runs of the stack: its workers, and in Docker mode its services"))
+).pipe(Command.withDescription("List what runs of the stack: its workers, and in containers its services"))

@@ -5,7 +5,7 @@ import { load } from "../Lazy.ts"
 import { resolved } from "../Resolved.ts"
 import { WrongUsage } from "../Refusal.ts"
 import { settings } from "../Settings.ts"
-import { inDocker as all, stack } from "../StackSettings.ts"
+import { containerdOnly, inContainers as all, stack } from "../StackSettings.ts"
 import * as Setting from "../../Setting.ts"
 
 export const template = Argument.String("template").pipe(
@@ -20,25 +20,27 @@ export const parameters = Flag.KeyValuePair("parameter").pipe(
 )
 
 const summary =
-  "Run a template until Ctrl-C: builds it, starts the Gateway, follows changes of the code; with --mode docker in containers"
+  "Run a template until Ctrl-C: builds it, starts the Gateway, follows changes of the code; with --mode docker or containerd in containers"
 
 const modes =
   "With --mode docker it returns when the whole stack answers: Gateway, Agent, registry, stores of objects, tables, logs and " +
-  "traces. The engine keeps it running until esb down; esb deploy brings a new version; the same command again changes what has " +
+  "traces, all of them containers of a Docker Engine, and workers, too. With --mode containerd workers are containers of a " +
+  "containerd that is one of the services; they start faster. The engine keeps it running until esb down; esb deploy brings a new version; the same command again changes what has " +
   "changed. What it is told then, by flags and variables, counts for the next time, from whichever shell, unless it is told " +
   "anew; an empty variable takes one back. docs/compose.md says more.\n\n" +
-  "Of that mode alone are the flags from --project-name on; of the other are --port, --host, --open, --watch, --agent, " +
+  "Of these two modes alone are the flags from --project-name on, those with containerd or cni in their names of the second; of " +
+  "the embedded one are --port, --host, --open, --watch, --agent, " +
   "--drain-timeout and --verbose."
 
 /** What only a stack of child processes can be told, and what takes its place in containers. */
 const embeddedOnly = {
-  port: "--port: in Docker mode the port is that of --gateway-port",
-  host: "--host: in Docker mode --gateway-bind says on which address the Gateway answers",
-  open: "--open: in Docker mode --gateway-bind says who reaches the Gateway, and --route-auth whom it asks for a token",
-  watch: "--watch: in Docker mode a change comes with esb deploy",
-  agent: "--agent: in Docker mode there always is one",
-  drainTimeout: "--drain-timeout: in Docker mode it is the variable DRAIN_TIMEOUT",
-  verbose: "--verbose: in Docker mode docker logs shows what the Gateway says of itself"
+  port: "--port: in containers the port is that of --gateway-port",
+  host: "--host: in containers --gateway-bind says on which address the Gateway answers",
+  open: "--open: in containers --gateway-bind says who reaches the Gateway, and --route-auth whom it asks for a token",
+  watch: "--watch: in containers a change comes with esb deploy",
+  agent: "--agent: in containers there always is one",
+  drainTimeout: "--drain-timeout: in containers it is the variable DRAIN_TIMEOUT",
+  verbose: "--verbose: in containers docker logs shows what the Gateway says of itself"
 } as const
 
 const refuseEmbedded = (given: Setting.Given<typeof settings>) => {
@@ -50,29 +52,40 @@ const refuseEmbedded = (given: Setting.Given<typeof settings>) => {
     : new WrongUsage({ message: refused.map((key) => embeddedOnly[key]).join("\n") })
 }
 
-/** What only containers can be told: a flag is meant, where a variable may be there for something else. */
-const refuseDocker = (given: Setting.Given<typeof stack>) => {
-  const refused = (Object.keys(stack) as ReadonlyArray<keyof typeof stack>).filter(
-    (key) => given[key] !== undefined && Option.isSome(given[key])
-  )
+/** What another mode can be told: a flag is meant, where a variable may be there for something else. */
+const refuse = (
+  keys: ReadonlyArray<keyof typeof stack>,
+  given: Setting.Given<typeof stack>,
+  reason: string
+): Effect.Effect<void, WrongUsage> => {
+  const refused = keys.filter((key) => given[key] !== undefined && Option.isSome(given[key]))
   const flags = refused.flatMap((key) => Setting.rows({ [key]: stack[key] })).map(({ flag = "" }) => flag)
   return flags.length === 0
     ? Effect.void
-    : new WrongUsage({
-        message: flags.map((flag) => `${flag} is of the Docker mode, which --mode docker chooses`).join("\n")
-      })
+    : new WrongUsage({ message: flags.map((flag) => `${flag} ${reason}`).join("\n") })
 }
+
+const refuseContainers = (given: Setting.Given<typeof stack>) =>
+  refuse(
+    Object.keys(stack) as ReadonlyArray<keyof typeof stack>,
+    given,
+    "is of a stack in containers, which --mode docker and --mode containerd choose"
+  )
+
+const refuseContainerd = (given: Setting.Given<typeof stack>) =>
+  refuse(containerdOnly, given, "is of workers by containerd, which --mode containerd chooses")
 
 export const up = Command.make("up", { template, parameters, ...Setting.flags(all) }, (given) =>
   Effect.gen(function* () {
     const values = yield* resolved(all, given)
     const flags = { template: given.template, parameters: given.parameters }
-    if (values.mode === "docker") {
+    if (values.mode !== "embedded") {
       yield* refuseEmbedded(given)
-      const { up } = yield* load(() => import("../DockerUp.ts"))
-      return yield* up(flags, given)
+      if (values.mode === "docker") yield* refuseContainerd(given)
+      const { up } = yield* load(() => import("../ComposeUp.ts"))
+      return yield* up(flags, given, values.mode)
     }
-    yield* refuseDocker(given)
+    yield* refuseContainers(given)
     Lasting.begin()
     const { up } = yield* load(() => import("../Up.ts"))
     return yield* up(flags, values)
@@ -87,6 +100,10 @@ export const up = Command.make("up", { template, parameters, ...Setting.flags(al
     { command: "esb up", description: "Run template.yaml of this directory" },
     { command: "esb up api.yaml --port 0 --json", description: "On any free port, with one ready line for a program" },
     { command: "esb up --mode docker", description: "In containers, kept running by a Docker Engine until esb down" },
+    {
+      command: "esb up --mode containerd",
+      description: "The same, with workers that a containerd of the stack's own starts"
+    },
     {
       command: "esb up --mode docker --gateway-port 8443 --environment staging",
       description: "At another port, as a stack of another name: esb-staging"

@@ -1,7 +1,9 @@
-/** `esb up --mode docker`: a template, running in containers, until `esb down`. */
+/** `esb up --mode docker` or `containerd`: a template, running in containers, until `esb down`. */
 import { ConfigProvider, Effect, Layer, Option, Result } from "effect"
+import { join } from "node:path"
 import * as ComposeEnvironment from "#layers/docker/ComposeEnvironment"
 import * as DockerImageBuilder from "#layers/docker/DockerImageBuilder"
+import { authority } from "#layers/x509/FilePairs"
 import { ComposeEngineUnreachable, ComposeStack } from "#services/ComposeStack"
 import type * as Setting from "../Setting.ts"
 import * as Access from "./Access.ts"
@@ -28,14 +30,18 @@ import * as StackCompose from "./StackCompose.ts"
 import * as StackFiles from "./StackFiles.ts"
 import * as StackNeighbours from "./StackNeighbours.ts"
 import * as StackPlan from "./StackPlan.ts"
-import type { inDocker, StackSettings } from "./StackSettings.ts"
+import type { inContainers, StackSettings } from "./StackSettings.ts"
 import * as TemplatePath from "./TemplatePath.ts"
 import * as TemplateStack from "./TemplateStack.ts"
 import type { UpFlags } from "./Up.ts"
 import { asStep, type Voice, voice as speak } from "./Voice.ts"
 
 /** In the order it happens. It returns when the stack answers; a second time it changes only what has changed. */
-export const up = Effect.fn("esb.up.docker")(function* (flags: UpFlags, given: Setting.Given<typeof inDocker>) {
+export const up = Effect.fn("esb.up.compose")(function* (
+  flags: UpFlags,
+  given: Setting.Given<typeof inContainers>,
+  mode: RunFile.ContainerMode
+) {
   const voice = yield* speak
   const template = yield* TemplatePath.find(flags.template)
   const home = yield* Home.forTemplate(template)
@@ -44,9 +50,9 @@ export const up = Effect.fn("esb.up.docker")(function* (flags: UpFlags, given: S
   yield* GatewayLaunch.endLeftover(home)
   yield* AgentLaunch.endLeftover(home)
 
-  const stated = yield* GivenVariables.find(home, given, inherited())
+  const stated = yield* GivenVariables.find(home, mode, given, inherited())
   tellKept(stated.fromBefore, voice)
-  return yield* bring({ ...flags, template, home, stated, voice }).pipe(
+  return yield* bring({ ...flags, mode, template, home, stated, voice }).pipe(
     Effect.provideService(ConfigProvider.ConfigProvider, stated.config)
   )
 }, Effect.scoped)
@@ -57,33 +63,35 @@ const tellKept = (names: ReadonlyArray<string>, { note }: Voice) => {
 
 /** All that the steps of a start have to know. */
 interface Undertaking extends Pick<UpFlags, "parameters"> {
+  readonly mode: RunFile.ContainerMode
   readonly template: string
   readonly home: string
   readonly stated: Effect.Success<ReturnType<typeof GivenVariables.find>>
   readonly voice: Voice
 }
 
-const bring = Effect.fnUntraced(function* ({ home, parameters, stated, template, voice }: Undertaking) {
+const bring = Effect.fnUntraced(function* ({ home, mode, parameters, stated, template, voice }: Undertaking) {
   const { given, settings, variables } = stated
   const access = yield* Access.make(home, settings)
   const own = directoryIn(home, yield* resolved(certificates, {}))
-  const { authority } = yield* Certificates.ensure(own)
-  yield* ContainerCertificates.keep(own)
   const certificateDirectory = ContainerCertificates.directoryIn(own)
   const plan = yield* StackPlan.make({
+    mode,
     home,
     template,
     settings,
     access,
     given: variables,
-    authority,
+    authority: join(own, authority.certificate),
     certificateDirectory
   })
   yield* refuseAnother(home, plan.run)
   const settled = StackNeighbours.settle(home, plan.run, settings)
-  const workersNet = yield* Effect.provide(settled, StackCompose.layer(plan.run))
+  const { machineAddress, variables: networks } = yield* Effect.provide(settled, StackCompose.layer(plan.run))
+  yield* Certificates.ensure(own, machineAddress === undefined ? [] : [machineAddress])
+  yield* ContainerCertificates.keep(own)
   const hasNewSecrets = yield* StackFiles.make(home, certificateDirectory, plan.secrets)
-  yield* writeVariables(plan.run, { ...plan.variables, WORKERS_NET: workersNet })
+  yield* writeVariables(plan.run, { ...plan.variables, ...networks })
   yield* ConfigFiles.begin(home)
   yield* buildImages(plan.run, settings, voice)
   // Before anything starts, so that `esb down` finds what a start that fails has left.
@@ -119,7 +127,7 @@ const deploy = Effect.fnUntraced(function* (home: string, flags: UpFlags, settin
 
 const tell = Effect.fnUntraced(function* (
   home: string,
-  { authority, gateway: url, region, template }: RunFile.DockerRun,
+  { authority, gateway: url, region, template }: RunFile.ContainerRun,
   access: Access.Access,
   settings: UpSettings,
   voice: Voice
@@ -133,16 +141,24 @@ const tell = Effect.fnUntraced(function* (
 })
 
 /** One home is one stack: what runs under another name would be forgotten. */
-const refuseAnother = Effect.fnUntraced(function* (home: string, { project }: RunFile.DockerRun) {
+const refuseAnother = Effect.fnUntraced(function* (home: string, { mode, project }: RunFile.ContainerRun) {
   const run = yield* RunFile.read(home)
-  if (run?.mode !== "docker" || run.project === project) return
+  if (!RunFile.isInContainers(run)) return
+  if (run.mode !== mode) {
+    return yield* new CommandFailed({
+      message:
+        `The stack of ${home} runs in the mode ${run.mode}, not ${mode}: take it down with esb down first. ` +
+        `Its data stays, and counts for esb up --mode ${mode}`
+    })
+  }
+  if (run.project === project) return
   return yield* new CommandFailed({
     message: `The stack of ${home} runs as ${run.project}, not ${project}: take it down with esb down first`
   })
 })
 
 const writeVariables = Effect.fnUntraced(function* (
-  run: RunFile.DockerRun,
+  run: RunFile.ContainerRun,
   variables: StackPlan.StackPlan["variables"]
 ) {
   const text = yield* Effect.fromResult(
@@ -154,7 +170,7 @@ const writeVariables = Effect.fnUntraced(function* (
 })
 
 /** Of this very build; those that a registry of ours has are made here all the same, and named like them. */
-const buildImages = (run: RunFile.DockerRun, settings: StackSettings, voice: Voice) =>
+const buildImages = (run: RunFile.ContainerRun, settings: StackSettings, voice: Voice) =>
   ServerImages.build({
     checkout: ServerImages.checkout,
     registry: settings.serverRegistry,

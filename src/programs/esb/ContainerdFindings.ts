@@ -1,0 +1,108 @@
+/**
+ * What `esb doctor` says of the containerd mode besides what it says of the Docker Engine: whether a containerd can do its work in
+ * a container of that engine.
+ */
+import { Effect } from "effect"
+import { access, readFile } from "node:fs/promises"
+import { type Check, check, firstLineOf } from "./Finding.ts"
+import * as ServerImages from "./ServerImages.ts"
+import type { StackSettings } from "./StackSettings.ts"
+
+const mode = "containerd"
+
+/** Whose workers are virtual machines. */
+const machineRuntime = "aws.firecracker"
+const diskSnapshotter = "devmapper"
+
+/** Rights that an engine of a user, or one with users of its own, has not got to give. */
+const lesserRights = /name=(rootless|userns)/
+
+const privileges = check({
+  mode,
+  what: "privileged containers",
+  look: async () => {
+    const options = await firstLineOf("docker", "info", "--format", "{{json .SecurityOptions}}")
+    const [, lesser] = lesserRights.exec(options) ?? []
+    if (lesser !== undefined) throw new Error(`the engine runs as ${lesser}`)
+    return "the engine can give all rights"
+  },
+  remedy:
+    "run a Docker Engine as root, without userns-remap: the runtime node makes networks, mounts and control groups"
+})
+
+const overlay = check({
+  mode,
+  what: "overlayfs",
+  look: async () => {
+    if (/\boverlay$/m.test(await readFile("/proc/filesystems", "utf8"))) return "the kernel has it"
+    throw new Error("the kernel of this machine does not list it")
+  },
+  remedy: "modprobe overlay, or another snapshotter with CONTAINERD_SNAPSHOTTER"
+})
+
+/** What is made there goes with the container: it has a network of its own. */
+const probe = `
+const { spawnSync } = require("node:child_process")
+for (const command of ["ip link add name probe type bridge", "ip link add a type veth peer name b",
+  "iptables --table nat --append POSTROUTING --source 10.88.0.0/16 --jump MASQUERADE"]) {
+  const [program, ...args] = command.split(" ")
+  const { error, status, stderr } = spawnSync(program, args, { encoding: "utf8" })
+  if (status !== 0) { console.log(command + ": " + (error?.message ?? stderr.trim())); process.exit(1) }
+}
+console.log("bridges, pairs of interfaces and iptables work")
+`
+
+const inside = ["run", "--rm", "--privileged", "--network", "none", "--entrypoint", "/usr/bin/node"]
+
+/** An image of ours is made by a start: before the first one there is nothing to look in. */
+const network = (image: string): Check =>
+  Effect.flatMap(
+    Effect.promise(() =>
+      firstLineOf("docker", "image", "inspect", "--format", "{{.Id}}", image).then(
+        () => true,
+        () => false
+      )
+    ),
+    (isMade) =>
+      check({
+        mode,
+        what: "a network for workers in the runtime node",
+        isOptional: !isMade,
+        look: () =>
+          isMade
+            ? firstLineOf("docker", ...inside, image, "--eval", probe)
+            : Promise.reject(new Error(`there is no ${image} yet to try it in`)),
+        remedy: isMade
+          ? "give the kernel of this machine what it lacks: modprobe bridge veth iptable_nat"
+          : "esb up --mode containerd makes it; look again then"
+      })
+  )
+
+/** Of those who ask for them, and nobody else. */
+const wanted = ({ containerdRuntime, containerdSnapshotter }: StackSettings): ReadonlyArray<Check> => [
+  ...(containerdRuntime === machineRuntime
+    ? [
+        check({
+          mode,
+          what: "KVM, for Firecracker",
+          look: () => access("/dev/kvm").then(() => "/dev/kvm"),
+          remedy: "enable virtualisation in this machine, or leave CONTAINERD_RUNTIME out"
+        })
+      ]
+    : []),
+  ...((containerdSnapshotter ?? (containerdRuntime === machineRuntime ? diskSnapshotter : "")) === diskSnapshotter
+    ? [
+        check({
+          mode,
+          what: "device mapper, for the snapshotter of disks",
+          look: () => access("/dev/mapper/control").then(() => "/dev/mapper/control"),
+          remedy: "modprobe dm_thin_pool, and make a pool: docs/firecracker.md"
+        })
+      ]
+    : [])
+]
+
+export const findings = (settings: StackSettings) => {
+  const image = ServerImages.reference({ registry: settings.serverRegistry, tag: settings.tag }, "runtime-node")
+  return Effect.all([privileges, overlay, network(image), ...wanted(settings)], { concurrency: "unbounded" })
+}
