@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Scope } from "effect"
 import { execFile } from "node:child_process"
-import { existsSync } from "node:fs"
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
 import * as ContainerOutput from "#layers/containerd/ContainerOutput"
 import { temporaryDirectory } from "#test/support/ProcessWorkers"
@@ -19,10 +19,11 @@ const recorder = () => {
   return { take: (chunk: Uint8Array) => void chunks.push(chunk), text: () => Buffer.concat(chunks).toString() }
 }
 
-const pipes = Effect.map(Effect.sync(temporaryDirectory), (directory) => ({
-  directory,
-  output: ContainerOutput.make(join(directory, "pipes"))
-}))
+const pipes = Effect.gen(function* () {
+  const directory = temporaryDirectory()
+  const [ours, stock] = [join(directory, "output"), join(directory, "stock")]
+  return { ours, stock, output: yield* ContainerOutput.make(ours, stock) }
+})
 
 describe("output of containers", () => {
   it.live("is read to its end, which is when its last writer has left", () =>
@@ -67,6 +68,32 @@ describe("output of containers", () => {
       writing.interruptUnsafe()
       yield* output.remove("one")
       assert.isFalse(existsSync(path))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("has a pipe for each of many that start at once, and none is left over in the end", () =>
+    Effect.gen(function* () {
+      const names = Array.from({ length: 40 }, (_, n) => `worker-${n}`)
+      const { ours, stock } = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const made = yield* pipes
+          yield* Effect.forEach(names, made.output.create, { concurrency: "unbounded" })
+          return made
+        })
+      )
+      assert.sameMembers(readdirSync(ours), names)
+      for (const name of names) assert.isTrue(statSync(join(ours, name)).isFIFO())
+      assert.isFalse(existsSync(stock))
+    })
+  )
+
+  it.live("has pipes again where somebody has taken away those that were ready", () =>
+    Effect.gen(function* () {
+      const { ours, output, stock } = yield* pipes
+      yield* output.create("one")
+      rmSync(stock, { recursive: true })
+      yield* output.create("other")
+      assert.isTrue(statSync(join(ours, "other")).isFIFO())
     }).pipe(Effect.scoped)
   )
 

@@ -2,58 +2,23 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
-import { join } from "node:path"
-import { OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
+import type { Worker } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
+import { functionNamed, left, listed, mine, nothing, started, taskOf } from "#test/support/ContainerdSamples"
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
-import * as FunctionImage from "#test/support/FunctionImage"
+import * as Freezers from "#test/support/Freezers"
 import * as RecordedLog from "#test/support/RecordedLog"
-import { type Asked, specOf } from "#test/support/WorkerFunctions"
+import { specOf } from "#test/support/WorkerFunctions"
 import { call } from "./ContainerRuntimeContract.ts"
-
-const mine = OwnerId.make("gateway-mine")
-
-const functionNamed = (handler: string, asked?: Asked) =>
-  Effect.map(
-    Effect.promise(() => FunctionImage.archive()),
-    ({ reference }) => specOf(reference, `index.${handler}`, asked)
-  )
-
-/** Ready, and left to whoever comes next. */
-const started = Effect.fnUntraced(function* (spec: WorkerSpec) {
-  const runtime = yield* ContainerRuntime
-  const client = yield* WorkerClient
-  const worker = yield* runtime.ensure(spec, mine)
-  yield* client.ready(worker)
-  return worker
-})
 
 const answerOf = Effect.fnUntraced(function* (worker: Worker, event: unknown) {
   const client = yield* WorkerClient
   const result = yield* client.send(worker, call(worker, event))
   return JSON.parse(Buffer.from(result.payload).toString()) as unknown
 })
-
-const listed = Effect.flatMap(ContainerRuntime, (runtime) => runtime.list(mine))
-
-/** Names of everything that containers of a machine are made of. */
-const leftOf = Effect.gen(function* () {
-  const { ctr, directory } = yield* ContainerdWorkers.Machine
-  const filesIn = (path: string) => readdirSync(join(directory, path), { recursive: true, encoding: "utf8" })
-  const snapshots = (yield* ctr("snapshots", "list")).split("\n").filter((line) => line.includes("Active"))
-  return {
-    containers: yield* ctr("containers", "list", "--quiet"),
-    tasks: yield* ctr("tasks", "list", "--quiet"),
-    leases: yield* ctr("leases", "list", "--quiet"),
-    snapshots,
-    pipes: filesIn("stack/output")
-  }
-})
-
-const nothing = { containers: "", tasks: "", leases: "", snapshots: [], pipes: [] }
 
 const openFiles = (): number => readdirSync("/proc/self/fd").length
 
@@ -73,7 +38,7 @@ describe("containers of containerd", { ...needs("containerd", "cni"), timeout: 6
       const failure = yield* Effect.flip(runtime.ensure(yield* functionNamed("echo"), mine))
       assert.strictEqual(failure._tag, "RuntimeUnavailable")
       assert.include(failure.message, "esb-test-no-such-program")
-      assert.deepStrictEqual(yield* leftOf, nothing)
+      assert.deepStrictEqual(yield* left, nothing)
     }).pipe(Effect.provide(ContainerdWorkers.layer({ containerd: { runtimeProgram: "esb-test-no-such-program" } })))
   )
 
@@ -90,7 +55,7 @@ describe("containers of containerd", { ...needs("containerd", "cni"), timeout: 6
       yield* Fiber.interrupt(late)
       yield* runtime.suspend(workers[0]?.id ?? assert.fail("no worker"), mine)
       yield* Effect.forEach(workers, ({ id }) => runtime.destroy(id, mine), { concurrency: 3 })
-      assert.deepStrictEqual(yield* leftOf, nothing)
+      assert.deepStrictEqual(yield* left, nothing)
       yield* eventually("open files", Effect.sync(openFiles), (count) => count <= before)
     }).pipe(Effect.provide(ContainerdWorkers.layer()))
   )
@@ -192,7 +157,7 @@ describe("containers of containerd", { ...needs("containerd", "cni"), timeout: 6
         (isThere) => !isThere
       )
       yield* runtime.destroy(worker.id, mine)
-      assert.deepStrictEqual(yield* leftOf, nothing)
+      assert.deepStrictEqual(yield* left, nothing)
     }).pipe(Effect.provide(ContainerdWorkers.layer()))
   )
 })
@@ -204,7 +169,7 @@ describe("containers of containerd whose Agent comes back", { ...needs("containe
     return Effect.gen(function* () {
       const spec = yield* functionNamed("talk")
       const worker = yield* run(Effect.tap(started(spec), (worker) => answerOf(worker, { lines: 1, width: 10 })))
-      assert.include((yield* leftOf).containers, worker.name)
+      assert.include((yield* left).containers, worker.name)
       yield* run(
         Effect.gen(function* () {
           const runtime = yield* ContainerRuntime
@@ -220,7 +185,7 @@ describe("containers of containerd whose Agent comes back", { ...needs("containe
           yield* runtime.destroy(worker.id, mine)
         })
       )
-      assert.deepStrictEqual(yield* leftOf, nothing)
+      assert.deepStrictEqual(yield* left, nothing)
     }).pipe(Effect.provide(ContainerdWorkers.machine()))
   })
 
@@ -247,12 +212,17 @@ describe("containers of containerd whose Agent comes back", { ...needs("containe
             states.map(({ id, status }) => [id, status]),
             [[frozen.id, "PAUSED"]]
           )
-          yield* eventually("it is frozen", ctr("tasks", "list"), (tasks) => tasks.includes("PAUSED"))
+          const { pid } = yield* taskOf(frozen)
+          yield* eventually(
+            "it is frozen",
+            Effect.sync(() => Freezers.isFrozen(pid)),
+            (isFrozen) => isFrozen
+          )
           yield* runtime.resume(frozen.id, mine)
           assert.deepStrictEqual(yield* answerOf(states[0] ?? frozen, { n: 1 }), { n: 1 })
         })
       )
-      assert.strictEqual((yield* leftOf).containers, frozen.name)
+      assert.strictEqual((yield* left).containers, frozen.name)
     }).pipe(Effect.provide(ContainerdWorkers.machine()))
   })
 })

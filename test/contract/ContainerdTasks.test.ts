@@ -56,7 +56,7 @@ const engineOf = (series: Containerd.Series) =>
     const built = yield* Layer.build(ContainerdApi.layer({ namespace, socketPath }))
     const api = Context.get(built, ContainerdApi.ContainerdApi)
     const tasks = yield* Tasks.make(settings).pipe(Effect.provideService(ContainerdApi.ContainerdApi, api))
-    const output = ContainerOutput.make(join(places.directory, "output"))
+    const output = yield* ContainerOutput.make(join(places.directory, "output"), join(places.directory, "pipes"))
 
     /** What it says until now, as it runs. */
     const run = Effect.fnUntraced(function* (name: string, command: string) {

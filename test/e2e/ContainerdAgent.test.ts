@@ -6,6 +6,7 @@ import * as AgentStack from "#test/support/AgentStack"
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
 import { needs, pathOf } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
+import * as Freezers from "#test/support/Freezers"
 import * as FreePort from "#test/support/FreePort"
 import * as FunctionImage from "#test/support/FunctionImage"
 import * as Reach from "#test/support/Reach"
@@ -26,14 +27,14 @@ const settings = Effect.map(
   })
 )
 
-/** `name STATE` of every task. */
+/** `name pid STATE` of every task. */
 const tasks = Effect.flatMap(ContainerdWorkers.Machine, ({ ctr }) =>
   Effect.map(ctr("tasks", "list"), (text) =>
     text
       .split("\n")
       .slice(1)
       .map((line) => line.trim().split(/\s+/))
-      .map(([name = "", , state = ""]) => ({ name, state }))
+      .map(([name = "", pid = "", state = ""]) => ({ name, pid: Number(pid), state }))
   )
 )
 
@@ -63,7 +64,7 @@ describe("an Agent with containerd", needs("containerd", "cni"), () => {
         const [first] = yield* tasks
         assert.match(first?.name ?? "", new RegExp(`^${namespace}-${environment}-echo-[0-9a-f]{8}$`))
 
-        yield* eventually("it is frozen", tasks, ([seen]) => seen?.state === "PAUSED")
+        yield* eventually("it is frozen", tasks, ([seen]) => seen !== undefined && Freezers.isFrozen(seen.pid))
         yield* say(2)
 
         yield* ctr("tasks", "kill", "--signal", "SIGKILL", first?.name ?? "")

@@ -3,16 +3,12 @@
  * Agent. What is written while nobody reads waits in the pipe, and the worker with it once that is full.
  */
 import { Deferred, Effect, type Scope } from "effect"
-import { execFile } from "node:child_process"
 import { closeSync, constants, openSync } from "node:fs"
 import { mkdir, rm } from "node:fs/promises"
 import { Socket } from "node:net"
 import { join } from "node:path"
-import { promisify } from "node:util"
 import { RuntimeUnavailable } from "#domain/Failure"
-
-const run = promisify(execFile)
-const pipeLimitMs = 5_000
+import * as PipeStock from "./PipeStock.ts"
 
 /** The reading side of a container's output. */
 export interface CapturedOutput {
@@ -41,8 +37,13 @@ const openBothSides = (path: string) => {
   }
 }
 
-/** `directory` holds the pipes, each under the name of its container. */
-export const make = (directory: string) => {
+/** `directory` holds the pipes, each under the name of its container; `stock` those of none, on the same file system. */
+export const make = Effect.fnUntraced(function* (directory: string, stock: string) {
+  const pipes = yield* PipeStock.make(stock)
+  yield* Effect.tryPromise({
+    try: () => mkdir(directory, { recursive: true, mode: 0o700 }),
+    catch: failed("containers")
+  })
   const pathOf = (name: string): string => join(directory, name)
 
   /** Reads a pipe that is there, for as long as the scope lives. */
@@ -82,14 +83,7 @@ export const make = (directory: string) => {
   const remove = (name: string): Effect.Effect<void> => Effect.promise(() => rm(pathOf(name), { force: true }))
 
   /** A new pipe, which stays when the scope ends: what it holds is the next reader's. */
-  const create = (name: string): Effect.Effect<void, RuntimeUnavailable> =>
-    Effect.tryPromise({
-      try: async (signal) => {
-        await mkdir(directory, { recursive: true, mode: 0o700 })
-        await run("mkfifo", ["-m", "0600", pathOf(name)], { signal, timeout: pipeLimitMs })
-      },
-      catch: failed(name)
-    })
+  const create = (name: string): Effect.Effect<void, RuntimeUnavailable> => pipes.place(pathOf(name))
 
   return { create, follow, remove }
-}
+})

@@ -8,6 +8,7 @@ import * as StackIdentity from "#domain/StackIdentity"
 import type { LabelledWorker } from "#domain/StackIdentity"
 import * as WorkerSettings from "#domain/WorkerSettings"
 import type { FormerDoor } from "#services/RuntimeApi"
+import type { Freeze } from "./FreezeChoice.ts"
 import type { Container } from "./generated/containerd/containers_pb.ts"
 
 /** What a container is labelled with. */
@@ -16,6 +17,7 @@ export interface Marked extends LabelledWorker {
   readonly imageDigest: string
   /** `undefined`: it was told of no door. */
   readonly endpoint: string | undefined
+  readonly freeze: Freeze
 }
 
 export interface ContainerRecord extends LabelledWorker {
@@ -27,15 +29,19 @@ export interface ContainerRecord extends LabelledWorker {
   readonly imageDigest: string
   readonly entrypoint: ReadonlyArray<string>
   readonly createdAtUnixSeconds: number
+  readonly freeze: Freeze
 }
 
 const networkLabel = ({ brand }: StackIdentity.StackIdentity): string => `com.${brand}.network`
 const imageLabel = ({ brand }: StackIdentity.StackIdentity): string => `com.${brand}.image`
+/** By which way it is frozen. */
+export const freezeLabel = ({ brand }: StackIdentity.StackIdentity): string => `com.${brand}.freeze`
 
 export const labels = (identity: StackIdentity.StackIdentity, marked: Marked): Readonly<Record<string, string>> => ({
   ...StackIdentity.workerLabels(identity, marked),
   [networkLabel(identity)]: marked.networkName,
   [imageLabel(identity)]: marked.imageDigest,
+  [freezeLabel(identity)]: marked.freeze,
   ...(marked.endpoint === undefined ? {} : { [StackIdentity.listenerLabel(identity)]: marked.endpoint })
 })
 
@@ -72,7 +78,8 @@ export const read = (
         networkName,
         imageDigest: labels[imageLabel(identity)] ?? "",
         entrypoint: args,
-        createdAtUnixSeconds: Number(createdAt?.seconds ?? 0n)
+        createdAtUnixSeconds: Number(createdAt?.seconds ?? 0n),
+        freeze: labels[freezeLabel(identity)] === "cgroup" ? "cgroup" : "task"
       }))
     })
   )

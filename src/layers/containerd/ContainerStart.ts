@@ -11,6 +11,7 @@ import type { WorkerSettings } from "#domain/WorkerSettings"
 import { Cni, type NetworkUnavailable } from "#services/Cni"
 import type { Door } from "#services/RuntimeApi"
 import { WorkerProtocols } from "#services/WorkerProtocols"
+import * as CgroupFreezer from "./CgroupFreezer.ts"
 import type { ContainerdFailure } from "./ContainerdFailure.ts"
 import type { ContainerdImage } from "./ContainerdImages.ts"
 import type { ContainerdSettings } from "./ContainerdSettings.ts"
@@ -18,6 +19,8 @@ import type { Container } from "./ContainerdWorker.ts"
 import * as ContainerOutput from "./ContainerOutput.ts"
 import * as ContainerRecord from "./ContainerRecord.ts"
 import * as ContainerSpec from "./ContainerSpec.ts"
+import * as FreezeChoice from "./FreezeChoice.ts"
+import type { Process } from "./generated/containerd/tasks_pb.ts"
 import * as NameFiles from "./NameFiles.ts"
 import type { TaskCalls } from "./Tasks.ts"
 
@@ -43,7 +46,10 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings, t
   const { namesDoor } = yield* WorkerProtocols
   const { cgroupParent, directory, identity, sharesShim, trustDirectory } = settings
   const nameFiles = yield* NameFiles.write(directory, cni.bridge.nameserver)
-  const output = ContainerOutput.make(join(directory, "output"))
+  const output = yield* ContainerOutput.make(join(directory, "output"), join(directory, "pipes"))
+  const freezes = FreezeChoice.make(settings, (name, freeze) =>
+    tasks.relabel(name, { [ContainerRecord.freezeLabel(identity)]: freeze })
+  )
   /** For our own runtime clients. */
   const patience = { ESB_LISTENER_PATIENCE_SECONDS: String(settings.listenerPatienceMs / 1_000) }
   const starting = Semaphore.makeUnsafe(settings.parallelStarts)
@@ -96,15 +102,22 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings, t
     const { functionName, specHash } = spec
     const { name, network } = container
     const endpoint = namesDoor ? door.endpoint : undefined
-    const marked = { functionName, owner, specHash, networkName: network.name, imageDigest: image.digest, endpoint }
-    const made = tasks.prepare({
-      name,
-      labels: ContainerRecord.labels(identity, marked),
-      image: image.name,
-      parent: image.chainId,
-      spec: specOf({ door, image, owner, spec, ...start }, network.path),
-      output: container.output.path
-    })
+    const freeze = freezes.expected()
+    const imageDigest = image.digest
+    const marked = { functionName, owner, specHash, networkName: network.name, imageDigest, endpoint, freeze }
+    const made = tasks
+      .prepare({
+        name,
+        labels: ContainerRecord.labels(identity, marked),
+        image: image.name,
+        parent: image.chainId,
+        spec: specOf({ door, image, owner, spec, ...start }, network.path),
+        output: container.output.path
+      })
+      .pipe(
+        Effect.flatMap((pid) => freezes.settle(name, pid, freeze)),
+        Effect.map((freezer) => void (container.freezer = freezer))
+      )
     return Effect.acquireRelease(
       made.pipe(Effect.tapError(() => Effect.ignore(tasks.remove(name), { log: "Warn" }))),
       // What cannot be removed now is collected later.
@@ -131,6 +144,7 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings, t
       door,
       network,
       output: captured,
+      freezer: undefined,
       wasOutOfMemory: false,
       exit: undefined,
       isRemoved: false,
@@ -140,19 +154,28 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings, t
     return container
   })
 
-  /** Runs when this returns. */
-  const bringUp = Effect.fnUntraced(function* (start: Start, register: (container: Container) => void) {
+  /** Everything but running when this returns. */
+  const prepare = Effect.fnUntraced(function* (start: Start) {
     const container = yield* place(start)
     yield* starting.withPermit(create(start, container))
     container.output.handedOver()
-    start.door.admit(container.network.ipAddress)
-    register(container)
-    yield* tasks.start(container.name)
     return container
   })
 
-  /** Of an earlier run: what it wrote meanwhile is in its pipe. */
-  const takeOver = Effect.fnUntraced(function* (name: string, network: Container["network"], door: Door) {
+  /** Runs when this returns; only now its door is open, and its time counts. */
+  const run = ({ door, name, network }: Container): Effect.Effect<void, ContainerdFailure> =>
+    Effect.suspend(() => {
+      door.admit(network.ipAddress)
+      return tasks.start(name)
+    })
+
+  /** Of an earlier run, by its task: what it wrote meanwhile is in its pipe. */
+  const takeOver = Effect.fnUntraced(function* (
+    { id: name, pid }: Process,
+    freeze: FreezeChoice.Freeze,
+    network: Container["network"],
+    door: Door
+  ) {
     const captured = yield* output.follow(name, door.output)
     captured.handedOver()
     return {
@@ -160,6 +183,7 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings, t
       door,
       network,
       output: captured,
+      freezer: freeze === "cgroup" ? CgroupFreezer.find(pid, name) : undefined,
       wasOutOfMemory: false,
       exit: undefined,
       isRemoved: false,
@@ -167,7 +191,7 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings, t
     } satisfies Container
   })
 
-  return { bringUp, takeOver, remove, removeOnce }
+  return { prepare, run, takeOver, remove, removeOnce }
 })
 
 export type ContainerStarts = Effect.Success<ReturnType<typeof make>>

@@ -16,6 +16,11 @@ export type CpuLimit = "weight" | "quota"
 /** What may be said. */
 export interface ContainerdOptions extends WorkerRuntime {
   readonly snapshotter: string
+  /**
+   * How workers are frozen and thawed: by the kernel's file, past containerd, or by containerd; `auto`: by the file wherever a
+   * container has one of its own, and a start fails for none.
+   */
+  readonly freeze: "auto" | "cgroup" | "task"
   /** Containers share one process that looks after them: 5 MiB less for each, and one crash for all. */
   readonly sharesShim: boolean
   /** What workers read to know whom to believe; `undefined`: they believe what their image does. */
@@ -52,6 +57,7 @@ export const defaultsOf = ({ identity }: ContainerdPlaces): ContainerdOptions =>
   runtime: runcShim,
   runtimeProgram: undefined,
   snapshotter: "overlayfs",
+  freeze: "auto",
   sharesShim: false,
   trustDirectory: undefined,
   cpuLimit: "weight",

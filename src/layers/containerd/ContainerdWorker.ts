@@ -1,5 +1,6 @@
 /** A container of ours, from the moment it is asked for, and the worker that it becomes. */
 import type { Scope, Semaphore } from "effect"
+import type { FreezerPlace } from "#domain/FreezerPlace"
 import type { Worker } from "#domain/Worker"
 import type { ExitStatus } from "#domain/WorkerExit"
 import type { WorkerNetwork } from "#services/Cni"
@@ -11,6 +12,8 @@ export interface Container {
   readonly door: Door
   readonly network: WorkerNetwork
   readonly output: CapturedOutput
+  /** By which it is frozen and thawed; `undefined`: containerd does that. */
+  freezer: FreezerPlace | undefined
   /** The kernel has killed in it for want of memory. */
   wasOutOfMemory: boolean
   exit: { readonly status: ExitStatus; readonly code: number; readonly atUnixSeconds: number } | undefined
@@ -32,7 +35,7 @@ export interface ContainerdWorker {
   readonly turn: Semaphore.Semaphore
   /** As its owner wants it, and knows it. */
   isPaused: boolean
-  /** As containerd has it. */
+  /** As it is. */
   isFrozen: boolean
   /** Until then an emulator may have the call that its owner was last heard to be about to send. */
   mayBeInCallUntilUnixMs: number

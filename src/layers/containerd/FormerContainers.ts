@@ -17,7 +17,7 @@ import type { ContainerdWorker } from "./ContainerdWorker.ts"
 import * as ContainerRecord from "./ContainerRecord.ts"
 import type { ContainerStarts, StartFailure } from "./ContainerStart.ts"
 import type { Container } from "./generated/containerd/containers_pb.ts"
-import { Status } from "./generated/containerd/tasks_pb.ts"
+import { type Process, Status } from "./generated/containerd/tasks_pb.ts"
 import type { KnownContainers } from "./KnownContainers.ts"
 import * as StackContainers from "./StackContainers.ts"
 import type { TaskCalls } from "./Tasks.ts"
@@ -39,6 +39,7 @@ export const takeOver = Effect.fnUntraced(function* ({ home, known, settings, st
 
   const adopt = Effect.fnUntraced(function* (
     record: ContainerRecord.ContainerRecord,
+    task: Process,
     isPaused: boolean,
     scope: Scope.Closeable
   ) {
@@ -53,8 +54,8 @@ export const takeOver = Effect.fnUntraced(function* ({ home, known, settings, st
     const about = { containerId: id, containerName: name, functionName, owner, handler, memoryMiB, timeoutMs }
     const door = yield* api.open({ ...about, extensionNames: [] }, record.door).pipe(Scope.provide(doorScope))
     // Its runtime client has to find out that its poll is lost.
-    if (isPaused) yield* tasks.resume(name)
-    const container = yield* starts.takeOver(name, network.value, door)
+    if (isPaused) yield* tasks.thaw(task)
+    const container = yield* starts.takeOver(task, record.freeze, network.value, door)
     known.made(container)
     door.admit(host)
     const protocol = yield* protocols.settle({ imageDigest, entrypoint, contacted: door.contacted, host }).pipe(
@@ -92,12 +93,13 @@ export const takeOver = Effect.fnUntraced(function* ({ home, known, settings, st
 
   const judge = Effect.fnUntraced(function* (found: Container) {
     const task = yield* tasks.find(found.id)
-    const isPaused = task?.status === Status.PAUSED
-    if (task?.status !== Status.RUNNING && !isPaused) return yield* remove(found, "it does not run")
+    const isPaused = task !== undefined && tasks.isFrozen(task)
+    if (task === undefined || (task.status !== Status.RUNNING && !isPaused))
+      return yield* remove(found, "it does not run")
     const record = ContainerRecord.read(found, settings.identity)
     if (Result.isFailure(record)) return yield* remove(found, record.failure)
     const scope = yield* Scope.fork(home)
-    return yield* adopt(record.success, isPaused, scope).pipe(
+    return yield* adopt(record.success, task, isPaused, scope).pipe(
       Scope.provide(scope),
       Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
       Effect.catch((failure: StartFailure) => remove(found, failure.message))

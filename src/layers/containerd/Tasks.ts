@@ -7,6 +7,7 @@ import { AnySchema, type Any } from "@bufbuild/protobuf/wkt"
 import { status } from "@grpc/grpc-js"
 import { Effect, Result } from "effect"
 import { constants } from "node:os"
+import * as CgroupFreezer from "./CgroupFreezer.ts"
 import { ContainerdApi } from "./ContainerdApi.ts"
 import { ContainerdFailure, hasCode } from "./ContainerdFailure.ts"
 import type { ContainerdSettings } from "./ContainerdSettings.ts"
@@ -58,15 +59,17 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings) {
     snapshotKey: name
   })
 
-  /** Everything but running when this returns. What a failure leaves, {@link remove} removes. */
+  /** Everything but running when this returns: the number of its first process. What a failure leaves, {@link remove} removes. */
   const prepare = Effect.fnUntraced(function* (container: NewContainer) {
     const { name, output, parent } = container
     yield* call(Containers.method.create, { container: newContainer(container) }, once)
     const { mounts: rootfs } = yield* call(Snapshots.method.prepare, { snapshotter, key: name, parent }, once)
-    yield* Effect.mapError(
-      call(Tasks.method.create, { containerId: name, rootfs, stdout: output, stderr: output }, once),
+    const io = { stdout: output, stderr: output }
+    const { pid } = yield* Effect.mapError(
+      call(Tasks.method.create, { containerId: name, rootfs, ...io }, once),
       (failure) => WorkerRuntime.explain(settings, failure)
     )
+    return pid
   })
 
   /** `undefined`: there is no task of that name. */
@@ -78,12 +81,35 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings) {
 
   const resume = (name: string) => Effect.asVoid(call(Tasks.method.resume, { containerId: name }))
 
+  /** By whichever way, and whoever has done it: containerd does not know of what the kernel was told by others. */
+  const isFrozen = ({ id, pid, status }: Process): boolean => {
+    const place = CgroupFreezer.find(pid, id)
+    return (
+      status === Status.PAUSED || status === Status.PAUSING || (place !== undefined && CgroupFreezer.isFrozen(place))
+    )
+  }
+
+  /** It runs on after this, however it was frozen. */
+  const thaw = Effect.fnUntraced(function* ({ id, pid, status }: Process) {
+    // One that was thawed past containerd is refused; whether it runs is for the kernel to say.
+    if (status === Status.PAUSED || status === Status.PAUSING) {
+      yield* Effect.catchIf(
+        resume(id),
+        ({ kind }) => kind === "refused",
+        (failure) => Effect.logDebug(failure.message)
+      )
+    }
+    const place = CgroupFreezer.find(pid, id)
+    if (place !== undefined && CgroupFreezer.isFrozen(place)) yield* CgroupFreezer.thaw(place)
+  })
+
   /** A task that is frozen would not hear that it is killed. */
   const end = Effect.fnUntraced(function* (name: string) {
     const task = yield* find(name)
     if (task === undefined) return
-    if (task.status === Status.PAUSED || task.status === Status.PAUSING) yield* resume(name)
     if (task.status !== Status.STOPPED) {
+      // It may end meanwhile; if it does not, the end of its limit tells.
+      yield* Effect.ignore(thaw(task), { log: "Debug" })
       const kill = { containerId: name, signal: constants.signals.SIGKILL, all: true }
       yield* unlessMissing(call(Tasks.method.kill, kill))
       yield* unlessMissing(call(Tasks.method.wait, { containerId: name }, { limitMs: settings.endLimitMs }))
@@ -96,6 +122,14 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings) {
     end(name).pipe(
       Effect.andThen(unlessMissing(call(Containers.method.delete, { id: name }))),
       Effect.andThen(unlessMissing(call(Snapshots.method.remove, { snapshotter, key: name })))
+    )
+
+  const relabel = (name: string, labels: Readonly<Record<string, string>>) =>
+    Effect.asVoid(
+      call(Containers.method.update, {
+        container: { id: name, labels: { ...labels } },
+        updateMask: { paths: Object.keys(labels).map((label) => `labels.${label}`) }
+      })
     )
 
   const usage = Effect.fnUntraced(function* (name: string) {
@@ -118,8 +152,11 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings) {
     start: (name: string) => Effect.asVoid(call(Tasks.method.start, { containerId: name }, once)),
     pause: (name: string) => Effect.asVoid(call(Tasks.method.pause, { containerId: name })),
     resume,
+    isFrozen,
+    thaw,
     find,
     remove,
+    relabel,
     usage,
     limitCpu
   }

@@ -68,10 +68,9 @@ export const make = Effect.fnUntraced(function* ({ home, images, known, settings
     const { handler, memoryMiB, timeoutMs } = workerSettings
     const about = { containerId: id, containerName: name, functionName, owner, handler, memoryMiB, timeoutMs }
     const door = yield* api.open({ ...about, extensionNames: [] }).pipe(Scope.provide(doorScope))
-    const container = yield* starts.bringUp(
-      { name, spec, owner, image, imageUser, settings: workerSettings, door },
-      (made) => known.made(made)
-    )
+    const container = yield* starts.prepare({ name, spec, owner, image, imageUser, settings: workerSettings, door })
+    known.made(container)
+    yield* starts.run(container)
     const host = container.network.ipAddress
     const unsettled = {
       imageDigest: image.digest,

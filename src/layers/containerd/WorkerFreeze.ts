@@ -1,7 +1,9 @@
-/** Workers that are frozen and thawed, as their owner wishes, one step at a time. */
+/** Workers that are frozen and thawed, as their owner wishes, one step at a time: each by the way that was chosen at its start. */
 import { Effect } from "effect"
 import { RuntimeUnavailable } from "#domain/Failure"
+import * as CgroupFreezer from "./CgroupFreezer.ts"
 import { ContainerdApi } from "./ContainerdApi.ts"
+import type { ContainerdFailure } from "./ContainerdFailure.ts"
 import type { ContainerEnds } from "./ContainerEnds.ts"
 import type { ContainerdWorker } from "./ContainerdWorker.ts"
 import { Status } from "./generated/containerd/tasks_pb.ts"
@@ -11,17 +13,31 @@ export const make = Effect.fnUntraced(function* (tasks: TaskCalls, ends: Contain
   const { isReachable } = yield* ContainerdApi
 
   /** Asked for twice it is refused, in words of the runtime's own: the task itself tells what has become of it. */
-  const ask = (held: ContainerdWorker, isPaused: boolean) => {
-    const { name } = held.container
-    return (isPaused ? tasks.pause(name) : tasks.resume(name)).pipe(
+  const byContainerd = (name: string, isPaused: boolean) =>
+    (isPaused ? tasks.pause(name) : tasks.resume(name)).pipe(
       Effect.catchIf(
         ({ kind }) => kind === "refused",
         (failure) =>
           Effect.flatMap(tasks.find(name), (task) =>
             task?.status === (isPaused ? Status.PAUSED : Status.RUNNING) ? Effect.void : Effect.fail(failure)
           )
-      ),
-      Effect.andThen(Effect.sync(() => void (held.isFrozen = isPaused)))
+      )
+    )
+
+  const ask = (
+    held: ContainerdWorker,
+    isPaused: boolean
+  ): Effect.Effect<void, ContainerdFailure | RuntimeUnavailable> => {
+    const { freezer, name } = held.container
+    const byKernel = isPaused ? CgroupFreezer.freeze : CgroupFreezer.thaw
+    const asked: Effect.Effect<void, ContainerdFailure | RuntimeUnavailable> =
+      freezer === undefined ? byContainerd(name, isPaused) : byKernel(freezer)
+    // Nobody would know how it is where this was broken off; neither takes longer than its limit.
+    return Effect.uninterruptible(
+      Effect.andThen(
+        asked,
+        Effect.sync(() => void (held.isFrozen = isPaused))
+      )
     )
   }
 

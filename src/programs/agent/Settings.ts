@@ -172,6 +172,12 @@ export const settings = {
       "Snapshotter of workers",
       "devmapper for aws.firecracker, else overlayfs"
     ),
+    containerdFreeze: Setting.OneOf(["auto", "cgroup", "task"])(
+      "CONTAINERD_FREEZE",
+      "How workers are frozen: by the kernel's file of their control group, which wakes them within a millisecond, by containerd, " +
+        "or by the file wherever a worker has one of its own",
+      "auto"
+    ),
     cniConfDir: Setting.Text("CNI_CONF_DIR", "Directory of network configurations", "/etc/cni/net.d"),
     cniBinDir: Setting.Text("CNI_BIN_DIR", "Directory of network plugins", "/opt/cni/bin"),
     cniConfFile: Setting.optional(Setting.Text)(
