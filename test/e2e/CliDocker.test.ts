@@ -1,75 +1,12 @@
 /** `esb up --mode docker` as a user has it: the whole stack by Compose, with stand-ins for what cannot be pulled here. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { randomInt, randomUUID } from "node:crypto"
-import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import * as BaseImages from "#test/support/BaseImages"
 import * as Cli from "#test/support/Cli"
-import { docker, names } from "#test/support/DockerImages"
+import { answered, containerId, given, json, owned, ports, refused } from "#test/support/CliContainers"
+import { docker } from "#test/support/DockerImages"
 import { needs } from "#test/support/Engines"
-import { nodeImage } from "#test/support/ServerBase"
-import * as StandIns from "#test/support/StandIns"
-import { freePort } from "#test/support/StoreServers"
-
-const ports = [
-  "GATEWAY_HTTPS",
-  "REGISTRY",
-  "S3",
-  "S3_MGMT",
-  "DATABASE",
-  "VICTORIALOGS",
-  "VICTORIATRACES",
-  "AGENT_METRICS"
-]
-
-/** A template, and an environment in which its stack has names, ports and addresses that nobody else has. */
-const given = Effect.gen(function* () {
-  const outside = yield* Cli.project({})
-  const root = join(outside, "My Stack's $1")
-  Cli.write(root, Cli.hello("in a container"))
-  const prefix = yield* names
-  const brand = `esb-test-${randomUUID().slice(0, 8)}`
-  writeFileSync(join(root, "stand-ins.yml"), JSON.stringify({ services: StandIns.services() }))
-  const environment: Record<string, string> = {
-    ESB_MODE: "docker",
-    ESB_BRAND_SLUG: brand,
-    ENV: "e2e",
-    ESB_REGISTRY: prefix,
-    ESB_COMPOSE_FILES: "stand-ins.yml",
-    ESB_NODE_IMAGE: nodeImage(),
-    ESB_BASE_IMAGE_NODEJS24_X: yield* Effect.promise(() => BaseImages.reference("our node")),
-    WORKERS_NET: `10.${randomInt(200, 250)}`,
-    GATEWAY_BIND: "127.0.0.1",
-    LOG_LEVEL: "DEBUG"
-  }
-  for (const port of ports) environment[`PORT_${port}`] = String(yield* freePort)
-  const esb = (...args: ReadonlyArray<string>) => Cli.esb(args, { cwd: root, environment })
-  const project = `${brand}-e2e`
-  yield* Effect.addFinalizer(() =>
-    Effect.gen(function* () {
-      yield* esb("down", "--volumes")
-      const images = yield* docker("images", "--quiet", "--filter", `reference=*/${brand}-*`)
-      for (const image of images.split("\n")) if (image !== "") yield* docker("rmi", "--force", image)
-    })
-  )
-  return { root, environment, esb, project }
-})
-
-const answered = Effect.fnUntraced(function* (run: Effect.Effect<Cli.Ended>) {
-  const { code, stderr, stdout } = yield* run
-  assert.strictEqual(code, 0, stderr)
-  return stdout
-})
-
-const json = (run: Effect.Effect<Cli.Ended>) => Effect.map(answered(run), (text) => JSON.parse(text))
-
-/** What the engine has of a kind that belongs to the project. */
-const owned = (kind: "container" | "network" | "volume", project: string) =>
-  Effect.map(
-    docker(kind, "ls", ...(kind === "container" ? ["--all"] : []), "--quiet", "--filter", `name=${project}`),
-    (listed) => listed.split("\n").filter((id) => id !== "")
-  )
 
 /** Values of variables of the tests that `esb` keeps no track of: what images of functions begin with. */
 const building = ({ ESB_BASE_IMAGE_NODEJS24_X = "" }: Readonly<Record<string, string>>) => ({
@@ -79,26 +16,17 @@ const building = ({ ESB_BASE_IMAGE_NODEJS24_X = "" }: Readonly<Record<string, st
 const inGateway = (project: string, script: string) =>
   docker("exec", `${project}-gateway`, "/usr/bin/node", "--eval", script)
 
-const refused = Effect.fnUntraced(function* (run: Effect.Effect<Cli.Ended>) {
-  const { code, stderr } = yield* run
-  assert.strictEqual(code, 1, stderr)
-  return stderr
-})
-
-const containerId = (name: string) => docker("inspect", "--format", "{{.Id}}", name)
-
 describe("esb up --mode docker", needs("compose", "registry", "minio"), () => {
   it.live(
     "brings a template up in containers, brings new versions, and takes all of it down again",
     () =>
       Effect.gen(function* () {
-        const { environment, esb, project, root } = yield* given
+        const { environment, esb, home, project, root } = yield* given("docker")
         assert.include(yield* answered(esb("down")), "nothing to take down")
 
         const ready = yield* json(esb("up", "--json"))
         assert.deepStrictEqual(ready.functions, [{ name: "hello", routes: ["GET /hello"] }])
         assert.match(ready.gateway, /^https:\/\/localhost:\d+$/)
-        const home = join(root, ".esb")
         assert.strictEqual(ready.authority, join(home, "certs/rootCA.crt"))
         const run = JSON.parse(readFileSync(join(home, "run.json"), "utf8"))
         assert.deepInclude(run, { mode: "docker", project })
@@ -141,9 +69,10 @@ describe("esb up --mode docker", needs("compose", "registry", "minio"), () => {
           refused(Cli.esb(["up"], { cwd: other, environment: { ...environment, ...changed } }))
         assert.include(yield* beside({}), `Another stack is called ${project} already, that of ${home}`)
         assert.include(yield* beside({ ENV: "other" }), `PORT_REGISTRY ${environment["PORT_REGISTRY"]} is in use`)
-        const free: Record<string, string> = { ENV: "other" }
-        for (const port of ports) free[`PORT_${port}`] = String(yield* freePort)
-        assert.include(yield* beside(free), `the engine's network ${project}-workers has`)
+        assert.include(
+          yield* beside({ ENV: "other", ...(yield* ports) }),
+          `the engine's network ${project}-workers has`
+        )
 
         Cli.write(root, Cli.hello("anew"))
         assert.include(yield* answered(esb("deploy")), "changed  hello")

@@ -15,7 +15,7 @@ export interface DownFlags {
 }
 
 /** Whose stop lets calls in flight end, before what they need is gone. */
-const first = ["gateway", "agent"]
+const first = ["gateway", "agent", "runtime-node"]
 
 /** A supervisor waits for calls in flight, and kills what is left. */
 const endsWithin = Duration.minutes(2)
