@@ -169,7 +169,11 @@ const probes = {
   containerd: () => containing(command("containerd", "apt-get install containerd")),
   /** The same of series that the machine does not run, each with its own client and shims beside it. */
   "containerd-1.7": () => containing(containerdOf("1.7")),
-  "containerd-2": () => containing(containerdOf("2"))
+  "containerd-2": () => containing(containerdOf("2")),
+  /** Another program in runc's place; `path` is the program. */
+  crun: () => command("crun", "apt-get install crun"),
+  /** gVisor, whose containers talk to a kernel of its own; `path` is the program. */
+  runsc: () => command("runsc", "apt-get install runsc")
 } satisfies Record<string, () => Engine>
 
 export type EngineName = keyof typeof probes

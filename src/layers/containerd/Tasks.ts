@@ -111,8 +111,16 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings) {
       // It may end meanwhile; if it does not, the end of its limit tells.
       yield* Effect.ignore(thaw(task), { log: "Debug" })
       const kill = { containerId: name, signal: constants.signals.SIGKILL, all: true }
-      yield* unlessMissing(call(Tasks.method.kill, kill))
-      yield* unlessMissing(call(Tasks.method.wait, { containerId: name }, { limitMs: settings.endLimitMs }))
+      const hasEnded = call(Tasks.method.wait, { containerId: name }, { limitMs: settings.endLimitMs })
+      const isNew = task.status === Status.CREATED
+      yield* unlessMissing(call(Tasks.method.kill, kill)).pipe(
+        Effect.andThen(unlessMissing(hasEnded)),
+        // gVisor kills nothing that has not begun; there it is deleting that ends it.
+        Effect.catchIf(
+          ({ kind }) => isNew && kind === "refused",
+          ({ message }) => Effect.logDebug(message)
+        )
+      )
     }
     yield* unlessMissing(call(Tasks.method.delete, { containerId: name }))
   })

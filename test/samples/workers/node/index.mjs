@@ -1,5 +1,6 @@
 /** Functions that behave, and functions that do what a worker must survive. */
 import { spawn } from "node:child_process"
+import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { once } from "node:events"
 import { connect } from "node:net"
@@ -10,6 +11,9 @@ export const echo = async (event) => event
 export const environment = async () => process.env
 
 export const where = async () => ({ directory: process.cwd(), arguments: process.execArgv, pid: process.pid })
+
+/** A file of wherever it runs. */
+export const read = async ({ path }) => ({ text: readFileSync(path, "utf8") })
 
 export const fail = async () => {
   throw new TypeError("boom")
