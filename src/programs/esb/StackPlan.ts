@@ -91,9 +91,10 @@ export interface StackPlan {
 }
 
 /** Said of workers that a containerd starts; what is not said, the Agent decides. */
-const containerdVariables = ({ containerdRuntime, containerdSnapshotter }: StackSettings) => ({
-  ...(containerdRuntime === undefined ? {} : { CONTAINERD_RUNTIME: containerdRuntime }),
-  ...(containerdSnapshotter === undefined ? {} : { CONTAINERD_SNAPSHOTTER: containerdSnapshotter })
+const containerdVariables = (settings: StackSettings): Readonly<Record<string, string>> => ({
+  CONTAINERD_RUNTIME: settings.containerdRuntime ?? "",
+  CONTAINERD_RUNTIME_BINARY: settings.containerdRuntimeBinary ?? "",
+  CONTAINERD_SNAPSHOTTER: settings.containerdSnapshotter ?? ""
 })
 
 export const make = Effect.fnUntraced(function* (of: {

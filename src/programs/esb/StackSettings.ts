@@ -27,8 +27,13 @@ const ports = Setting.group("Addresses and ports in containers", {
 const containerd = Setting.group("Workers by containerd", {
   containerdRuntime: Setting.optional(Setting.Text)(
     "CONTAINERD_RUNTIME",
-    "Runtime of workers: io.containerd.runc.v2, aws.firecracker for virtual machines, or another that the runtime node has",
-    "containerd's own"
+    "Runtime of workers: a name such as aws.firecracker, or the absolute path of its shim in the runtime node",
+    "containerd's own, with runc"
+  ),
+  containerdRuntimeBinary: Setting.optional(Setting.Text)(
+    "CONTAINERD_RUNTIME_BINARY",
+    "Program that runc's shim starts in runc's place, in the runtime node: crun, or a wrapper of runsc",
+    "runc"
   ),
   containerdSnapshotter: Setting.optional(Setting.Text)(
     "CONTAINERD_SNAPSHOTTER",
@@ -46,6 +51,7 @@ const containerd = Setting.group("Workers by containerd", {
 /** What only a stack with a containerd can be told. */
 export const containerdOnly: ReadonlyArray<keyof typeof containerd> = [
   "containerdRuntime",
+  "containerdRuntimeBinary",
   "containerdSnapshotter",
   "cniSubnet",
   "cniBridge"

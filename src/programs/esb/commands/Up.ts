@@ -25,7 +25,7 @@ const summary =
 const modes =
   "With --mode docker it returns when the whole stack answers: Gateway, Agent, registry, stores of objects, tables, logs and " +
   "traces, all of them containers of a Docker Engine, and workers, too. With --mode containerd workers are containers of a " +
-  "containerd that is one of the services; they start faster. The engine keeps it running until esb down; esb deploy brings a new version; the same command again changes what has " +
+  "containerd that is one of the services. The engine keeps it running until esb down; esb deploy brings a new version; the same command again changes what has " +
   "changed. What it is told then, by flags and variables, counts for the next time, from whichever shell, unless it is told " +
   "anew; an empty variable takes one back. docs/compose.md says more.\n\n" +
   "Of these two modes alone are the flags from --project-name on, those with containerd or cni in their names of the second; of " +
