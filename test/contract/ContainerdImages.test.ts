@@ -357,19 +357,6 @@ for (const { name: version, needed, series } of Containerd.everyVersion("registr
       )
     )
 
-    it.live("tells in containerd's words what a snapshotter lacks", () =>
-      inWorld((world) =>
-        Effect.gen(function* () {
-          const name = yield* pushed(world, "blocks:1", UnpackableImages.make({ layers }))
-          const failure = yield* Effect.flip((yield* world.images({ snapshotter: "devmapper" })).get(name))
-          assert.strictEqual(failure._tag, "RuntimeUnavailable")
-          assert.include(failure.message, "devmapper")
-          yield* (yield* world.images()).get(name)
-          yield* checked(world, name)
-        })
-      )
-    )
-
     it.live("takes no layer that is not what the image says of it, and keeps nothing of it", () =>
       inWorld((world) =>
         Effect.gen(function* () {

@@ -27,16 +27,20 @@ const nameOf = (series: Series): string => {
 export interface Version {
   readonly series: Series
   readonly name: string
+  /** It can keep what it holds in disks that are plain files. */
+  readonly keepsDisks: boolean
   /** Options of a suite that runs on it. */
   readonly needed: ReturnType<typeof needs>
 }
 
-const versionsOf = (all: ReadonlyArray<Series>, others: ReadonlyArray<EngineName>): ReadonlyArray<Version> =>
-  all.map((series) => ({ series, name: nameOf(series), needed: needs(series, ...others) }))
+const everySeries = ["containerd", "containerd-1.7", "containerd-2"] as const
 
 /** Every containerd that a suite runs on, with what else it needs. */
 export const everyVersion = (...others: ReadonlyArray<EngineName>): ReadonlyArray<Version> =>
-  versionsOf(["containerd", "containerd-1.7", "containerd-2"], others)
+  everySeries.map((series) => {
+    const name = nameOf(series)
+    return { series, name, keepsDisks: !name.includes(" 1.6."), needed: needs(series, ...others) }
+  })
 
 export interface Wish {
   /** The machine's own, when left out. */

@@ -26,11 +26,12 @@ import type { ContainerdImageSettings } from "./ImageSettings.ts"
 import type * as Leases from "./Leases.ts"
 import * as SharedWork from "./SharedWork.ts"
 import * as Snapshotter from "./Snapshotter.ts"
+import type { SnapshotterUnavailable } from "./SnapshotterUnavailable.ts"
 
 type Source = Context.Service.Shape<typeof Registry>
 /** What a registry may say. */
 type Missed = Stream.Error<ReturnType<Source["blob"]>>
-export type PullFailure = ContainerdFailure | Missed | ImageUnusable
+export type PullFailure = ContainerdFailure | Missed | ImageUnusable | SnapshotterUnavailable
 
 /** Indexes within indexes. */
 const nestingLimit = 3

@@ -14,6 +14,8 @@ import { Diff } from "./generated/containerd/diff_pb.ts"
 import { Snapshots } from "./generated/containerd/snapshots_pb.ts"
 import type * as Leases from "./Leases.ts"
 import * as SharedWork from "./SharedWork.ts"
+import * as SnapshotterCheck from "./SnapshotterCheck.ts"
+import type { SnapshotterUnavailable } from "./SnapshotterUnavailable.ts"
 
 /** A layer, and where it belongs. */
 export interface StackedLayer {
@@ -38,13 +40,17 @@ export const make = Effect.fnUntraced(function* (
   unpackLimitMs: number,
   { lease }: Effect.Success<ReturnType<typeof Leases.make>>
 ) {
-  const { call } = yield* ContainerdApi
-  const share = yield* SharedWork.make<void, ContainerdFailure | DigestMismatch>()
+  const api = yield* ContainerdApi
+  const { call } = api
+  const share = yield* SharedWork.make<void, ContainerdFailure | DigestMismatch | SnapshotterUnavailable>()
+  const explaining = SnapshotterCheck.explaining(snapshotter)
 
-  const has = (key: string): Effect.Effect<boolean, ContainerdFailure> =>
+  const has = (key: string): Effect.Effect<boolean, ContainerdFailure | SnapshotterUnavailable> =>
     call(Snapshots.method.stat, { snapshotter, key }).pipe(
       Effect.as(true),
-      Effect.catchIf(hasCode(status.NOT_FOUND), () => Effect.succeed(false))
+      Effect.catchIf(hasCode(status.NOT_FOUND), () => Effect.succeed(false)),
+      explaining,
+      Effect.provideService(ContainerdApi, api)
     )
 
   const extract = Effect.fnUntraced(function* ({ chainId, diffId, layer, parent }: StackedLayer) {
