@@ -10,6 +10,7 @@ const servers = {
   gateway: "src/programs/gateway/main.ts",
   agent: "src/programs/agent/main.ts",
   provisioner: "src/programs/provisioner/main.ts",
+  "runtime-node": "src/programs/runtime-node/main.ts",
   fence: "src/programs/fence/main.ts",
   health: "src/programs/health/main.ts",
   "sqlite-thread": "src/layers/sqlite/SqliteThread.ts"

@@ -21,6 +21,7 @@ const largestBytes = 160_000_000
 
 const build = (registry: string) =>
   ServerImages.build({
+    mode: "docker",
     registry,
     tag: "1",
     checkout: fileURLToPath(new URL("../..", import.meta.url)),
@@ -58,7 +59,7 @@ describe("the images of our programs", needs("docker"), () => {
         const { images } = yield* Built
         assert.deepStrictEqual(
           images.map(({ outcome, program }) => [program, outcome]),
-          ServerImages.programs.map((program) => [program, "built"])
+          ServerImages.programsOf.docker.map((program) => [program, "built"])
         )
         for (const { program, reference } of images) {
           const { Config, Size } = yield* inspected(reference)

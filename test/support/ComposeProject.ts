@@ -18,7 +18,7 @@ import * as ServerImages from "#programs/esb/ServerImages"
 import { ComposeStack } from "#services/ComposeStack"
 import { certs } from "./AgentStack.ts"
 import { docker, names } from "./DockerImages.ts"
-import { nodeImage } from "./ServerBase.ts"
+import { nodeImage, runtimeImage } from "./ServerBase.ts"
 import * as StandIns from "./StandIns.ts"
 import { freePort } from "./StoreServers.ts"
 
@@ -35,6 +35,8 @@ const secrets = {
 }
 
 export interface Options {
+  /** What starts workers; `docker` unless told otherwise. */
+  readonly mode?: ServerImages.Mode
   /** Of the services. Root alone may choose one: anybody else cannot give his files away. */
   readonly runUid?: number
   /** Where the configuration is: in a directory of the test, or, as for those who say nothing of it, on a volume. */
@@ -86,7 +88,7 @@ const onTheMachine =
 
 /** Not started yet. */
 export const make = Effect.fnUntraced(function* (options: Options = {}) {
-  const { configuration = "directory" } = options
+  const { configuration = "directory", mode = "docker" } = options
   const runUid = userOf(options)
   const home = mkdtempSync(join(tmpdir(), "esb-compose-"))
   const at = (name: string): string => join(home, name)
@@ -108,10 +110,11 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   configure({})
 
   yield* ServerImages.build({
+    mode,
     registry: prefix,
     tag: "1",
     checkout,
-    nodeImage: nodeImage(),
+    nodeImage: mode === "docker" ? nodeImage() : runtimeImage(),
     isFresh: false,
     progress: () => undefined
   }).pipe(Effect.provide(Layer.provide(DockerImageBuilder.layer({ engine: `unix://${socketPath}` }), api)))
@@ -122,11 +125,11 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     ...(configuration === "directory" ? { CONFIG_DIR: at("config") } : {})
   })
   writeFileSync(at("compose.env"), Result.getOrThrow(ComposeEnvironment.text(variables)))
-  writeFileSync(at("stand-ins.yml"), JSON.stringify({ services: StandIns.services() }))
+  writeFileSync(at("stand-ins.yml"), JSON.stringify({ services: StandIns.services(mode) }))
 
   const layer = DockerComposeStack.layer({
     project,
-    files: [join(checkout, "compose/services.yml"), join(checkout, "compose/docker.yml"), at("stand-ins.yml")],
+    files: [...["services", mode].map((name) => join(checkout, `compose/${name}.yml`)), at("stand-ins.yml")],
     environmentFile: at("compose.env"),
     environment: process.env,
     engine: `unix://${socketPath}`,
@@ -167,13 +170,18 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const sources = { brandSlug: undefined, projectName: project, network: undefined }
   const identity = Result.getOrThrow(StackIdentity.resolve(sources, variables.ENV))
 
-  /** Everything goes; workers, who outlive their Agent, first of all, and the fence around them. */
-  const down = Effect.gen(function* () {
+  /** Workers of the machine's own engine outlive their Agent, and so does the fence around them. */
+  const clear = Effect.gen(function* () {
     yield* stack.stop(["gateway", "agent"], progress)
     const services = yield* ids("container", ofProject)
     const left = (yield* workers).filter((id) => !services.includes(id))
     if (left.length > 0) yield* docker("rm", "--force", "--volumes", ...left)
     yield* docker(...onTheMachine, agentImage, "/app/dist/fence.js", "lower", JSON.stringify(identity))
+  })
+
+  /** Everything goes. */
+  const down = Effect.gen(function* () {
+    if (mode === "docker") yield* clear
     yield* stack.down({ volumes: true }, progress)
   })
   yield* Effect.addFinalizer(() => Effect.orDie(down))

@@ -1,6 +1,6 @@
 /**
  * Images in the place of those that `compose/services.yml` pulls, made of files of this machine. Each is a real server of the
- * same interface: Debian's registry for the registry, MinIO for RustFS, dynalite for ScyllaDB. VictoriaLogs is itself where this
+ * same interface: Debian's registry for the registry, MinIO for RustFS, dynalite for ScyllaDB; CoreDNS is itself. VictoriaLogs is itself where this
  * machine has it; else, and for VictoriaTraces always, a server stands there that takes everything and says that it is healthy.
  */
 import { existsSync, readFileSync } from "node:fs"
@@ -35,6 +35,10 @@ const registry = () =>
     },
     'ENTRYPOINT ["/usr/bin/docker-registry", "serve", "/etc/registry.yml"]'
   )
+
+/** Without the mark that its image gives it, a right to a port below 1024. */
+const coredns = () =>
+  extend("stand-in-coredns", { ...ImageTree.program("coredns", pathOf("coredns")) }, 'ENTRYPOINT ["/coredns"]')
 
 const minio = () =>
   extend(
@@ -112,9 +116,11 @@ const passing = { stop_signal: "SIGKILL" }
 const fetched = (url: string) => check("wget", "--quiet", "--output-document", "/dev/null", url)
 
 /** Of a Compose file that is given after those of `compose`. Needs the peers `registry` and `minio`. */
-export const services = () => ({
+export const services = (mode: "docker" | "containerd" = "docker") => ({
   gateway: { healthcheck: { interval: "1s" } },
-  agent: { healthcheck: { interval: "1s" } },
+  ...(mode === "docker"
+    ? { agent: { healthcheck: { interval: "1s" } } }
+    : { "runtime-node": { healthcheck: { interval: "1s" } }, coredns: { ...passing, image: coredns() } }),
   registry: { ...passing, image: registry(), healthcheck: fetched("http://127.0.0.1:5010/v2/") },
   "s3-storage": {
     ...passing,

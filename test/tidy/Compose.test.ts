@@ -3,9 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import { parse } from "yaml"
 import { settings as agent } from "#programs/agent/Settings"
-import { programs } from "#programs/esb/ServerImages"
+import { type Mode, type Program, programsOf } from "#programs/esb/ServerImages"
 import { settings as gateway } from "#programs/gateway/Settings"
 import { settings as provisioner } from "#programs/provisioner/Settings"
+import { settings as runtimeNode } from "#programs/runtime-node/Settings"
 import type * as Setting from "#programs/Setting"
 
 const read = (name: string): string => readFileSync(new URL(`../../compose/${name}`, import.meta.url), "utf8")
@@ -16,6 +17,7 @@ interface Service {
   readonly restart: string
   readonly user?: string
   readonly read_only?: boolean
+  readonly privileged?: boolean
   readonly cap_drop?: ReadonlyArray<string>
   readonly security_opt?: ReadonlyArray<string>
   readonly logging: { readonly driver: string; readonly options: Readonly<Record<string, string>> }
@@ -69,8 +71,20 @@ const oneShots = new Set(["volumes", "provisioner"])
 /** Why a service does not run as `RUN_UID`, told in the file as well. */
 const otherUsers = new Map([
   ["volumes", "it gives files away, as only root may"],
-  ["database", "its image has a user of its own, to whom its files belong"]
+  ["database", "its image has a user of its own, to whom its files belong"],
+  ["runtime-node", "it makes containers, as only root may"]
 ])
+
+/** Why a service has every right, told in the file as well. */
+const privileged = new Map([
+  ["runtime-node", "it makes containers: mounts, namespaces, control groups, a packet filter"]
+])
+
+/** Why a service has no limits of its own. */
+const unlimited = new Map([["runtime-node", "workers live in it, each of whom has limits"]])
+
+/** Why nobody asks how a service is. */
+const unasked = new Map([["coredns", "its image has nothing that could"]])
 
 /** Every name that a setting has, and those of the files that secrets may be in. */
 const variablesOf = (settings: Setting.Settings): ReadonlySet<string> =>
@@ -82,16 +96,16 @@ const variablesOf = (settings: Setting.Settings): ReadonlySet<string> =>
 
 const ofEverybody = new Set(["NO_PROXY", "no_proxy"])
 
-const known: Readonly<Record<string, ReadonlySet<string>>> = {
+const known: Readonly<Record<Program, ReadonlySet<string>>> = {
   gateway: variablesOf(gateway),
   agent: variablesOf(agent),
+  "runtime-node": variablesOf({ ...runtimeNode, ...agent }),
   provisioner: variablesOf(provisioner)
 }
 
 const common = [
   "volumes",
   "gateway",
-  "agent",
   "provisioner",
   "registry",
   "s3-storage",
@@ -101,13 +115,16 @@ const common = [
 ]
 
 /** What a mode adds to the services of all. */
-const own: Readonly<Record<string, ReadonlyArray<string>>> = { docker: [] }
+const own: Readonly<Record<Mode, ReadonlyArray<string>>> = {
+  docker: ["agent"],
+  containerd: ["runtime-node", "coredns"]
+}
 
-describe.each(Object.keys(own))("the stack of compose/%s.yml", (mode) => {
+describe.each(["docker", "containerd"] as const)("the stack of compose/%s.yml", (mode) => {
   const { byName, secrets, services, text, volumes } = stackOf(mode)
 
   it("has every service of a stack, named after its project", () => {
-    assert.sameMembers(Object.keys(byName), [...common, ...(own[mode] ?? [])])
+    assert.sameMembers(Object.keys(byName), [...common, ...own[mode]])
     for (const [name, { container_name }] of services) {
       assert.strictEqual(container_name, `\${PROJECT_NAME:-esb-default}-${name}`)
     }
@@ -118,7 +135,8 @@ describe.each(Object.keys(own))("the stack of compose/%s.yml", (mode) => {
       if (oneShots.has(name)) {
         assert.deepStrictEqual([healthcheck.disable, restart], [true, "no"], name)
       } else {
-        assert.strictEqual(healthcheck.test?.[0], "CMD", name)
+        if (unasked.has(name)) assert.isTrue(healthcheck.disable, name)
+        else assert.strictEqual(healthcheck.test?.[0], "CMD", name)
         assert.strictEqual(restart, "unless-stopped", name)
       }
     }
@@ -127,7 +145,7 @@ describe.each(Object.keys(own))("the stack of compose/%s.yml", (mode) => {
 
   it("limits memory, processors, processes and logs of every service", () => {
     for (const [name, { cpus, logging, mem_limit, pids_limit }] of services) {
-      assert.match(mem_limit, /\d(m|g)\}?$/, name)
+      assert.match(mem_limit, unlimited.has(name) ? /:-0\}$/ : /\d(m|g)\}?$/, name)
       assert.match(String(cpus), /^(\$\{[A-Z0-9_]+:-)?\d+(\.\d+)?\}?$/, name)
       assert.isTrue(Number.isInteger(pids_limit), `${name}: Compose 1.29 takes no variable here`)
       assert.deepStrictEqual(Object.keys(logging.options), ["max-size", "max-file"], name)
@@ -136,8 +154,9 @@ describe.each(Object.keys(own))("the stack of compose/%s.yml", (mode) => {
 
   it("runs nobody as root and with rights that he does not need, but for reasons", () => {
     for (const [name, service] of services) {
-      assert.deepStrictEqual(service.cap_drop, ["ALL"], name)
       assert.deepStrictEqual(service.security_opt, ["no-new-privileges:true"], name)
+      assert.strictEqual(service.privileged ?? false, privileged.has(name), name)
+      if (!privileged.has(name)) assert.deepStrictEqual(service.cap_drop, ["ALL"], name)
       if (otherUsers.has(name)) continue
       assert.strictEqual(service.user, "${RUN_UID:-10001}:${RUN_GID:-10001}", name)
       assert.isTrue(service.read_only, name)
@@ -145,6 +164,7 @@ describe.each(Object.keys(own))("the stack of compose/%s.yml", (mode) => {
   })
 
   it("pins every image that is pulled to a release, and names ours by variables", () => {
+    const programs = programsOf[mode]
     const ours = programs.map((program) => `\${ESB_REGISTRY:-}esb-${program}:\${ESB_TAG:-latest}`)
     for (const [name, { image }] of services) {
       if (!ours.includes(image)) assert.match(image, /^[a-z/-]+:v?\d+\.\d+\.\d+$/, name)
@@ -161,7 +181,8 @@ describe.each(Object.keys(own))("the stack of compose/%s.yml", (mode) => {
   })
 
   it("tells our programs nothing that they have no setting for", () => {
-    for (const [name, settings] of Object.entries(known)) {
+    for (const name of programsOf[mode]) {
+      const settings = known[name]
       const told = Object.keys(byName[name]?.environment ?? {}).filter((variable) => !ofEverybody.has(variable))
       assert.isAbove(told.length, 5, name)
       assert.deepStrictEqual(
@@ -198,7 +219,7 @@ describe.each(Object.keys(own))("the stack of compose/%s.yml", (mode) => {
     for (const name of Object.keys(volumes)) {
       assert.isTrue(text.includes(`- ${name}:/`) || text.includes(`:-${name}}:/`), `nobody mounts the volume ${name}`)
     }
-    for (const name of ["gateway", "agent"]) {
+    for (const name of ["gateway", mode === "docker" ? "agent" : "runtime-node"]) {
       const { environment, stop_grace_period: grace = "" } = byName[name] ?? {}
       const seconds = (written: string) => Number(/:-(\d+)s?\}$/.exec(written)?.[1])
       assert.isAbove(seconds(grace), seconds(environment?.["DRAIN_TIMEOUT"] ?? ""), name)

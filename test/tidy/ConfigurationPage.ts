@@ -8,6 +8,7 @@ import { settings as esb } from "#programs/esb/Settings"
 import { stack } from "#programs/esb/StackSettings"
 import { settings as gateway } from "#programs/gateway/Settings"
 import { settings as provisioner } from "#programs/provisioner/Settings"
+import { settings as runtimeNode } from "#programs/runtime-node/Settings"
 import * as Setting from "#programs/Setting"
 
 const bases = [
@@ -20,6 +21,7 @@ const asBuild = ["What `esb build` can be told counts here, too."]
 const programs = [
   { title: "Gateway", file: "dist/gateway.js", settings: gateway },
   { title: "Agent", file: "dist/agent.js", settings: agent },
+  { title: "Runtime node", file: "dist/runtime-node.js", settings: runtimeNode },
   { title: "Provisioner", file: "dist/provisioner.js", settings: provisioner },
   { title: "esb up", file: "dist/esb.js", settings: { ...esb, ...stack } },
   { title: "esb build", file: "dist/esb.js build", settings: images, also: bases },

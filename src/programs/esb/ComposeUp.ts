@@ -172,6 +172,7 @@ const writeVariables = Effect.fnUntraced(function* (
 /** Of this very build; those that a registry of ours has are made here all the same, and named like them. */
 const buildImages = (run: RunFile.ContainerRun, settings: StackSettings, voice: Voice) =>
   ServerImages.build({
+    mode: run.mode,
     checkout: ServerImages.checkout,
     registry: settings.serverRegistry,
     tag: settings.tag,

@@ -7,8 +7,19 @@ import { Effect } from "effect"
 import { type BuiltImage, ImageBuilder, ImageBuildFailed, type Progress } from "#services/ImageBuilder"
 import { version } from "../Version.ts"
 
-export const programs = ["gateway", "agent", "provisioner"] as const
-export type Program = (typeof programs)[number] | "runtime-node"
+/** Those of a stack, by its mode. */
+export const programsOf = {
+  docker: ["gateway", "agent", "provisioner"],
+  containerd: ["gateway", "runtime-node", "provisioner"]
+} as const
+export type Mode = keyof typeof programsOf
+export type Program = (typeof programsOf)[Mode][number]
+
+/** What a base has to have besides Node. */
+const beside = {
+  docker: "iptables",
+  containerd: "containerd, runc, CNI plugins, iptables, iproute2, ethtool and dmsetup"
+}
 
 /** Where this program comes from: it lies in `dist`, with `compose` beside it. */
 export const checkout = fileURLToPath(new URL("..", import.meta.url))
@@ -20,8 +31,9 @@ export interface Naming {
 }
 
 export interface Options extends Naming {
+  readonly mode: Mode
   readonly checkout: string
-  /** A site's own image with Node, a shell and iptables; `undefined`: the public one of the Dockerfiles. */
+  /** A site's own image with Node, a shell and what the Dockerfiles would install; `undefined`: the public one. */
   readonly nodeImage: string | undefined
   /** Builds every step anew. */
   readonly isFresh: boolean
@@ -65,11 +77,11 @@ const digestOf = async (directories: ReadonlyArray<string>): Promise<string> => 
 /** Every image that is not made of this build yet, one after another: they have their first steps in common. */
 export const build = Effect.fn("esb.ServerImages.build")(function* (options: Options) {
   const builder = yield* ImageBuilder
-  const { checkout, isFresh, nodeImage, progress } = options
+  const { checkout, isFresh, mode, nodeImage, progress } = options
   const recipes = join(checkout, "compose/images")
   const dist = join(checkout, "dist")
 
-  return yield* Effect.forEach(programs, (program) =>
+  return yield* Effect.forEach(programsOf[mode], (program) =>
     Effect.gen(function* () {
       const name = reference(options, program)
       const read = <A>(from: () => Promise<A>) =>
@@ -84,7 +96,7 @@ export const build = Effect.fn("esb.ServerImages.build")(function* (options: Opt
       const { outcome } = yield* builder.build({
         reference: name,
         base,
-        baseAdvice: "name an image of your own, with Node and iptables, with ESB_NODE_IMAGE",
+        baseAdvice: `name an image of your own, with Node and ${beside[mode]}, with ESB_NODE_IMAGE`,
         dockerfile: recipe.replace(baseLine, () => `ARG ESB_NODE_IMAGE=${base}`),
         context: { dist, "compose/images": recipes },
         contextDigest,

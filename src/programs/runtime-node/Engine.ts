@@ -1,0 +1,97 @@
+/** containerd, and the Agent beside it: two programs, neither of which takes the other, or a worker, along when it ends. */
+import { Duration, Effect } from "effect"
+import { dirname } from "node:path"
+import { fileURLToPath } from "node:url"
+import * as ContainerdConfig from "#domain/ContainerdConfig"
+import { Machine } from "#services/Machine"
+import { machineRuntime } from "./Devices.ts"
+import type { RuntimeNodeSettings } from "./Settings.ts"
+import { type Supervised, supervise } from "./Supervision.ts"
+
+const root = "/var/lib/containerd"
+/** Of virtual machines: the runtime's own files, and its configuration where nobody names another. */
+const machineDirectory = "/var/lib/firecracker-containerd/shim-base"
+const machineConfig = "/etc/firecracker-containerd/config.toml"
+
+/** What it tells of an ordinary day is for whoever looks for a fault. */
+const levels = { debug: "debug", info: "warn", warn: "warn", warning: "warn", error: "error" }
+
+const containerdEndsWithin = Duration.seconds(8)
+/** Longer than its drain. */
+const agentEndsAfterDrain = Duration.seconds(5)
+
+const lookEvery = "50 millis"
+const slowAfter = "30 seconds"
+
+const isOfMachines = ({ containerdRuntime }: RuntimeNodeSettings): boolean => containerdRuntime === machineRuntime
+
+/** The directories that containerd and its shims expect. */
+export const makeDirectories = Effect.fnUntraced(function* (values: RuntimeNodeSettings) {
+  const { makeDirectory } = yield* Machine
+  const all = [dirname(values.containerdSocket), root, ...(isOfMachines(values) ? [machineDirectory] : [])]
+  yield* Effect.forEach(all, makeDirectory, { discard: true })
+})
+
+/** Beside the socket: it is written anew at every start. */
+const configPath = Effect.fnUntraced(function* (values: RuntimeNodeSettings) {
+  const given = values.containerdConfig ?? (isOfMachines(values) ? machineConfig : undefined)
+  if (given !== undefined) return given
+  const { write } = yield* Machine
+  const { containerdSocket: socket, devmapperDirectory: directory, devmapperPool: name } = values
+  const state = dirname(socket)
+  const path = `${state}/config.toml`
+  const pool = name === undefined ? undefined : { name, directory }
+  yield* write(path, ContainerdConfig.write({ root, state, socket, pool }))
+  return path
+})
+
+const containerd = (values: RuntimeNodeSettings, config: string): Supervised => ({
+  name: "containerd",
+  command: values.containerdBin,
+  args: ["--config", config, "--address", values.containerdSocket, "--log-level", levels[values.logLevel]],
+  // No udev makes nodes of disks in a container: the device mapper's library does it by itself.
+  environment: { DM_DISABLE_UDEV: "1" },
+  endsWithin: containerdEndsWithin,
+  renewed: Effect.never
+})
+
+/** A signal to this program that leaves everything else as it is. */
+const hangUp = Effect.callback<void>((resume) => {
+  const heard = () => resume(Effect.void)
+  process.once("SIGHUP", heard)
+  return Effect.sync(() => process.off("SIGHUP", heard))
+})
+
+/** `dist` has it beside this program. */
+const agentProgram = fileURLToPath(new URL("./agent.js", import.meta.url))
+
+const agent = ({ drainTimeout }: RuntimeNodeSettings): Supervised => ({
+  name: "The Agent",
+  command: process.execPath,
+  args: [agentProgram],
+  environment: {},
+  endsWithin: Duration.sum(drainTimeout, agentEndsAfterDrain),
+  renewed: hangUp
+})
+
+const untilAnswering = Effect.fnUntraced(function* ({ containerdSocket }: RuntimeNodeSettings) {
+  const { answers } = yield* Machine
+  const waiting = Effect.gen(function* () {
+    while (!(yield* answers(containerdSocket))) yield* Effect.sleep(lookEvery)
+  })
+  const complain = Effect.andThen(
+    Effect.sleep(slowAfter),
+    Effect.logWarning(`containerd does not answer at ${containerdSocket} after ${slowAfter}`)
+  )
+  yield* Effect.raceFirst(waiting, Effect.andThen(complain, Effect.never))
+})
+
+/** Never succeeds. Interrupting it ends the Agent first, then containerd. */
+export const run = Effect.fn("RuntimeNode.runEngine")(function* (values: RuntimeNodeSettings) {
+  const config = yield* configPath(values)
+  yield* Effect.forkScoped(supervise(containerd(values, config)))
+  yield* untilAnswering(values)
+  yield* Effect.logInfo(`containerd answers at ${values.containerdSocket}`)
+  if (!values.agent) return yield* Effect.never
+  return yield* supervise(agent(values))
+}, Effect.scoped)

@@ -1,0 +1,112 @@
+/** The rules of the packet filter that let workers out: there for as long as this program runs. */
+import { Effect, Option, Result } from "effect"
+import { isIPv4 } from "node:net"
+import { parseEnv } from "node:util"
+import * as NodeRules from "#domain/NodeRules"
+import * as Subnet from "#domain/Subnet"
+import { type Endpoint, readEndpoint } from "#domain/WorkerFence"
+import { Machine } from "#services/Machine"
+import { BadSettings } from "../Program.ts"
+import type { RuntimeNodeSettings } from "./Settings.ts"
+
+/** The Agent writes there what it has found from its brand. */
+const identityFile = "/var/lib/cni/esb-cni.env"
+const fromBrand = "auto"
+const lookEvery = "2 seconds"
+
+/** Others write to the same tables: how many seconds a command waits for its turn. */
+const wait = ["--wait", "5"]
+
+interface Place {
+  readonly bridge: string
+  readonly subnet: Subnet.Subnet
+}
+
+const complain = (complaint: string) => new BadSettings({ program: "runtime-node", complaints: [complaint] })
+
+const readReach = (values: RuntimeNodeSettings): Effect.Effect<ReadonlyArray<Endpoint>, BadSettings> =>
+  Effect.forEach(values.workerReach, (text) =>
+    Effect.mapError(Effect.fromResult(readEndpoint(text)), () =>
+      complain(`WORKER_REACH (--worker-reach) has "${text}": expected an address and a port, such as 10.89.0.3:443`)
+    )
+  )
+
+const readNameserver = ({ cniDnsServer }: RuntimeNodeSettings): Effect.Effect<string | undefined, BadSettings> =>
+  cniDnsServer === undefined || isIPv4(cniDnsServer)
+    ? Effect.succeed(cniDnsServer)
+    : Effect.fail(complain(`CNI_DNS_SERVER (--cni-dns-server) is ${cniDnsServer}: expected four numbers`))
+
+const givenPlace = ({
+  cniBridge: bridge,
+  cniSubnet
+}: RuntimeNodeSettings): Effect.Effect<Option.Option<Place>, BadSettings> =>
+  cniSubnet === undefined || cniSubnet === fromBrand
+    ? Effect.succeedNone
+    : Effect.fromResult(Subnet.parse(cniSubnet)).pipe(
+        Effect.mapBoth({
+          onSuccess: (subnet) => Option.some({ bridge, subnet }),
+          onFailure: ({ message }) => complain(`CNI_SUBNET (--cni-subnet): ${message}`)
+        })
+      )
+
+/** What the Agent has written; none when it has not, or not all of it. */
+const writtenPlace = Effect.gen(function* () {
+  const { read } = yield* Machine
+  const text = yield* Effect.orElseSucceed(read(identityFile), () => "")
+  const { CNI_BRIDGE: bridge, CNI_SUBNET: net = "" } = parseEnv(text)
+  const subnet = Subnet.parse(net)
+  return bridge !== undefined && Result.isSuccess(subnet)
+    ? Option.some<Place>({ bridge, subnet: subnet.success })
+    : Option.none()
+})
+
+const untilWritten = Effect.gen(function* () {
+  for (let told = false; ; told = true) {
+    const place = yield* writtenPlace
+    if (Option.isSome(place)) return place.value
+    if (!told) yield* Effect.logWarning(`Workers do not get out until an Agent has written ${identityFile}`)
+    yield* Effect.sleep(lookEvery)
+  }
+})
+
+type Act = "--check" | "--append" | "--delete"
+
+const iptables = (act: Act, { chain, table, words }: NodeRules.NodeRule) =>
+  Effect.flatMap(Machine, ({ run }) => run("iptables", ...wait, "--table", table, act, chain, ...words))
+
+const isThere = (rule: NodeRules.NodeRule) => Effect.isSuccess(iptables("--check", rule))
+
+/** Nothing is done where all of them are there: their order is what they mean. */
+const raise = Effect.fnUntraced(function* (rules: ReadonlyArray<NodeRules.NodeRule>) {
+  const there = yield* Effect.filter(rules, isThere)
+  if (there.length === rules.length) return
+  yield* Effect.forEach(there, (rule) => iptables("--delete", rule), { discard: true })
+  yield* Effect.forEach(rules, (rule) => iptables("--append", rule), { discard: true })
+})
+
+/** Who took one away before us has done what was to be done. */
+const lower = (rules: ReadonlyArray<NodeRules.NodeRule>) =>
+  Effect.forEach(rules, (rule) => Effect.ignore(iptables("--delete", rule)), { discard: true })
+
+const openTo = Effect.fnUntraced(function* (
+  place: Place,
+  { nameserver, reach }: Pick<NodeRules.NodeNetwork, "nameserver" | "reach">
+) {
+  const { networks } = yield* Machine
+  const others = (yield* networks).filter(({ name }) => name !== place.bridge).map(({ subnet }) => subnet)
+  const rules = NodeRules.rules({ ...place, nameserver, reach, beside: others })
+  yield* Effect.acquireRelease(raise(rules), () => lower(rules)).pipe(Effect.uninterruptible)
+  yield* Effect.logInfo(`Workers of ${Subnet.format(place.subnet)} get out by ${place.bridge}`)
+})
+
+/** Until the scope ends. Where the place is not known yet, it is opened once it is. */
+export const open = Effect.fn("RuntimeNode.openForwarding")(function* (values: RuntimeNodeSettings) {
+  const plan = { nameserver: yield* readNameserver(values), reach: yield* readReach(values) }
+  const given = yield* givenPlace(values)
+  if (Option.isSome(given)) return yield* openTo(given.value, plan)
+  yield* untilWritten.pipe(
+    Effect.flatMap((place) => openTo(place, plan)),
+    Effect.catch(({ message }) => Effect.logError(`Workers do not get out: ${message}`)),
+    Effect.forkScoped
+  )
+})
