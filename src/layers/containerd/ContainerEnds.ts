@@ -1,5 +1,6 @@
 /** How containers end: noticed by containerd's events, looked up once, and told to their doors when their output is read. */
 import { Effect } from "effect"
+import * as ContainerExtensions from "#domain/ContainerExtensions"
 import * as WorkerExit from "#domain/WorkerExit"
 import type { ContainerdFailure } from "./ContainerdFailure.ts"
 import type { ContainerdSettings } from "./ContainerdSettings.ts"
@@ -15,8 +16,12 @@ export const make = ({ lastOutputMs }: ContainerdSettings, tasks: TaskCalls) => 
     Effect.gen(function* () {
       yield* Effect.timeoutOption(container.output.ended, lastOutputMs)
       if (container.exit !== undefined) return
-      const status = WorkerExit.ofCode(code, container.wasOutOfMemory)
-      container.exit = { status, code, atUnixSeconds }
+      const { crash, wasOutOfMemory } = container
+      const status =
+        crash === undefined
+          ? WorkerExit.ofCode(code, wasOutOfMemory)
+          : ContainerExtensions.crashOf(crash.extension, crash.code, wasOutOfMemory)
+      container.exit = { status, code: crash?.code ?? code, atUnixSeconds }
       container.door.exited(status)
     })
 

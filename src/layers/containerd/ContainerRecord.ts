@@ -18,6 +18,7 @@ export interface Marked extends LabelledWorker {
   /** `undefined`: it was told of no door. */
   readonly endpoint: string | undefined
   readonly freeze: Freeze
+  readonly extensionNames: ReadonlyArray<string>
 }
 
 export interface ContainerRecord extends LabelledWorker {
@@ -42,7 +43,10 @@ export const labels = (identity: StackIdentity.StackIdentity, marked: Marked): R
   [networkLabel(identity)]: marked.networkName,
   [imageLabel(identity)]: marked.imageDigest,
   [freezeLabel(identity)]: marked.freeze,
-  ...(marked.endpoint === undefined ? {} : { [StackIdentity.listenerLabel(identity)]: marked.endpoint })
+  ...(marked.endpoint === undefined ? {} : { [StackIdentity.listenerLabel(identity)]: marked.endpoint }),
+  ...(marked.extensionNames.length === 0
+    ? {}
+    : { [StackIdentity.extensionsLabel(identity)]: marked.extensionNames.join(",") })
 })
 
 /** The network of a container, as far as its labels tell. */
@@ -65,6 +69,9 @@ export const read = (
   const { createdAt, id, labels, spec } = container
   const worker = StackIdentity.labelledWorker(identity, labels)
   const networkName = networkOf(identity, container)
+  if (labels[StackIdentity.extensionsLabel(identity)] !== undefined) {
+    return Result.fail("its extensions do not find back to a door")
+  }
   if (worker === undefined || networkName === undefined) return Result.fail("its labels do not tell whose it is")
   return decodeSpec(Buffer.from(spec?.value ?? []).toString("utf8")).pipe(
     Result.mapError(() => "its specification cannot be read"),

@@ -32,6 +32,7 @@ export interface Start {
   readonly imageUser: ContainerUser | undefined
   readonly settings: WorkerSettings
   readonly door: Door
+  readonly extensionNames: ReadonlyArray<string>
 }
 
 /** What a container, its network or its output may fail with. */
@@ -103,8 +104,9 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings, t
     const { name, network } = container
     const endpoint = namesDoor ? door.endpoint : undefined
     const freeze = freezes.expected()
-    const imageDigest = image.digest
-    const marked = { functionName, owner, specHash, networkName: network.name, imageDigest, endpoint, freeze }
+    const { extensionNames } = start
+    const [networkName, imageDigest] = [network.name, image.digest]
+    const marked = { functionName, owner, specHash, networkName, imageDigest, endpoint, freeze, extensionNames }
     const made = tasks
       .prepare({
         name,
@@ -146,6 +148,7 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings, t
       output: captured,
       freezer: undefined,
       wasOutOfMemory: false,
+      crash: undefined,
       exit: undefined,
       isRemoved: false,
       stays: false
@@ -185,6 +188,7 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings, t
       output: captured,
       freezer: freeze === "cgroup" ? CgroupFreezer.find(pid, name) : undefined,
       wasOutOfMemory: false,
+      crash: undefined,
       exit: undefined,
       isRemoved: false,
       stays: true

@@ -42,6 +42,8 @@ export interface ContainerdOptions extends WorkerRuntime {
   readonly endLimitMs: number
   /** Limit for the output of a container that has ended. */
   readonly lastOutputMs: number
+  /** What extensions get between SHUTDOWN and the end, as on AWS. Without a listening extension nobody waits. */
+  readonly shutdownGraceMs: number
   /** How often the memory of containers in use is measured. */
   readonly sampleEveryMs: number
   /** How long to wait before containerd's events are asked for again. */
@@ -68,6 +70,7 @@ export const defaultsOf = ({ identity }: ContainerdPlaces): ContainerdOptions =>
   returnLimitMs: 3_000,
   endLimitMs: 10_000,
   lastOutputMs: 200,
+  shutdownGraceMs: 2_000,
   sampleEveryMs: 500,
   reconnectEveryMs: 250
 })

@@ -1,5 +1,6 @@
 /** A container of ours, from the moment it is asked for, and the worker that it becomes. */
 import type { Scope, Semaphore } from "effect"
+import type { ContainerExtensions } from "#domain/ContainerExtensions"
 import type { FreezerPlace } from "#domain/FreezerPlace"
 import type { Worker } from "#domain/Worker"
 import type { ExitStatus } from "#domain/WorkerExit"
@@ -16,6 +17,8 @@ export interface Container {
   freezer: FreezerPlace | undefined
   /** The kernel has killed in it for want of memory. */
   wasOutOfMemory: boolean
+  /** Of one of its extensions that has ended by itself, and takes the container with it. */
+  crash: { readonly extension: string; readonly code: number } | undefined
   exit: { readonly status: ExitStatus; readonly code: number; readonly atUnixSeconds: number } | undefined
   /** Nothing is left of it. */
   isRemoved: boolean
@@ -26,6 +29,7 @@ export interface Container {
 export interface ContainerdWorker {
   readonly worker: Worker
   readonly container: Container
+  readonly extensions: ContainerExtensions
   readonly memoryLimitBytes: number
   /** How long one call may take. */
   readonly timeoutMs: number

@@ -4,6 +4,7 @@
  * and so is, soon after, whoever does not ask again: AWS's clients end when their poll breaks.
  */
 import { Clock, Effect, Exit, Option, Result, Scope, Semaphore } from "effect"
+import { none as noExtensions } from "#domain/ContainerExtensions"
 import { bytesPerMiB } from "#domain/ContainerLimits"
 import { RuntimeUnavailable } from "#domain/Failure"
 import { emulatorPort } from "#domain/ProtocolChoice"
@@ -15,6 +16,7 @@ import type * as ContainerdImages from "./ContainerdImages.ts"
 import type { ContainerdSettings } from "./ContainerdSettings.ts"
 import type { ContainerdWorker } from "./ContainerdWorker.ts"
 import * as ContainerRecord from "./ContainerRecord.ts"
+import type { ContainerEnds } from "./ContainerEnds.ts"
 import type { ContainerStarts, StartFailure } from "./ContainerStart.ts"
 import type { Container } from "./generated/containerd/containers_pb.ts"
 import { type Process, Status } from "./generated/containerd/tasks_pb.ts"
@@ -27,6 +29,7 @@ export interface Surroundings {
   readonly known: KnownContainers
   readonly images: Effect.Success<ReturnType<typeof ContainerdImages.make>>
   readonly tasks: TaskCalls
+  readonly ends: ContainerEnds
   readonly starts: ContainerStarts
   /** Of the workers. */
   readonly home: Scope.Scope
@@ -71,6 +74,7 @@ export const takeOver = Effect.fnUntraced(function* ({ home, known, settings, st
     return {
       worker,
       container,
+      extensions: noExtensions,
       memoryLimitBytes: memoryMiB * bytesPerMiB,
       timeoutMs,
       scope,

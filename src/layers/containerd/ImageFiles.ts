@@ -3,7 +3,7 @@
  * layers are directories; of those whose layers are disks nothing is known.
  */
 import { Effect } from "effect"
-import { constants } from "node:fs"
+import { constants, type Stats } from "node:fs"
 import { lstat, open, readdir } from "node:fs/promises"
 import { dirname, join } from "node:path"
 
@@ -49,15 +49,41 @@ export const read = (layers: ReadonlyArray<string>, path: string): Effect.Effect
     Effect.succeed("")
   )
 
-/** Whether any layer puts a file into this directory, even one that a layer above takes away again. */
-export const hasFilesIn = (layers: ReadonlyArray<string>, path: string): Effect.Effect<boolean> =>
-  Effect.map(
-    Effect.forEach(layers, (layer) =>
-      // A layer without the directory says nothing of it.
-      Effect.orElseSucceed(
-        Effect.tryPromise(() => readdir(join(layer, path), { withFileTypes: true })),
-        () => []
-      )
-    ),
-    (lists) => lists.flat().some((entry) => entry.isFile() || entry.isSymbolicLink())
-  )
+const executable = 0o111
+
+/** Where a link leads to is looked up by whoever runs it; one that leads to no program fails then. */
+const isProgram = (found: Stats): boolean =>
+  found.isSymbolicLink() || (found.isFile() && (found.mode & executable) !== 0)
+
+/** `undefined`: this layer says nothing of it. */
+const statOf = (path: string): Promise<Stats | undefined> => lstat(path).catch(() => undefined)
+
+/** What this layer says of a directory: what is in it, and whether layers below have a say in it. */
+const inDirectory = async (layer: string, path: string) => {
+  for (const part of [dirname(path), path]) {
+    const found = await statOf(join(layer, part))
+    if (found === undefined) return { entries: [], isLast: false }
+    if (!found.isDirectory()) return { entries: [], isLast: true }
+  }
+  const names = await readdir(join(layer, path))
+  const entries = names.map(async (name) => ({ name, found: await statOf(join(layer, path, name)) }))
+  return { entries: await Promise.all(entries), isLast: false }
+}
+
+/**
+ * Sorted names of the programs in a directory, which is two names deep, as all layers have it together. Empty where there is no
+ * such directory.
+ */
+export const programsIn = (layers: ReadonlyArray<string>, path: string): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.promise(async () => {
+    const decided = new Map<string, boolean>()
+    for (const layer of layers) {
+      const { entries, isLast } = await inDirectory(layer, path)
+      for (const { found, name } of entries) {
+        // Whatever else a layer has under a name, such as the device by which it takes a file away, hides what is below.
+        if (!decided.has(name)) decided.set(name, found !== undefined && isProgram(found))
+      }
+      if (isLast) break
+    }
+    return [...decided].flatMap(([name, isThere]) => (isThere ? [name] : [])).toSorted()
+  })

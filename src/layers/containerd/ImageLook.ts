@@ -1,6 +1,7 @@
 /** What has to be known of an image before a container of it can be told what it is: looked for in its files, once. */
 import { Effect, Result } from "effect"
 import { randomUUID } from "node:crypto"
+import * as ContainerExtensions from "#domain/ContainerExtensions"
 import { RuntimeUnavailable } from "#domain/Failure"
 import { ContainerdApi } from "./ContainerdApi.ts"
 import type { ContainerdImage } from "./ContainerdImages.ts"
@@ -13,8 +14,8 @@ import * as ImageUser from "./ImageUser.ts"
 export interface Seen {
   /** Whom it names; `undefined`: nobody. */
   readonly user: ContainerUser | undefined
-  /** It brings programs that AWS's platform would start beside the runtime. */
-  readonly hasExtensions: boolean
+  /** Programs that AWS's platform starts beside the runtime; sorted. */
+  readonly extensionNames: ReadonlyArray<string>
 }
 
 /** Images of which it is remembered; the one that was looked into first is forgotten first. */
@@ -36,14 +37,14 @@ export const make = Effect.fnUntraced(function* ({ snapshotter }: ContainerdSett
 
   const look = Effect.fnUntraced(function* ({ chainId, config, name }: ContainerdImage) {
     const layers = yield* layersOf(chainId)
-    const [users, groups, hasExtensions] = yield* Effect.all([
+    const [users, groups, extensionNames] = yield* Effect.all([
       ImageFiles.read(layers, "etc/passwd"),
       ImageFiles.read(layers, "etc/group"),
-      ImageFiles.hasFilesIn(layers, "opt/extensions")
+      ImageFiles.programsIn(layers, ContainerExtensions.directory.slice(1))
     ])
     const user = ImageUser.find(config.config?.User ?? "", { users, groups })
     return Result.isSuccess(user)
-      ? { user: user.success, hasExtensions }
+      ? { user: user.success, extensionNames }
       : yield* new RuntimeUnavailable({ detail: `image ${name}: ${user.failure}` })
   })
 

@@ -79,6 +79,9 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings) {
       Effect.catchIf(isMissing, () => Effect.undefined)
     )
 
+  /** Its first process, and so all of it. */
+  const ended = (name: string, limitMs: number) => call(Tasks.method.wait, { containerId: name }, { limitMs })
+
   const resume = (name: string) => Effect.asVoid(call(Tasks.method.resume, { containerId: name }))
 
   /** By whichever way, and whoever has done it: containerd does not know of what the kernel was told by others. */
@@ -103,6 +106,12 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings) {
     if (place !== undefined && CgroupFreezer.isFrozen(place)) yield* CgroupFreezer.thaw(place)
   })
 
+  /** All of it has ended when this returns. */
+  const kill = (name: string) =>
+    unlessMissing(call(Tasks.method.kill, { containerId: name, signal: constants.signals.SIGKILL, all: true })).pipe(
+      Effect.andThen(unlessMissing(ended(name, settings.endLimitMs)))
+    )
+
   /** A task that is frozen would not hear that it is killed. */
   const end = Effect.fnUntraced(function* (name: string) {
     const task = yield* find(name)
@@ -110,11 +119,8 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings) {
     if (task.status !== Status.STOPPED) {
       // It may end meanwhile; if it does not, the end of its limit tells.
       yield* Effect.ignore(thaw(task), { log: "Debug" })
-      const kill = { containerId: name, signal: constants.signals.SIGKILL, all: true }
-      const hasEnded = call(Tasks.method.wait, { containerId: name }, { limitMs: settings.endLimitMs })
       const isNew = task.status === Status.CREATED
-      yield* unlessMissing(call(Tasks.method.kill, kill)).pipe(
-        Effect.andThen(unlessMissing(hasEnded)),
+      yield* kill(name).pipe(
         // gVisor kills nothing that has not begun; there it is deleting that ends it.
         Effect.catchIf(
           ({ kind }) => isNew && kind === "refused",
@@ -162,6 +168,8 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings) {
     resume,
     isFrozen,
     thaw,
+    ended,
+    kill,
     find,
     remove,
     relabel,

@@ -1,6 +1,7 @@
 /** How a worker comes to be: its image, its door, its container, and how it is spoken to. Whatever fails, nothing is left. */
 import { Clock, Effect, Exit, Result, Scope, Semaphore } from "effect"
 import { randomBytes } from "node:crypto"
+import { none as noExtensions } from "#domain/ContainerExtensions"
 import { bytesPerMiB } from "#domain/ContainerLimits"
 import { type ArtifactNotFound, RuntimeUnavailable, RuntimeUnsupported } from "#domain/Failure"
 import { emulatorPort } from "#domain/ProtocolChoice"
@@ -10,8 +11,8 @@ import * as WorkerSettings from "#domain/WorkerSettings"
 import { RuntimeApi } from "#services/RuntimeApi"
 import { WorkerProtocols } from "#services/WorkerProtocols"
 import { ContainerdApi } from "./ContainerdApi.ts"
-import type { ContainerdImage } from "./ContainerdImages.ts"
 import type { ContainerdWorker } from "./ContainerdWorker.ts"
+import * as ContainerExtensions from "./ContainerExtensions.ts"
 import type { StartFailure } from "./ContainerStart.ts"
 import { startOf } from "./ContainerSpec.ts"
 import type { Surroundings } from "./FormerContainers.ts"
@@ -34,23 +35,13 @@ const startFailure = (
     : new RuntimeUnavailable({ ...about, detail: failure.message, cause: failure })
 }
 
-export const make = Effect.fnUntraced(function* ({ home, images, known, settings, starts }: Surroundings) {
+export const make = Effect.fnUntraced(function* (surroundings: Surroundings) {
+  const { home, images, known, settings, starts } = surroundings
   const { isReachable } = yield* ContainerdApi
   const api = yield* RuntimeApi
   const protocols = yield* WorkerProtocols
   const lookInto = yield* ImageLook.make(settings)
-
-  /** Whom the image names. Refuses one that could not do what it is made for. */
-  const userOf = Effect.fnUntraced(function* (image: ContainerdImage) {
-    const { hasExtensions, user } = yield* lookInto(image)
-    if (startOf(image.config).length === 0) {
-      return yield* new RuntimeUnavailable({ detail: `image ${image.name} does not say what to start` })
-    }
-    // Where an emulator is spoken to, it is the emulator that starts them.
-    if (!hasExtensions || !protocols.namesDoor) return user
-    const detail = "extensions are not started in containers of containerd"
-    return yield* new RuntimeUnsupported({ runtime: image.name, detail })
-  })
+  const extend = yield* ContainerExtensions.make(surroundings)
 
   const bringUp = Effect.fnUntraced(function* (
     spec: WorkerSpec,
@@ -59,7 +50,12 @@ export const make = Effect.fnUntraced(function* ({ home, images, known, settings
     scope: Scope.Closeable
   ) {
     const image = yield* images.get(spec.image)
-    const imageUser = yield* userOf(image)
+    if (startOf(image.config).length === 0) {
+      return yield* new RuntimeUnavailable({ detail: `image ${image.name} does not say what to start` })
+    }
+    const { extensionNames: programs, user: imageUser } = yield* lookInto(image)
+    // Where an emulator is spoken to, it is the emulator that starts them.
+    const extensionNames = protocols.namesDoor ? programs : []
     const { functionName, specHash } = spec
     const name = WorkerName.make(settings.identity, functionName, randomBytes(WorkerName.randomBytes))
     const id = ContainerId.make(name)
@@ -67,8 +63,17 @@ export const make = Effect.fnUntraced(function* ({ home, images, known, settings
     const doorScope = yield* Scope.fork(scope)
     const { handler, memoryMiB, timeoutMs } = workerSettings
     const about = { containerId: id, containerName: name, functionName, owner, handler, memoryMiB, timeoutMs }
-    const door = yield* api.open({ ...about, extensionNames: [] }).pipe(Scope.provide(doorScope))
-    const container = yield* starts.prepare({ name, spec, owner, image, imageUser, settings: workerSettings, door })
+    const door = yield* api.open({ ...about, extensionNames }).pipe(Scope.provide(doorScope))
+    const container = yield* starts.prepare({
+      name,
+      spec,
+      owner,
+      image,
+      imageUser,
+      settings: workerSettings,
+      door,
+      extensionNames
+    })
     known.made(container)
     yield* starts.run(container)
     const host = container.network.ipAddress
@@ -81,12 +86,15 @@ export const make = Effect.fnUntraced(function* ({ home, images, known, settings
     const protocol = container.exit === undefined ? yield* protocols.settle(unsettled) : "runtime-api"
     // An emulator does not knock, and nobody else in there has any business at the door.
     if (protocol === "rie") yield* Scope.close(doorScope, Exit.void)
+    const isExtended = protocol === "runtime-api" && container.exit === undefined
+    const extensions = isExtended ? yield* extend(container, extensionNames) : noExtensions
     const createdAtUnixSeconds = Math.floor((yield* Clock.currentTimeMillis) / 1_000)
     const address = protocol === "rie" ? { host, port: emulatorPort } : door.address
     const worker: Worker = { id, name, functionName, owner, specHash, protocol, address, createdAtUnixSeconds }
     return {
       worker,
       container,
+      extensions,
       memoryLimitBytes: memoryMiB * bytesPerMiB,
       timeoutMs,
       scope,

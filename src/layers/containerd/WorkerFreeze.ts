@@ -68,5 +68,9 @@ export const make = Effect.fnUntraced(function* (tasks: TaskCalls, ends: Contain
       Effect.ignore({ log: "Debug" })
     )
 
-  return { set, again }
+  /** Frozen, it would not hear that it ends. The turn is the caller's. */
+  const thaw = (held: ContainerdWorker) =>
+    Effect.suspend(() => (held.isFrozen && runs(held) ? ask(held, false) : Effect.void))
+
+  return { set, again, thaw }
 })

@@ -5,26 +5,17 @@
 import { Clock, Deferred, Effect } from "effect"
 import type { Exec } from "dockerode"
 import { Writable } from "node:stream"
-import * as WorkerExit from "#domain/WorkerExit"
+import * as ContainerExtensions from "#domain/ContainerExtensions"
 import { DockerApi, hasStatus } from "./DockerApi.ts"
 import type { DockerSettings } from "./DockerSettings.ts"
-import type { Container, Extensions } from "./DockerWorker.ts"
-import { directory } from "./ImageExtensions.ts"
+import type { Container } from "./DockerWorker.ts"
 
 /** What has to be known of the container. */
 type Extended = Pick<Container, "door" | "exit" | "name">
 
-/** Of a container that has no extensions, or whose emulator looks after them. */
-export const none: Extensions = { retire: () => undefined, ended: Effect.void }
-
-const parallelStarts = 4
-
 /** What has closed its output is mostly gone a moment later; what is not has closed it for another reason. */
 const endEveryMs = 20
 const endTries = 10
-
-/** A container that ends kills its processes, and they are gone before the engine says so. */
-const endsTogetherMs = 250
 
 export const make = Effect.fnUntraced(function* ({ reconnectEveryMs }: Pick<DockerSettings, "reconnectEveryMs">) {
   const { call, engine } = yield* DockerApi
@@ -62,7 +53,7 @@ export const make = Effect.fnUntraced(function* ({ reconnectEveryMs }: Pick<Dock
     const { State } = yield* call((abortSignal) => itself.inspect({ abortSignal }))
     const now = yield* Clock.currentTimeMillis
     if (!State.Running || container.exit !== undefined) return
-    const status = { ...WorkerExit.ofCode(code, State.OOMKilled), extension: name }
+    const status = ContainerExtensions.crashOf(name, code, State.OOMKilled)
     container.exit = { status, code, atUnixSeconds: Math.floor(now / 1_000) }
     container.door.exited(status)
     yield* call((abortSignal) => itself.kill({ abortSignal }))
@@ -74,7 +65,7 @@ export const make = Effect.fnUntraced(function* ({ reconnectEveryMs }: Pick<Dock
       const exec = yield* call(
         (abortSignal) =>
           engine.getContainer(container.name).exec({
-            Cmd: [`${directory}/${name}`],
+            Cmd: [`${ContainerExtensions.directory}/${name}`],
             AttachStdout: true,
             AttachStderr: true,
             abortSignal
@@ -99,19 +90,19 @@ export const make = Effect.fnUntraced(function* ({ reconnectEveryMs }: Pick<Dock
         const code = begun === undefined ? undefined : yield* codeOf(begun.exec)
         yield* Deferred.succeed(ended, undefined)
         if (code === undefined) return
-        if (WorkerExit.ofCode(code, false).signal !== undefined) yield* Effect.sleep(endsTogetherMs)
+        if (ContainerExtensions.mayHaveBeenTaken(code)) yield* Effect.sleep(ContainerExtensions.endsTogetherMs)
         if (!isRetired) yield* Effect.ignore(crash(container, name, code), { log: "Debug" })
       })
       yield* Effect.forkScoped(fate)
       return ended
     })
 
-    const ends = yield* Effect.forEach(names, follow, { concurrency: parallelStarts })
+    const ends = yield* Effect.forEach(names, follow, { concurrency: ContainerExtensions.parallelStarts })
     return {
       retire: () => {
         isRetired = true
       },
       ended: Effect.forEach(ends, Deferred.await, { discard: true })
-    } satisfies Extensions
+    } satisfies ContainerExtensions.ContainerExtensions
   })
 })

@@ -1,5 +1,6 @@
 /** A container of ours, from the moment it is asked for, and the worker that it becomes. */
-import type { Deferred, Effect, Scope, Semaphore } from "effect"
+import type { Deferred, Scope, Semaphore } from "effect"
+import type { ContainerExtensions } from "#domain/ContainerExtensions"
 import type { Worker } from "#domain/Worker"
 import type { ExitStatus } from "#domain/WorkerExit"
 import type { Door } from "#services/RuntimeApi"
@@ -21,18 +22,10 @@ export interface Container {
   stays: boolean
 }
 
-/** External extensions that run in a container beside its runtime. */
-export interface Extensions {
-  /** The container is on its way out: from now on it is no news that one of them ends. */
-  readonly retire: () => void
-  /** Every one of them has ended. */
-  readonly ended: Effect.Effect<void>
-}
-
 export interface DockerWorker {
   readonly worker: Worker
   readonly container: Container
-  readonly extensions: Extensions
+  readonly extensions: ContainerExtensions
   readonly memoryLimitBytes: number
   /** How long one call may take. */
   readonly timeoutMs: number

@@ -4,6 +4,7 @@
  * and so is, soon after, whoever does not ask again: AWS's clients end when their poll breaks.
  */
 import { Clock, Effect, Exit, Result, Scope, Semaphore } from "effect"
+import { none as noExtensions } from "#domain/ContainerExtensions"
 import { bytesPerMiB } from "#domain/ContainerLimits"
 import { RuntimeUnavailable } from "#domain/Failure"
 import { emulatorPort } from "#domain/ProtocolChoice"
@@ -11,7 +12,6 @@ import { selectorLabels } from "#domain/StackIdentity"
 import { ContainerId, type Worker } from "#domain/Worker"
 import { RuntimeApi } from "#services/RuntimeApi"
 import { WorkerProtocols } from "#services/WorkerProtocols"
-import * as ContainerExtensions from "./ContainerExtensions.ts"
 import * as ContainerRecord from "./ContainerRecord.ts"
 import type * as ContainerStart from "./ContainerStart.ts"
 import { DockerApi, type EngineFailure, hasStatus } from "./DockerApi.ts"
@@ -60,7 +60,7 @@ export const takeOver = Effect.fnUntraced(function* ({ home, known, settings, st
     return {
       worker,
       container,
-      extensions: ContainerExtensions.none,
+      extensions: noExtensions,
       memoryLimitBytes: memoryMiB * bytesPerMiB,
       timeoutMs,
       scope,

@@ -5,12 +5,11 @@
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import { Effect, Semaphore, Stream } from "effect"
 import { Tar } from "effect/encoding"
+import { directory } from "#domain/ContainerExtensions"
 import { selectorLabels } from "#domain/StackIdentity"
 import type { ContainerImage } from "./ContainerImages.ts"
 import { DockerApi, EngineFailure, hasStatus } from "./DockerApi.ts"
 import type { DockerSettings } from "./DockerSettings.ts"
-
-export const directory = "/opt/extensions"
 
 /** The engine reads the directory for us whole: what it may hold, and for how long it may be read. */
 const readLimitBytes = 512 * 1_048_576

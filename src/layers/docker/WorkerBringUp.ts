@@ -1,6 +1,7 @@
 /** How a worker comes to be: its image, its door, its container, and how it is spoken to. Whatever fails, nothing is left. */
 import { Clock, Effect, Exit, Result, Scope, Semaphore } from "effect"
 import { randomBytes } from "node:crypto"
+import { none as noExtensions } from "#domain/ContainerExtensions"
 import { bytesPerMiB } from "#domain/ContainerLimits"
 import { type ArtifactNotFound, RuntimeUnavailable, RuntimeUnsupported } from "#domain/Failure"
 import { emulatorPort } from "#domain/ProtocolChoice"
@@ -69,7 +70,7 @@ export const make = Effect.fnUntraced(function* ({ home, known, settings, starts
     // An emulator does not knock, and nobody else in there has any business at the door.
     if (protocol === "rie") yield* Scope.close(doorScope, Exit.void)
     const isExtended = protocol === "runtime-api" && container.exit === undefined
-    const extensions = isExtended ? yield* extend(container, extensionNames) : ContainerExtensions.none
+    const extensions = isExtended ? yield* extend(container, extensionNames) : noExtensions
     const createdAtUnixSeconds = Math.floor((yield* Clock.currentTimeMillis) / 1_000)
     const worker: Worker = {
       id,

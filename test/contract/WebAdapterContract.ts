@@ -6,7 +6,7 @@ import { OwnerId } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import * as BaseImages from "#test/support/BaseImages"
-import * as DockerWorkers from "#test/support/DockerWorkers"
+import { type ContainerEngine, EngineMachine } from "#test/support/ContainerEngines"
 import { type EngineName, needs, pathOf } from "#test/support/Engines"
 import * as ImageTree from "#test/support/ImageTree"
 import { specOf } from "#test/support/WorkerFunctions"
@@ -56,34 +56,40 @@ const adapters: ReadonlyArray<
   ["AWS's own", ["lwa"], () => imageWith(pathOf("lwa"), ImageTree.librariesOf(pathOf("lwa")))]
 ]
 
-for (const [name, needed, image] of adapters) {
-  describe(
-    `a web server on 8080 behind a Lambda Web Adapter (${name})`,
-    { ...needs("docker", ...needed), timeout: 60_000 },
-    () => {
-      it.live("is not taken for an emulator, and answers", () =>
-        Effect.gen(function* () {
-          const runtime = yield* ContainerRuntime
-          const client = yield* WorkerClient
-          const worker = yield* Effect.acquireRelease(runtime.ensure(specOf(yield* image(), ""), mine), ({ id }) =>
-            Effect.orDie(runtime.destroy(id, mine))
+export const suite = <M>({ machine, name: engine, needs: ofEngine, run }: ContainerEngine<M>) => {
+  for (const [name, needed, image] of adapters) {
+    describe(
+      `a web server on 8080 behind a Lambda Web Adapter (${name}) on ${engine}`,
+      { ...needs("docker", ...ofEngine, ...needed), timeout: 60_000 },
+      () => {
+        it.layer(machine, { timeout: "60 seconds", excludeTestServices: true })((it) => {
+          it.effect("is not taken for an emulator, and answers", () =>
+            Effect.gen(function* () {
+              const runtime = yield* ContainerRuntime
+              const client = yield* WorkerClient
+              const { take } = yield* EngineMachine
+              const spec = specOf(yield* take(yield* image()), "")
+              const worker = yield* Effect.acquireRelease(runtime.ensure(spec, mine), ({ id }) =>
+                Effect.orDie(runtime.destroy(id, mine))
+              )
+              assert.strictEqual(worker.protocol, "runtime-api")
+              assert.notStrictEqual(worker.address.port, 8_080)
+              yield* client.ready(worker)
+              for (const [method, path, body] of [
+                ["POST", "/orders/7", "first"],
+                ["PUT", "/orders/8", "second"]
+              ] as const) {
+                const invocation = call(worker, request(method, path, body))
+                const { errorType, payload } = yield* client.send(worker, invocation)
+                assert.isUndefined(errorType)
+                const answer = JSON.parse(Buffer.from(payload).toString())
+                assert.strictEqual(answer.statusCode, 200)
+                assert.deepInclude(JSON.parse(answer.body), { method, url: path, body, id: invocation.requestId })
+              }
+            }).pipe(Effect.scoped, Effect.provide(run()))
           )
-          assert.strictEqual(worker.protocol, "runtime-api")
-          assert.notStrictEqual(worker.address.port, 8_080)
-          yield* client.ready(worker)
-          for (const [method, path, body] of [
-            ["POST", "/orders/7", "first"],
-            ["PUT", "/orders/8", "second"]
-          ] as const) {
-            const invocation = call(worker, request(method, path, body))
-            const { errorType, payload } = yield* client.send(worker, invocation)
-            assert.isUndefined(errorType)
-            const answer = JSON.parse(Buffer.from(payload).toString())
-            assert.strictEqual(answer.statusCode, 200)
-            assert.deepInclude(JSON.parse(answer.body), { method, url: path, body, id: invocation.requestId })
-          }
-        }).pipe(Effect.scoped, Effect.provide(DockerWorkers.layer()))
-      )
-    }
-  )
+        })
+      }
+    )
+  }
 }

@@ -1,5 +1,5 @@
 /** How functions in images of AWS's layout are spoken to: by the runtime clients and the emulator that live in those. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, type Vitest } from "@effect/vitest"
 import { Effect } from "effect"
 import { randomUUID } from "node:crypto"
 import { fileURLToPath } from "node:url"
@@ -8,7 +8,7 @@ import { OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import * as BaseImages from "#test/support/BaseImages"
-import * as DockerWorkers from "#test/support/DockerWorkers"
+import { type ContainerEngine, EngineMachine } from "#test/support/ContainerEngines"
 import { needs } from "#test/support/Engines"
 import { type Asked, specOf } from "#test/support/WorkerFunctions"
 import { call } from "./ContainerRuntimeContract.ts"
@@ -32,10 +32,11 @@ const functionOn = (
   settings: ReadonlyArray<string> = []
 ) => {
   const task = fileURLToPath(new URL(`../samples/images/${language}`, import.meta.url))
-  return Effect.map(
-    Effect.promise(() => BaseImages.image(base, { task, handler, settings })),
-    (image) => specOf(image, handler, { runtime: runtimes[language], timeoutMs, ...asked })
-  )
+  return Effect.gen(function* () {
+    const { take } = yield* EngineMachine
+    const image = yield* take(yield* Effect.promise(() => BaseImages.image(base, { task, handler, settings })))
+    return specOf(image, handler, { runtime: runtimes[language], timeoutMs, ...asked })
+  })
 }
 
 const bodyOf = (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()) as Readonly<Record<string, unknown>>
@@ -62,11 +63,17 @@ const told = Effect.fnUntraced(function* (worker: Worker) {
   return { requestId, seen: bodyOf(payload) }
 })
 
-const speaks = (base: BaseImages.BaseName, language: Language) => {
-  const container = DockerWorkers.layer()
+/** Tests on a machine that has an engine. */
+interface Bench<M> {
+  readonly it: Vitest.MethodsNonLive<M | EngineMachine>
+  readonly run: ContainerEngine<M>["run"]
+}
+
+const speaks = <M>({ it, run }: Bench<M>, base: BaseImages.BaseName, language: Language) => {
+  const container = run()
 
   describe(`${base} in an image of AWS's layout`, { ...needs(...BaseImages.peers[base]), timeout: 60_000 }, () => {
-    it.live("connects to the Runtime API, and hears everything of its call", () =>
+    it.effect("connects to the Runtime API, and hears everything of its call", () =>
       Effect.gen(function* () {
         const worker = yield* started(yield* functionOn(base, language))
         assert.strictEqual(worker.protocol, "runtime-api")
@@ -79,7 +86,7 @@ const speaks = (base: BaseImages.BaseName, language: Language) => {
       }).pipe(Effect.scoped, Effect.provide(container))
     )
 
-    it.live("answers call after call, errors of the function with their type among them", () =>
+    it.effect("answers call after call, errors of the function with their type among them", () =>
       Effect.gen(function* () {
         const worker = yield* started(yield* functionOn(base, language))
         for (const n of [1, 2]) {
@@ -91,7 +98,7 @@ const speaks = (base: BaseImages.BaseName, language: Language) => {
       }).pipe(Effect.scoped, Effect.provide(container))
     )
 
-    it.live("tells why a function cannot be loaded", () =>
+    it.effect("tells why a function cannot be loaded", () =>
       Effect.gen(function* () {
         const workers = yield* WorkerClient
         const worker = yield* ensured(yield* functionOn(base, language, "unloadable.handler"))
@@ -103,7 +110,7 @@ const speaks = (base: BaseImages.BaseName, language: Language) => {
       }).pipe(Effect.scoped, Effect.provide(container))
     )
 
-    it.live("is stopped when it takes longer than it may, and its end is told when it exits", () =>
+    it.effect("is stopped when it takes longer than it may, and its end is told when it exits", () =>
       Effect.gen(function* () {
         const slow = yield* started(yield* functionOn(base, language, "app.handler", { timeoutMs: 1_000 }))
         const late = yield* Effect.flip(send(slow, { do: "hang" }))
@@ -119,7 +126,7 @@ const speaks = (base: BaseImages.BaseName, language: Language) => {
     )
 
     if (language === "node") {
-      it.live("streams its answers", () =>
+      it.effect("streams its answers", () =>
         Effect.gen(function* () {
           const worker = yield* started(yield* functionOn(base, language, "app.stream"))
           const { contentType, errorType, payload } = yield* send(worker, {})
@@ -131,14 +138,9 @@ const speaks = (base: BaseImages.BaseName, language: Language) => {
   })
 }
 
-speaks("node", "node")
-speaks("our node", "node")
-speaks("python", "python")
-speaks("our python", "python")
-
-const throughEmulator = (base: BaseImages.BaseName, language: Language) =>
+const throughEmulator = <M>({ it, run }: Bench<M>, base: BaseImages.BaseName, language: Language) =>
   describe(`${base} behind AWS's emulator`, { ...needs(...BaseImages.peers[base], "rie"), timeout: 60_000 }, () => {
-    it.live("is started by it where the setting says so, because the image is told of no door", () =>
+    it.effect("is started by it where the setting says so, because the image is told of no door", () =>
       Effect.gen(function* () {
         const worker = yield* started(yield* functionOn(base, language))
         assert.strictEqual(worker.protocol, "rie")
@@ -152,18 +154,15 @@ const throughEmulator = (base: BaseImages.BaseName, language: Language) =>
         const failed = yield* send(worker, { do: "fail" })
         assert.strictEqual(failed.errorType, "TypeError")
         assert.deepInclude(bodyOf(failed.payload), { errorType: "TypeError", errorMessage: "boom" })
-      }).pipe(Effect.scoped, Effect.provide(DockerWorkers.layer({ protocols: { setting: "rie" } })))
+      }).pipe(Effect.scoped, Effect.provide(run({ protocols: { setting: "rie" } })))
     )
   })
 
-throughEmulator("node", "node")
-throughEmulator("python", "python")
+const startsWithEmulator = <M>({ it, run }: Bench<M>) => {
+  const needed = needs(...BaseImages.peers.node, "rie")
 
-describe(
-  "an image that starts with AWS's emulator",
-  { ...needs(...BaseImages.peers.node, "rie"), timeout: 60_000 },
-  () => {
-    it.live("is found out although it is told of a door, and at once the second time", () =>
+  describe("an image that starts with AWS's emulator", { ...needed, timeout: 60_000 }, () => {
+    it.effect("is found out although it is told of a door, and at once the second time", () =>
       Effect.gen(function* () {
         const spec = yield* functionOn("node", "node", "app.handler", {}, [
           'ENTRYPOINT ["/usr/local/bin/aws-lambda-rie", "/lambda-entrypoint.sh"]'
@@ -180,7 +179,21 @@ describe(
         const [first = 0, second = 0] = tookMs
         assert.isAtLeast(first, graceMs)
         assert.isBelow(second, first)
-      }).pipe(Effect.scoped, Effect.provide(DockerWorkers.layer()))
+      }).pipe(Effect.scoped, Effect.provide(run()))
     )
-  }
-)
+  })
+}
+
+export const suite = <M>({ machine, name, needs: needed, run }: ContainerEngine<M>) =>
+  describe(`functions in images of AWS's layout, on ${name}`, { ...needs(...needed), timeout: 60_000 }, () => {
+    it.layer(machine, { timeout: "60 seconds", excludeTestServices: true })((it) => {
+      const bench = { it, run }
+      speaks(bench, "node", "node")
+      speaks(bench, "our node", "node")
+      speaks(bench, "python", "python")
+      speaks(bench, "our python", "python")
+      throughEmulator(bench, "node", "node")
+      throughEmulator(bench, "python", "python")
+      startsWithEmulator(bench)
+    })
+  })
