@@ -35,7 +35,7 @@ interface Task {
   readonly state: string
 }
 
-const tasks = Effect.flatMap(ContainerdWorkers.Machine, ({ ctr }) =>
+export const tasks = Effect.flatMap(ContainerdWorkers.Machine, ({ ctr }) =>
   Effect.map(ctr("tasks", "list"), (text): ReadonlyArray<Task> =>
     text
       .split("\n")

@@ -1,25 +1,22 @@
-/** How a worker comes to be: its image, its door, its container, and how it is spoken to. Whatever fails, nothing is left. */
-import { Clock, Effect, Exit, Result, Scope, Semaphore } from "effect"
+/** How a worker comes to be: its plan, its door, its container, and how it is spoken to. Whatever fails, nothing is left. */
+import { Clock, Effect, Exit, Scope, Semaphore } from "effect"
 import { randomBytes } from "node:crypto"
 import { none as noExtensions } from "#domain/ContainerExtensions"
 import { bytesPerMiB } from "#domain/ContainerLimits"
-import { type ArtifactNotFound, RuntimeUnavailable, RuntimeUnsupported } from "#domain/Failure"
+import { type ArtifactNotFound, RuntimeUnavailable, type RuntimeUnsupported } from "#domain/Failure"
 import { emulatorPort } from "#domain/ProtocolChoice"
 import { ContainerId, type OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
 import * as WorkerName from "#domain/WorkerName"
-import * as WorkerSettings from "#domain/WorkerSettings"
-import { RuntimeApi } from "#services/RuntimeApi"
+import { type Door, RuntimeApi } from "#services/RuntimeApi"
 import { WorkerProtocols } from "#services/WorkerProtocols"
 import { ContainerdApi } from "./ContainerdApi.ts"
-import type { ContainerdWorker } from "./ContainerdWorker.ts"
+import type { Container, ContainerdWorker } from "./ContainerdWorker.ts"
 import * as ContainerExtensions from "./ContainerExtensions.ts"
-import type { StartFailure } from "./ContainerStart.ts"
 import { startOf } from "./ContainerSpec.ts"
+import type { StartFailure } from "./ContainerStart.ts"
 import type { Surroundings } from "./FormerContainers.ts"
-import * as ImageLook from "./ImageLook.ts"
-
-/** Code in a bundle, which only child processes run. */
-const artifactPrefix = "artifact:"
+import * as PreparedContainers from "./PreparedContainers.ts"
+import * as WorkerPlan from "./WorkerPlan.ts"
 
 type Failure = StartFailure | ArtifactNotFound | RuntimeUnsupported
 
@@ -35,68 +32,80 @@ const startFailure = (
     : new RuntimeUnavailable({ ...about, detail: failure.message, cause: failure })
 }
 
+/** A container that has only to be started, and its door. */
+interface Prepared extends PreparedContainers.PreparedContainer {
+  readonly container: Container
+  readonly door: Door
+  readonly doorScope: Scope.Closeable
+}
+
+/** As it was before an uninterruptible region. */
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** It was made a while ago, and containerd does not start it: another one may well start. */
+const isSpoilt = (failure: Failure): boolean => failure._tag === "ContainerdFailure" && failure.kind === "refused"
+
 export const make = Effect.fnUntraced(function* (surroundings: Surroundings) {
-  const { home, images, known, settings, starts } = surroundings
+  const { home, known, settings, starts } = surroundings
   const { isReachable } = yield* ContainerdApi
   const api = yield* RuntimeApi
   const protocols = yield* WorkerProtocols
-  const lookInto = yield* ImageLook.make(settings)
+  const planOf = yield* WorkerPlan.make(surroundings)
   const extend = yield* ContainerExtensions.make(surroundings)
 
-  const bringUp = Effect.fnUntraced(function* (
-    spec: WorkerSpec,
-    owner: OwnerId,
-    workerSettings: WorkerSettings.WorkerSettings,
-    scope: Scope.Closeable
-  ) {
-    const image = yield* images.get(spec.image)
-    if (startOf(image.config).length === 0) {
-      return yield* new RuntimeUnavailable({ detail: `image ${image.name} does not say what to start` })
-    }
-    const { extensionNames: programs, user: imageUser } = yield* lookInto(image)
-    // Where an emulator is spoken to, it is the emulator that starts them.
-    const extensionNames = protocols.namesDoor ? programs : []
-    const { functionName, specHash } = spec
+  const prepareIn = Effect.fnUntraced(function* (plan: WorkerPlan.WorkerPlan, scope: Scope.Closeable) {
+    const { extensionNames, owner, spec } = plan
+    const { functionName } = spec
     const name = WorkerName.make(settings.identity, functionName, randomBytes(WorkerName.randomBytes))
-    const id = ContainerId.make(name)
+    const containerId = ContainerId.make(name)
     yield* known.claim(name)
     const doorScope = yield* Scope.fork(scope)
-    const { handler, memoryMiB, timeoutMs } = workerSettings
-    const about = { containerId: id, containerName: name, functionName, owner, handler, memoryMiB, timeoutMs }
+    const { handler, memoryMiB, timeoutMs } = plan.settings
+    const about = { containerId, containerName: name, functionName, owner, handler, memoryMiB, timeoutMs }
     const door = yield* api.open({ ...about, extensionNames }).pipe(Scope.provide(doorScope))
-    const container = yield* starts.prepare({
-      name,
-      spec,
-      owner,
-      image,
-      imageUser,
-      settings: workerSettings,
-      door,
-      extensionNames
-    })
+    const container = yield* starts.prepare({ ...plan, name, door })
     known.made(container)
+    return { plan, container, scope, door, doorScope } satisfies Prepared
+  })
+
+  /** Everything but running. What is made must not be lost on its way to whoever closes its scope: only the making is restored. */
+  const prepare = (plan: WorkerPlan.WorkerPlan, restore: Restore): Effect.Effect<Prepared, Failure> =>
+    Effect.flatMap(Scope.fork(home), (scope) =>
+      restore(prepareIn(plan, scope)).pipe(
+        Scope.provide(scope),
+        Effect.onError(() => Scope.close(scope, Exit.void))
+      )
+    )
+
+  const run = Effect.fnUntraced(function* ({ container, door, doorScope, plan, scope }: Prepared) {
+    const { image, owner, settings, spec } = plan
     yield* starts.run(container)
     const host = container.network.ipAddress
-    const unsettled = {
-      imageDigest: image.digest,
-      entrypoint: startOf(image.config),
-      contacted: door.contacted,
-      host
-    }
+    const entrypoint = startOf(image.config)
+    const unsettled = { imageDigest: image.digest, entrypoint, contacted: door.contacted, host }
     const protocol = container.exit === undefined ? yield* protocols.settle(unsettled) : "runtime-api"
     // An emulator does not knock, and nobody else in there has any business at the door.
     if (protocol === "rie") yield* Scope.close(doorScope, Exit.void)
     const isExtended = protocol === "runtime-api" && container.exit === undefined
-    const extensions = isExtended ? yield* extend(container, extensionNames) : noExtensions
+    const extensions = isExtended ? yield* extend(container, plan.extensionNames) : noExtensions
     const createdAtUnixSeconds = Math.floor((yield* Clock.currentTimeMillis) / 1_000)
-    const address = protocol === "rie" ? { host, port: emulatorPort } : door.address
-    const worker: Worker = { id, name, functionName, owner, specHash, protocol, address, createdAtUnixSeconds }
+    const { name } = container
+    const worker: Worker = {
+      id: ContainerId.make(name),
+      name,
+      functionName: spec.functionName,
+      owner,
+      specHash: spec.specHash,
+      protocol,
+      address: protocol === "rie" ? { host, port: emulatorPort } : door.address,
+      createdAtUnixSeconds
+    }
     return {
       worker,
       container,
       extensions,
-      memoryLimitBytes: memoryMiB * bytesPerMiB,
-      timeoutMs,
+      memoryLimitBytes: settings.memoryMiB * bytesPerMiB,
+      timeoutMs: settings.timeoutMs,
       scope,
       turn: Semaphore.makeUnsafe(1),
       isPaused: false,
@@ -106,27 +115,28 @@ export const make = Effect.fnUntraced(function* (surroundings: Surroundings) {
     } satisfies ContainerdWorker
   })
 
-  /** `register` is called with the worker before anybody can interrupt. */
-  return Effect.fnUntraced(function* (spec: WorkerSpec, owner: OwnerId, register: (held: ContainerdWorker) => void) {
-    if (spec.image.startsWith(artifactPrefix)) {
-      const detail = "containerd runs images; build one of the function, or run it as a child process"
-      return yield* new RuntimeUnsupported({ runtime: spec.image, detail })
-    }
-    const { functionName } = spec
-    const read = WorkerSettings.fromEnvironment(spec.environment)
-    if (Result.isFailure(read)) return yield* new RuntimeUnavailable({ functionName, detail: read.failure })
-    return yield* Effect.uninterruptibleMask(
+  const ahead = yield* PreparedContainers.make(settings, (plan) =>
+    Effect.uninterruptibleMask((restore) => prepare(plan, restore))
+  )
+
+  /** One that was made ahead, or one that is made now. `register` is called with it before anybody can interrupt. */
+  const bringUp = (spec: WorkerSpec, owner: OwnerId, register: (held: ContainerdWorker) => void) =>
+    Effect.uninterruptibleMask(
       Effect.fnUntraced(function* (restore) {
-        const scope = yield* Scope.fork(home)
-        const held = yield* restore(bringUp(spec, owner, read.success, scope)).pipe(
-          Scope.provide(scope),
-          Effect.mapError((failure) => startFailure(spec, failure, isReachable())),
-          Effect.onError(() => Scope.close(scope, Exit.void))
-        )
+        const running = (prepared: Prepared) =>
+          restore(run(prepared)).pipe(Effect.onError(() => Scope.close(prepared.scope, Exit.void)))
+        const plan = yield* restore(planOf(spec, owner))
+        const taken = yield* ahead.take(plan)
+        const made = Effect.flatMap(prepare(plan, restore), running)
+        const held = yield* taken === undefined ? made : Effect.catchIf(running(taken), isSpoilt, () => made)
         held.container.stays = true
         register(held)
         return held
       })
+    ).pipe(
+      Effect.mapError((failure) => startFailure(spec, failure, isReachable())),
+      ahead.first
     )
-  })
+
+  return { bringUp, giveUp: ahead.giveUp }
 })

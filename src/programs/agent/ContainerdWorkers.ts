@@ -76,7 +76,12 @@ const runtime = Effect.fnUntraced(function* (values: AgentSettings, identity: St
       runtimeProgram: containerdRuntimeBinary,
       snapshotter: containerdSnapshotter ?? (runtime === machineRuntime ? "devmapper" : "overlayfs"),
       trustDirectory: yield* trust(values, directory),
-      cpuLimit
+      cpuLimit,
+      freeze: values.containerdFreeze,
+      sharesShim: values.containerdSharedShim,
+      preparedPerSpec: values.preparedWorkers,
+      preparedTotal: values.preparedWorkersTotal,
+      preparedIdleMs: Duration.toMillis(values.preparedWorkersIdle)
     },
     { pullPolicy }
   )

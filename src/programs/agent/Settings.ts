@@ -172,6 +172,27 @@ export const settings = {
       "Snapshotter of workers",
       "devmapper for aws.firecracker, else overlayfs"
     ),
+    containerdSharedShim: Setting.Flag(
+      "CONTAINERD_SHARED_SHIM",
+      "Let one process look after all workers: some MiB less for each, and if it crashes all of them are lost at once",
+      false
+    ),
+    preparedWorkers: Setting.Int({ min: 0 })(
+      "PREPARED_WORKERS",
+      "Containers made ahead for each function that was started lately, so that a start has only to start them; each takes 8 MiB " +
+        "with runc, 1 with crun, and a network",
+      0
+    ),
+    preparedWorkersTotal: Setting.Int({ min: 0 })(
+      "PREPARED_WORKERS_TOTAL",
+      "The most of them for all functions; those that were started last come first",
+      32
+    ),
+    preparedWorkersIdle: Setting.Seconds(
+      "PREPARED_WORKERS_IDLE_SECONDS",
+      "How long after its last start some are kept for a function",
+      Duration.seconds(600)
+    ),
     containerdFreeze: Setting.OneOf(["auto", "cgroup", "task"])(
       "CONTAINERD_FREEZE",
       "How workers are frozen: by the kernel's file of their control group, which wakes them within a millisecond, by containerd, " +
@@ -187,8 +208,28 @@ export const settings = {
     ),
     cniSubnet: Setting.Text("CNI_SUBNET", "Addresses of workers", "10.88.0.0/16"),
     cniBridge: Setting.optional(Setting.Text)("CNI_BRIDGE", "Bridge of workers", "esb0"),
-    cniDnsServer: Setting.Text(["CNI_DNS_SERVER", "CNI_GW_IP"], "Name server of workers", "10.88.0.1"),
-    cniNetDir: Setting.Text("CNI_NET_DIR", "Where the plugins remember addresses", "/var/lib/cni/networks")
+    cniDnsServer: Setting.optional(Setting.Text)(
+      ["CNI_DNS_SERVER", "CNI_GW_IP"],
+      "Name server of workers",
+      "the machine's own address among them, 10.88.0.1 in 10.88.0.0/16"
+    ),
+    cniNetDir: Setting.Text("CNI_NET_DIR", "Where the plugins remember addresses", "/var/lib/cni/networks"),
+    dns: Setting.OneOf(["auto", "on", "off"])(
+      "AGENT_DNS",
+      "Whether the Agent itself tells workers names, at the machine's address among them: where they ask there and nobody else " +
+        "answers, or not start if it cannot, or never",
+      "auto"
+    ),
+    dnsNames: Setting.List(
+      "AGENT_DNS_NAMES",
+      "Names that it knows by itself, as gateway=10.89.0.3 or, for all below one, *.s3-storage=10.89.0.4",
+      []
+    ),
+    dnsUpstream: Setting.optional(Setting.List)(
+      "AGENT_DNS_UPSTREAM",
+      "Name servers that it asks for all others, in this order, as 10.0.0.2 or 10.0.0.2:5353",
+      "those of the machine, from /etc/resolv.conf"
+    )
   }),
   ...Setting.group("Logs", {
     logLevel: Setting.OneOf(["debug", "info", "warn", "warning", "error"])(

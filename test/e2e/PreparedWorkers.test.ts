@@ -1,0 +1,57 @@
+/** Containers that an Agent makes before they are asked for: no caller notices, and neither does who comes after a crash. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import * as AgentStack from "#test/support/AgentStack"
+import * as ContainerdStack from "#test/support/ContainerdStack"
+import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
+import { needs } from "#test/support/Engines"
+import { eventually } from "#test/support/Eventually"
+import * as FreePort from "#test/support/FreePort"
+import * as FunctionImage from "#test/support/FunctionImage"
+
+const live = { ...AgentStack.live, timeout: "60 seconds" } as const
+
+const namesOf = (tasks: ReadonlyArray<{ readonly name: string }>) => tasks.map(({ name }) => name).toSorted()
+
+describe("workers made ahead by an Agent with containerd", needs("containerd", "cni"), () => {
+  it.layer(
+    Layer.merge(AgentStack.layer, ContainerdWorkers.machine()),
+    live
+  )((it) => {
+    it.effect("serve the next start, and go with an Agent that is killed, which finds its workers again", () =>
+      Effect.gen(function* () {
+        const stack = yield* AgentStack.Shared
+        const { ctr } = yield* ContainerdWorkers.Machine
+        const { reference: image } = yield* Effect.promise(() => FunctionImage.archive())
+        const agent = yield* stack.agent({
+          ...(yield* ContainerdStack.settings),
+          AGENT_DATA_PORT: String(yield* FreePort.find),
+          PREPARED_WORKERS: "1"
+        })
+        const functions = { echo: { image, handler: "index.echo", timeout: 10 } }
+        const gateway = yield* stack.gateway([agent.address], { functions })
+        const say = Effect.map(gateway.call("echo", {}), ({ status, text }) =>
+          assert.strictEqual(status, 200, `${text} ${gateway.stderr()} ${agent.stderr()}`)
+        )
+        const created = Effect.map(ContainerdStack.tasks, (all) => all.filter(({ state }) => state === "CREATED"))
+        const running = Effect.map(ContainerdStack.tasks, (all) => all.filter(({ state }) => state === "RUNNING"))
+
+        yield* say
+        const [ahead] = yield* eventually("one is made ahead", created, ({ length }) => length === 1)
+        const [first] = yield* running
+        yield* ctr("tasks", "kill", "--signal", "SIGKILL", first?.name ?? "")
+        yield* eventually("it is missed", running, ({ length }) => length === 0)
+        yield* say
+        const [second] = yield* running
+        assert.strictEqual(second?.name, ahead?.name)
+
+        yield* eventually("another is made ahead", created, ([task]) => task !== undefined && task.name !== ahead?.name)
+        yield* agent.kill
+        assert.strictEqual((yield* ContainerdStack.tasks).length, 2)
+        yield* agent.start()
+        yield* eventually("calls are answered", gateway.call("echo", {}), ({ status }) => status === 200, 20_000)
+        assert.deepStrictEqual(namesOf(yield* ContainerdStack.tasks), [second?.name], agent.stderr())
+      })
+    )
+  })
+})
