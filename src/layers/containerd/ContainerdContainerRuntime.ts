@@ -63,7 +63,7 @@ const make = Effect.fnUntraced(function* (
 
   const workers = new Map<ContainerId, ContainerdWorker>()
   const known = new KnownContainers()
-  const surroundings = { settings, starts, tasks, images, known, home }
+  const surroundings = { settings, starts, tasks, ends, images, known, home }
   const { bringUp, giveUp } = yield* WorkerBringUp.make(surroundings)
   const phase = (held: ContainerdWorker) => phaseOf(held, api.phase(held.worker.id), Date.now())
 
@@ -80,16 +80,30 @@ const make = Effect.fnUntraced(function* (
 
   const find = (id: ContainerId, owner: OwnerId) => Effect.fromResult(Ownership.find(workers, id, owner))
 
+  /** Extensions that listen for it are told, and get their time; where none listens, nobody waits. */
+  const sayGoodbye = Effect.fnUntraced(function* (held: ContainerdWorker) {
+    const { container, extensions, worker } = held
+    extensions.retire()
+    const reason = api.phase(worker.id) === "dirty" ? "failure" : "spindown"
+    const grace = settings.shutdownGraceMs
+    const now = yield* Clock.currentTimeMillis
+    if (container.exit !== undefined || container.door.shutdown(reason, now + grace) === 0) return
+    yield* freeze.thaw(held).pipe(
+      Effect.andThen(Effect.raceFirst(tasks.ended(container.name, grace), extensions.ended)),
+      Effect.timeoutOption(grace),
+      // It is about to be removed in any case.
+      Effect.ignore
+    )
+  })
+
   /** The container first, so that a failure to end it is told and the worker stays listed; then all the rest of it. */
   const remove = (held: ContainerdWorker): Effect.Effect<void, RuntimeUnavailable> => {
-    const { container, worker } = held
-    const end = Effect.gen(function* () {
-      if (container.exit === undefined) container.door.shutdown("spindown", yield* Clock.currentTimeMillis)
-      yield* Effect.mapError(starts.removeOnce(container), unavailable)
-      yield* Scope.close(held.scope, Exit.void)
-      workers.delete(worker.id)
-    })
-    return held.turn.withPermit(Effect.suspend(() => (workers.has(worker.id) ? end : Effect.void)))
+    const end = sayGoodbye(held).pipe(
+      Effect.andThen(Effect.mapError(starts.removeOnce(held.container), unavailable)),
+      Effect.andThen(Scope.close(held.scope, Exit.void)),
+      Effect.andThen(Effect.sync(() => void workers.delete(held.worker.id)))
+    )
+    return held.turn.withPermit(Effect.suspend(() => (workers.has(held.worker.id) ? end : Effect.void)))
   }
 
   const setPaused = Effect.fnUntraced(function* (id: ContainerId, owner: OwnerId, isPaused: boolean) {
