@@ -22,6 +22,7 @@ const planOf = (name: string, given: Partial<WorkerSpec> = {}, owner = "mine"): 
   owner: OwnerId.make(owner),
   image: { name: "image:1", digest: "sha256:1", chainId: "chain", config: {} },
   imageUser: undefined,
+  extensionNames: [],
   settings: { handler: "", runtime: undefined, memoryMiB: 128, timeoutMs: 3_000 }
 })
 

@@ -87,7 +87,8 @@ export const make = Effect.fnUntraced(function* (surroundings: Surroundings) {
     // An emulator does not knock, and nobody else in there has any business at the door.
     if (protocol === "rie") yield* Scope.close(doorScope, Exit.void)
     const isExtended = protocol === "runtime-api" && container.exit === undefined
-    const extensions = isExtended ? yield* extend(container, plan.extensionNames) : noExtensions
+    const extended = Scope.provide(extend(container, plan.extensionNames), scope)
+    const extensions = isExtended ? yield* extended : noExtensions
     const createdAtUnixSeconds = Math.floor((yield* Clock.currentTimeMillis) / 1_000)
     const { name } = container
     const worker: Worker = {
@@ -124,7 +125,10 @@ export const make = Effect.fnUntraced(function* (surroundings: Surroundings) {
     Effect.uninterruptibleMask(
       Effect.fnUntraced(function* (restore) {
         const running = (prepared: Prepared) =>
-          restore(run(prepared)).pipe(Effect.onError(() => Scope.close(prepared.scope, Exit.void)))
+          restore(run(prepared)).pipe(
+            Scope.provide(prepared.scope),
+            Effect.onError(() => Scope.close(prepared.scope, Exit.void))
+          )
         const plan = yield* restore(planOf(spec, owner))
         const taken = yield* ahead.take(plan)
         const made = Effect.flatMap(prepare(plan, restore), running)
