@@ -51,8 +51,9 @@ export class Cni extends Context.Service<
      */
     readonly release: (name: string) => Effect.Effect<void, NetworkUnavailable>
     /**
-     * Removes what earlier runs left of this stack's, save what is in use; what this run has is not touched. Returns how many.
-     * What resists is told in the log, and tried again the next time.
+     * Removes what earlier runs left of this stack's, and what of this run could not be removed, save what is in use. What this
+     * run has, makes or removes just now is not touched, so that it may be asked for at any time. Returns how many. What resists
+     * is told in the log, and tried again the next time.
      */
     readonly reconcile: (inUse: ReadonlySet<string>) => Effect.Effect<number, NetworkUnavailable>
   }

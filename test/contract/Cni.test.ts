@@ -1,6 +1,6 @@
 /** Networks of workers by the real plugins: what a worker has, what it leaves, and who finds it again. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Option } from "effect"
+import { Effect, Fiber, Option } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { needs } from "#test/support/Engines"
@@ -131,6 +131,37 @@ describe("networks of workers", needs("cni"), () => {
         assert.strictEqual(yield* cni.reconcile(new Set()), 0)
         yield* cni.check(mine.name)
         yield* other.cni.check(theirs.name)
+      }),
+    limitMs
+  )
+
+  it.live(
+    "are not taken away while they come and go, however often leftovers are looked for; what a plugin did not take back is",
+    () =>
+      Effect.gen(function* () {
+        const machine = yield* WorkerNetworks.make
+        const { cni, stop } = yield* machine.start({ prepared: 2 })
+        const looking = yield* Effect.forkChild(
+          Effect.forever(Effect.tap(cni.reconcile(new Set()), (count) => Effect.sync(() => void counts.push(count))))
+        )
+        const counts: Array<number> = []
+        const cycle = Effect.gen(function* () {
+          const { name } = yield* cni.take
+          yield* cni.check(name)
+          yield* cni.release(name)
+        })
+        yield* Effect.replicateEffect(cycle, 20, { concurrency: 3 })
+        yield* Fiber.interrupt(looking)
+        assert.isAbove(counts.length, 10)
+        assert.deepStrictEqual(new Set(counts), new Set([0]))
+
+        const { name } = yield* cni.take
+        machine.replacePlugin("bridge", "[ $CNI_COMMAND = DEL ] || exec $REAL\nexit 3")
+        yield* Effect.flip(cni.release(name))
+        machine.restorePlugin("bridge")
+        assert.strictEqual(yield* cni.reconcile(new Set()), 1)
+        yield* stop
+        assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
       }),
     limitMs
   )

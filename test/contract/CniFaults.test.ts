@@ -266,6 +266,46 @@ describe("the configuration of networks", needs("cni"), () => {
     limitMs
   )
 
+  it.live(
+    "takes the bridge along to another subnet once no worker is on it, and until then names both",
+    () =>
+      Effect.gen(function* () {
+        const machine = yield* WorkerNetworks.make
+        const first = yield* machine.start()
+        const { name } = yield* first.cni.take
+        yield* first.stop
+        const elsewhere = { subnet: "10.77.0.0/16" }
+        const { message } = yield* Effect.flip(machine.start(elsewhere))
+        assert.include(
+          message,
+          "its bridge esb0 has 10.88.0.1/16, not 10.77.0.1/16, and 1 networks of workers are on it"
+        )
+        const second = yield* machine.start()
+        yield* second.cni.release(name)
+        yield* second.stop
+        const { cni } = yield* machine.start(elsewhere)
+        const addresses = yield* machine.onMachine("ip", "-brief", "-4", "address", "show", "dev", "esb0")
+        assert.deepStrictEqual(addresses.trim().split(/\s+/).slice(2), ["10.77.0.1/16"])
+        const network = yield* cni.take
+        assert.match(network.ipAddress, /^10\.77\./)
+        yield* cni.check(network.name)
+        yield* cni.release(network.name)
+        assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+      }),
+    limitMs
+  )
+
+  it.live("leaves a bridge that somebody else has made where it is", () =>
+    Effect.gen(function* () {
+      const machine = yield* WorkerNetworks.make
+      yield* machine.onMachine("ip", "link", "add", "esb0", "type", "bridge")
+      yield* machine.onMachine("ip", "address", "add", "192.168.7.1/24", "dev", "esb0")
+      const { message } = yield* Effect.flip(machine.start())
+      assert.include(message, "its bridge esb0 has 192.168.7.1/24, not 10.88.0.1/16, and was made by somebody else")
+      assert.include(yield* machine.onMachine("ip", "-brief", "address", "show", "dev", "esb0"), "192.168.7.1/24")
+    })
+  )
+
   it.live("stops the start when a plugin is missing, a subnet is none, or a list is not for workers", () =>
     Effect.gen(function* () {
       const machine = yield* WorkerNetworks.make

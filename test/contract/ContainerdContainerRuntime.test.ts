@@ -1,7 +1,9 @@
 /** What containers of containerd promise beyond every other engine's workers. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
+import { randomBytes } from "node:crypto"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import type { Worker } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
@@ -58,6 +60,26 @@ describe("containers of containerd", { ...needs("containerd", "cni"), timeout: 6
       assert.deepStrictEqual(yield* left, nothing)
       yield* eventually("open files", Effect.sync(openFiles), (count) => count <= before)
     }).pipe(Effect.provide(ContainerdWorkers.layer()))
+  )
+
+  it.live(
+    "leave no empty directory among the kernel's control groups with the last of them, and one while others are in it",
+    () => {
+      const cgroupParent = `/esb-test-${randomBytes(4).toString("hex")}`
+      const run = Effect.provide(ContainerdWorkers.onMachine({ containerd: { cgroupParent } }), { local: true })
+      const parents = Effect.sync(() =>
+        readFileSync("/proc/self/mounts", "utf8")
+          .split("\n")
+          .flatMap((line) => (/^\S+ \S+ cgroup2? /.test(line) ? [join(line.split(" ")[1] ?? "", cgroupParent)] : []))
+          .filter((path) => existsSync(path))
+      )
+      return Effect.gen(function* () {
+        const worker = yield* run(Effect.flatMap(functionNamed("echo"), started))
+        assert.isNotEmpty(yield* parents)
+        yield* run(Effect.flatMap(ContainerRuntime, (runtime) => runtime.destroy(worker.id, mine)))
+        assert.deepStrictEqual(yield* parents, [])
+      }).pipe(Effect.provide(ContainerdWorkers.machine()))
+    }
   )
 
   it.live("have no rights but to run, and nowhere to write but /tmp", () =>

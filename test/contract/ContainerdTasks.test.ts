@@ -98,7 +98,8 @@ for (const { name, needed, series } of Containerd.everyVersion()) {
         const { captured, said } = yield* run(
           "one",
           [
-            "id -u; hostname; cat /etc/resolv.conf; cat /proc/1/status; touch /mine; touch /tmp/mine && echo wrote",
+            // What goes by two streams has no order.
+            "exec 2>&1; id -u; hostname; cat /etc/resolv.conf; cat /proc/1/status; touch /mine; touch /tmp/mine && echo wrote",
             "unshare -r true; mount -t tmpfs none /tmp; echo $$; cat /sys/fs/cgroup/memory/memory.limit_in_bytes",
             "cat /sys/fs/cgroup/memory.max; exit 7"
           ].join("; ")

@@ -55,9 +55,12 @@ const make = Effect.fnUntraced(function* (settings: CniSettings) {
   })
 
   const reconcile = Effect.fn("Cni.reconcile")(function* (inUse: ReadonlySet<string>) {
+    // One that goes while others are looked for may still be among what is found.
+    const oursBefore = new Set(ofThisRun)
     const holders = yield* Effect.mapError(leftovers.holders, unavailable)
     const all = new Set([...(yield* kept.list), ...(yield* Namespaces.list), ...holders])
-    const isLeft = (name: string) => name.startsWith(prefix) && !inUse.has(name) && !ofThisRun.has(name)
+    const isOurs = (name: string) => inUse.has(name) || oursBefore.has(name) || ofThisRun.has(name)
+    const isLeft = (name: string) => name.startsWith(prefix) && !isOurs(name)
     const left = [...all].filter(isLeft)
     const gone = new Set<string>()
     const remove = (name: string) =>

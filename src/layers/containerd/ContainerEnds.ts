@@ -12,9 +12,20 @@ import type { TaskCalls } from "./Tasks.ts"
 const killedCode = 137
 
 export const make = ({ lastOutputMs }: ContainerdSettings, tasks: TaskCalls) => {
+  /** The kernel's own count, where nobody has told: the word of it may come after that of the end, or not at all. */
+  const lookForMemory = (container: Container) =>
+    tasks.usage(container.name).pipe(
+      Effect.map(({ oomEvents }) => {
+        if (oomEvents > 0) container.wasOutOfMemory = true
+      }),
+      // What counted is gone already, or was counted by nobody: then it was killed, which is true as well.
+      Effect.ignore({ log: "Debug" })
+    )
+
   const record = (container: Container, code: number, atUnixSeconds: number) =>
     Effect.gen(function* () {
       yield* Effect.timeoutOption(container.output.ended, lastOutputMs)
+      if (code === killedCode && !container.wasOutOfMemory) yield* lookForMemory(container)
       if (container.exit !== undefined) return
       const { crash, wasOutOfMemory } = container
       const status =

@@ -22,13 +22,13 @@ import {
   defaultsOf
 } from "./ContainerdSettings.ts"
 import { type ContainerdWorker, used } from "./ContainerdWorker.ts"
+import * as CgroupParents from "./CgroupParents.ts"
 import * as ContainerEnds from "./ContainerEnds.ts"
-import * as ContainerRecord from "./ContainerRecord.ts"
 import * as ContainerStart from "./ContainerStart.ts"
 import * as CpuQuota from "./CpuQuota.ts"
 import * as FormerContainers from "./FormerContainers.ts"
 import { KnownContainers } from "./KnownContainers.ts"
-import * as StackContainers from "./StackContainers.ts"
+import * as LeftoverContainers from "./LeftoverContainers.ts"
 import * as TaskEvents from "./TaskEvents.ts"
 import * as Tasks from "./Tasks.ts"
 import * as WorkerBringUp from "./WorkerBringUp.ts"
@@ -58,6 +58,7 @@ const make = Effect.fnUntraced(function* (
   const meter = WorkerMeter.make(settings, tasks)
   const limitCpu = CpuQuota.make(settings, tasks)
   const freeze = yield* WorkerFreeze.make(tasks, ends)
+  yield* Effect.addFinalizer(() => CgroupParents.removeUnused(settings.cgroupParent))
   /** Of the workers' doors and all else that ends with this process; many end at once as fast as one. */
   const home = yield* Effect.acquireRelease(Scope.make("parallel"), Scope.close)
 
@@ -143,19 +144,14 @@ const make = Effect.fnUntraced(function* (
     }
   })
 
-  /** Containers of this stack that nobody here knows: of a start whose end could not be undone, or another one's. */
-  const removeLeftovers = Effect.gen(function* () {
-    // One that goes while containerd is asked may still be in its answer.
-    const knownBefore = new Set(known.names)
-    const found = yield* StackContainers.list(settings.identity)
-    const leftovers = found.filter(({ id }) => !knownBefore.has(id) && !known.names.has(id))
-    yield* Effect.forEach(
-      leftovers,
-      (container) => starts.remove(container.id, ContainerRecord.networkOf(settings.identity, container)),
-      { concurrency: parallelRemovals, discard: true }
-    )
-    return leftovers.length
-  }).pipe(Effect.provideService(ContainerdApi, containerd), Effect.mapError(unavailable))
+  const removeLeftovers = LeftoverContainers.removeAll(settings.identity, known.names, starts.remove).pipe(
+    Effect.provideService(ContainerdApi, containerd),
+    Effect.mapError(unavailable)
+  )
+  /** After the leftovers, which may be in some of them. */
+  const removeNetworks = Effect.suspend(() =>
+    Effect.mapError(cni.reconcile(new Set(known.all.map(({ network }) => network.name))), unavailable)
+  )
 
   const fork = yield* FiberSet.makeRuntime<never>()
   const lookAtAll = Effect.suspend(() =>
@@ -163,8 +159,7 @@ const make = Effect.fnUntraced(function* (
   )
   const returned = yield* Effect.mapError(FormerContainers.takeOver(surroundings), unavailable)
   for (const held of returned) workers.set(held.worker.id, held)
-  const networksInUse = new Set(returned.map(({ container }) => container.network.name))
-  yield* Effect.mapError(cni.reconcile(networksInUse), unavailable)
+  yield* removeNetworks
 
   yield* TaskEvents.listen({
     reconnectEveryMs: settings.reconnectEveryMs,
@@ -214,10 +209,13 @@ const make = Effect.fnUntraced(function* (
         const useless = [...workers.values()].filter(
           (held) => held.container.exit !== undefined || (isGone(held.worker.owner) && phase(held) !== "busy")
         )
-        return Effect.forEach(useless, remove, { concurrency: parallelRemovals, discard: true }).pipe(
-          Effect.andThen(removeLeftovers),
-          Effect.map((count) => count + useless.length)
-        )
+        // One that resists keeps nobody else, and is told of at the end.
+        return Effect.gen(function* () {
+          const [, [failure]] = yield* Effect.partition(useless, remove, { concurrency: parallelRemovals })
+          const count = yield* removeLeftovers
+          yield* removeNetworks
+          return failure === undefined ? count + useless.length : yield* failure
+        })
       })
   })
 })

@@ -7,6 +7,7 @@ import * as CniSettings from "#layers/cni/CniSettings"
 import * as ContainerdApi from "#layers/containerd/ContainerdApi"
 import * as ContainerdContainerRuntime from "#layers/containerd/ContainerdContainerRuntime"
 import * as ContainerdVersion from "#layers/containerd/ContainerdVersion"
+import * as SoleAgent from "#layers/containerd/SoleAgent"
 import * as StackContainers from "#layers/containerd/StackContainers"
 import * as WorkerRuntime from "#layers/containerd/WorkerRuntime"
 import * as IptablesWorkerFence from "#layers/iptables/IptablesWorkerFence"
@@ -150,8 +151,8 @@ const fence = Effect.fnUntraced(function* (values: AgentSettings, stack: StackId
   )
 })
 
-/** Nothing of this machine is touched before containerd has answered. */
-export const layer = (values: AgentSettings, identity: StackIdentity) =>
+/** Nothing of this machine is touched before containerd has answered, nor where another Agent of the stack has its hands on it. */
+export const layer = (values: AgentSettings, home: string, identity: StackIdentity) =>
   Layer.unwrap(
     Effect.map(ContainerdVersion.get, (version) =>
       Layer.mergeAll(
@@ -169,7 +170,8 @@ export const layer = (values: AgentSettings, identity: StackIdentity) =>
           })
         ]),
         Layer.provide(Layer.effectDiscard(fence(values, identity)).pipe(Layer.provide(IptablesWorkerFence.layer))),
-        Layer.provide(networks(values, identity))
+        Layer.provide(networks(values, identity)),
+        Layer.provide(SoleAgent.layer(directoryOf(values, identity), identity, home))
       )
     )
   ).pipe(Layer.provide(ContainerdApi.layer({ namespace: identity.brand, socketPath: values.containerdSocket })))

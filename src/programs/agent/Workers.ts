@@ -39,11 +39,11 @@ const ofProcesses = (values: AgentSettings, home: string, identity: StackIdentit
   )
 
 /** An engine is read from disk only when it is wanted: every Agent starts without the clients of the others. */
-const inContainerd = (values: AgentSettings, identity: StackIdentity) =>
+const inContainerd = (values: AgentSettings, home: string, identity: StackIdentity) =>
   Layer.unwrap(
     Effect.map(
       Effect.promise(() => import("./ContainerdWorkers.ts")),
-      (ContainerdWorkers) => ContainerdWorkers.layer(values, identity)
+      (ContainerdWorkers) => ContainerdWorkers.layer(values, home, identity)
     )
   )
 
@@ -71,5 +71,5 @@ export const layer = (
   identity: StackIdentity
 ): Layer.Layer<ContainerRuntime | WorkerClient, NoEngine, LogSink> => {
   if (values.runtime === "process") return ofProcesses(values, home, identity)
-  return values.runtime === "docker" ? inDocker(values, home, identity) : inContainerd(values, identity)
+  return values.runtime === "docker" ? inDocker(values, home, identity) : inContainerd(values, home, identity)
 }
