@@ -111,9 +111,13 @@ const variantOf = ({ architecture, variant }: Platform): string => variant || (u
 export const isSamePlatform = (one: Platform, other: Platform): boolean =>
   one.os === other.os && one.architecture === other.architecture && variantOf(one) === variantOf(other)
 
-/** The manifest of a platform; `undefined` when the index has none. */
+/**
+ * The manifest of a platform, or the first of which the index does not say whom it is for: its configuration does. `undefined`
+ * when all are for others.
+ */
 export const choose = ({ manifests }: ImageIndex, wanted: Platform): Descriptor | undefined =>
-  manifests.find(({ platform }) => platform !== undefined && isSamePlatform(platform, wanted))
+  manifests.find(({ platform }) => platform !== undefined && isSamePlatform(platform, wanted)) ??
+  manifests.find(({ platform }) => platform === undefined)
 
 /** `linux/arm64/v8` */
 export const printPlatform = ({ architecture, os, variant }: Platform): string =>

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { create, type DescMethodUnary, type MessageInitShape } from "@bufbuild/protobuf"
 import { type Context, Effect, Fiber, Layer, References, type Scope, Stream } from "effect"
+import { execFileSync } from "node:child_process"
 import { mkdtempSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import * as ContainerdApi from "#layers/containerd/ContainerdApi"
@@ -100,14 +101,14 @@ const checked = (world: World, name: string) =>
   })
 
 /** A file of an image, as a container would see it. */
-const fileOf = ({ peer }: World, name: string, path: string) =>
+const fileOf = ({ peer }: World, { chainId }: { readonly chainId: string }, path: string) =>
   Effect.gen(function* () {
     const place = mkdtempSync(join(peer.directory, "mounted-"))
-    yield* peer.ctr("images", "mount", name, place)
+    yield* peer.ctr("snapshots", "prepare", place, chainId)
+    execFileSync("sh", ["-c", yield* peer.ctr("snapshots", "mounts", place, place)])
     const text = readFileSync(join(place, path), "utf8")
-    yield* peer.ctr("images", "unmount", place)
-    // The client's own, which holds a snapshot.
-    yield* peer.ctr("leases", "delete", "--sync", place)
+    execFileSync("umount", [place])
+    yield* peer.ctr("snapshots", "remove", place)
     return text
   })
 
@@ -131,7 +132,9 @@ for (const { name: version, needed, series } of Containerd.everyVersion("registr
     for (const [title, recipe] of [
       ["an OCI image", { layers }],
       ["a Docker image", { layers, flavour: "docker" }],
-      ["an image with layers packed by zstd", { layers, compression: "zstd" }]
+      ["an image with layers packed by zstd", { layers, compression: "zstd" }],
+      ["a Docker image with layers packed by zstd", { layers, flavour: "docker", compression: "zstd" }],
+      ["an image with layers as they are", { layers, compression: "none" }]
     ] as const) {
       it.live(`fetches ${title}, and keeps all of it`, () =>
         inWorld((world) =>
@@ -144,7 +147,7 @@ for (const { name: version, needed, series } of Containerd.everyVersion("registr
             assert.deepStrictEqual(image.config.config?.Entrypoint, ["/run"])
             yield* checked(world, name)
             assert.deepStrictEqual(yield* leases(world), [])
-            assert.strictEqual(yield* fileOf(world, name, "both.txt"), "above")
+            assert.strictEqual(yield* fileOf(world, image, "both.txt"), "above")
             const kept = yield* snapshots(world)
             assert.strictEqual(kept.length, 2)
             assert.include(
@@ -191,6 +194,53 @@ for (const { name: version, needed, series } of Containerd.everyVersion("registr
       )
     }
 
+    it.live("fetches an image of whose platform its index says nothing, if it is for this machine", () =>
+      inWorld((world) =>
+        Effect.gen(function* () {
+          for (const [tag, architecture] of [
+            ["own", defaults.platform.architecture],
+            ["other", "riscv64"]
+          ] as const) {
+            const sample = UnpackableImages.make({ layers, architecture })
+            yield* pushed(world, `silent:sole-${tag}`, sample)
+            const to = reference(`${world.server.host}/images/silent:${tag}`)
+            yield* world.registry.putManifest(to, index([[undefined, sample]]))
+          }
+          const { get } = yield* world.images()
+          const name = `${world.server.host}/images/silent:own`
+          yield* get(name)
+          yield* checked(world, name)
+          const failure = yield* Effect.flip(get(`${world.server.host}/images/silent:other`))
+          assert.strictEqual(failure._tag, "ArtifactNotFound")
+          assert.include(failure.message, defaults.platform.architecture)
+        })
+      )
+    )
+
+    it.live("fetches layers side by side, as many as it may", () =>
+      inWorld((world) =>
+        Effect.gen(function* () {
+          const parts = ["a", "b", "c", "d", "e", "f"].map((name) => ({ [name]: noise(name, 100_000) }))
+          const name = yield* pushed(world, "wide:1", UnpackableImages.make({ layers: parts }))
+          let [now, most] = [0, 0]
+          const blob: RegistryService["blob"] = (of, descriptor, heldBytes) =>
+            Stream.unwrap(
+              Effect.gen(function* () {
+                if (descriptor.mediaType.includes("config")) return world.registry.blob(of, descriptor, heldBytes)
+                most = Math.max(most, ++now)
+                yield* Effect.addFinalizer(() => Effect.sync(() => void now--))
+                yield* Effect.sleep("100 millis")
+                return world.registry.blob(of, descriptor, heldBytes)
+              })
+            )
+          const { get } = yield* world.images({ parallelLayers: 4 }, { registry: { ...world.registry, blob } })
+          yield* get(name)
+          assert.strictEqual(most, 4)
+          yield* checked(world, name)
+        })
+      )
+    )
+
     it.live("fetches from a registry that wants a password, behind a certificate of its own authority", () =>
       inWorld(
         (world) =>
@@ -222,8 +272,8 @@ for (const { name: version, needed, series } of Containerd.everyVersion("registr
           const digests = asked.map(({ digest }) => digest)
           assert.strictEqual(new Set(digests).size, 5)
           assert.strictEqual(digests.length, 5)
-          assert.strictEqual(yield* fileOf(world, one, "name.txt"), "one")
-          assert.strictEqual(yield* fileOf(world, two, "name.txt"), "two")
+          assert.strictEqual(yield* fileOf(world, yield* get(one), "name.txt"), "one")
+          assert.strictEqual(yield* fileOf(world, yield* get(two), "name.txt"), "two")
           assert.strictEqual((yield* snapshots(world)).length, 3)
           yield* checked(world, one)
           yield* checked(world, two)

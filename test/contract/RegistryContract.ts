@@ -123,6 +123,12 @@ export const suite = (name: string, layer: Layer.Layer<Registry | Hosts, unknown
         assert.strictEqual((yield* registry.resolve(name, arm64)).digest, arm.digest)
         assert.deepStrictEqual((yield* registry.config(name, arm64)).config?.Env, ["NAME=arm"])
 
+        yield* registry.putManifest(name, index([[undefined, arm]]))
+        assert.strictEqual((yield* registry.resolve(name, arm64)).digest, arm.digest)
+        const wrong = yield* Effect.flip(registry.resolve(name, amd64))
+        assert.strictEqual(wrong._tag, "ImageNotFound")
+        yield* registry.putManifest(name, both)
+
         const alone = at({ ...name, tag: undefined }, arm.digest)
         assert.strictEqual((yield* registry.resolve(alone, arm64)).digest, arm.digest)
         for (const [asked, platform] of [

@@ -64,14 +64,17 @@ export const image = (
   return { manifest, digest: sha256(manifest.bytes), config, layers, blobs }
 }
 
-/** One name for images of several platforms. */
-export const index = (images: ReadonlyArray<readonly [architecture: string, SampleImage]>, flavour: Flavour = "oci") =>
+/** One name for images of several platforms; `undefined`: it does not say which. */
+export const index = (
+  images: ReadonlyArray<readonly [architecture: string | undefined, SampleImage]>,
+  flavour: Flavour = "oci"
+) =>
   contentOf(flavours[flavour].index, {
     schemaVersion: 2,
     mediaType: flavours[flavour].index,
     manifests: images.map(([architecture, { manifest }]) => ({
       ...described(manifest.mediaType, manifest.bytes),
-      platform: { os: "linux", architecture }
+      ...(architecture === undefined ? {} : { platform: { os: "linux", architecture } })
     }))
   })
 

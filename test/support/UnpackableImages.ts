@@ -16,7 +16,7 @@ export interface Recipe {
   readonly architecture?: string
   /** Whose media types. */
   readonly flavour?: "oci" | "docker"
-  readonly compression?: "gzip" | "zstd"
+  readonly compression?: keyof typeof packers
   /** A layer that is not what the configuration says of it. */
   readonly lies?: boolean
 }
@@ -33,16 +33,21 @@ const archive = (files: Files): Buffer => {
   return tar
 }
 
+/** How layers are sent. */
+const packers = { none: (tar: Buffer) => tar, gzip: gzipSync, zstd: zstdCompressSync }
+
 const types = {
   docker: {
     manifest: mediaTypes.manifest[0],
     config: "application/vnd.docker.container.image.v1+json",
+    none: "application/vnd.docker.image.rootfs.diff.tar",
     gzip: "application/vnd.docker.image.rootfs.diff.tar.gzip",
     zstd: "application/vnd.docker.image.rootfs.diff.tar.zstd"
   },
   oci: {
     manifest: mediaTypes.manifest[1],
     config: "application/vnd.oci.image.config.v1+json",
+    none: "application/vnd.oci.image.layer.v1.tar",
     gzip: "application/vnd.oci.image.layer.v1.tar+gzip",
     zstd: "application/vnd.oci.image.layer.v1.tar+zstd"
   }
@@ -65,7 +70,7 @@ export const make = ({
 }: Recipe): SampleImage => {
   const named = types[flavour]
   const archives = layers.map(archive)
-  const packed = archives.map(compression === "gzip" ? (tar) => gzipSync(tar) : (tar) => zstdCompressSync(tar))
+  const packed = archives.map((tar) => packers[compression](tar))
   const descriptors = packed.map((bytes) => described(named[compression], bytes))
   const configBytes = json({
     os: "linux",

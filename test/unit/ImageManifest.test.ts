@@ -62,6 +62,15 @@ describe("ImageManifest", () => {
     assert.isUndefined(sizeFor("riscv64"))
   })
 
+  it("takes a manifest that an index says nothing of where none is said to be for the platform", () => {
+    const silent = { ...index, manifests: [{ ...part, size: 9 }, ...index.manifests] }
+    const content = Result.getOrThrow(ImageManifest.read(ociIndex, bytes(silent)))
+    if (content.kind !== "index") return assert.fail("no index")
+    const sizeFor = (architecture: string) => ImageManifest.choose(content.value, { os: "linux", architecture })?.size
+    assert.strictEqual(sizeFor("amd64"), 1)
+    assert.strictEqual(sizeFor("riscv64"), 9)
+  })
+
   it("reads a configuration as Docker writes it, with null for what is not set", () => {
     const value = { os: "linux", architecture: "amd64", config: { Entrypoint: null, Cmd: ["a"], Labels: null }, x: 1 }
     const config = Result.getOrThrow(ImageManifest.readConfig(bytes(value)))

@@ -11,7 +11,6 @@ import {
   type Descriptor,
   type ImageConfig,
   isSamePlatform,
-  mediaTypes,
   printPlatform,
   read,
   readConfig
@@ -50,8 +49,6 @@ export interface UnpackedImage {
 const decodeLayers = Schema.decodeResult(
   Schema.fromJsonString(Schema.Struct({ rootfs: Schema.Struct({ diff_ids: Schema.Array(Schema.String) }) }))
 )
-
-const isIndex = ({ mediaType }: Descriptor): boolean => mediaTypes.index.some((type) => type === mediaType)
 
 export const make = Effect.fnUntraced(function* (
   { parallelLayers, platform, snapshotter, unpackLimitMs }: ContainerdImageSettings,
@@ -103,14 +100,16 @@ export const make = Effect.fnUntraced(function* (
 
     const manifestFor = Effect.fnUntraced(function* (lease: string, target: Descriptor) {
       let found: Content = yield* document(lease, target)
+      let isChosen = false
       for (let depth = 0; found.kind === "index"; depth++) {
         const chosen = choose(found.value, platform)
         if (chosen === undefined || depth === nestingLimit) {
           return yield* new ImageNotFound({ reference: print(reference), platform: printPlatform(platform) })
         }
         found = yield* document(lease, chosen)
+        isChosen = chosen.platform !== undefined
       }
-      return found
+      return { value: found.value, isChosen }
     })
 
     const configOf = Effect.fnUntraced(function* (descriptor: Descriptor) {
@@ -122,15 +121,15 @@ export const make = Effect.fnUntraced(function* (
       return { config: config.success, diffIds: layers.success.rootfs.diff_ids }
     })
 
-    /** What an image without an index is for, only its configuration tells. */
+    /** What an image is for of which no index says so, only its configuration tells. */
     const isForUs = ({ architecture = platform.architecture, os = platform.os, variant }: ImageConfig): boolean =>
       isSamePlatform({ os, architecture, ...(variant === undefined ? {} : { variant }) }, platform)
 
     return Effect.fnUntraced(function* (lease: string, target: Descriptor) {
-      const { value } = yield* manifestFor(lease, target)
+      const { isChosen, value } = yield* manifestFor(lease, target)
       yield* blob(lease, value.config)
       const { config, diffIds } = yield* configOf(value.config)
-      if (!isIndex(target) && !isForUs(config)) {
+      if (!isChosen && !isForUs(config)) {
         return yield* new ImageNotFound({ reference: print(reference), platform: printPlatform(platform) })
       }
       if (diffIds.length !== value.layers.length) {

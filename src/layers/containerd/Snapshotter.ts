@@ -27,6 +27,12 @@ export interface StackedLayer {
   readonly chainId: string
 }
 
+/** Docker's word for layers packed by zstd, which containerd knows from 2.0 on, and the word that all know. */
+const dockersZstd = "application/vnd.docker.image.rootfs.diff.tar.zstd"
+const zstd = "application/vnd.oci.image.layer.v1.tar+zstd"
+
+const packedAs = ({ mediaType }: Descriptor): string => (mediaType === dockersZstd ? zstd : mediaType)
+
 const sha256 = (text: string): string => `sha256:${createHash("sha256").update(text).digest("hex")}`
 
 /** What the snapshots of an image are called, from the lowest layer to the highest. */
@@ -63,8 +69,8 @@ export const make = Effect.fnUntraced(function* (
       // Without its lease it goes with the next collection.
       (_, exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.ignore(remove, { log: "Debug" }))
     )
-    const { digest, mediaType, size } = layer
-    const diff = { digest, mediaType, size: BigInt(size) }
+    const { digest, size } = layer
+    const diff = { digest, mediaType: packedAs(layer), size: BigInt(size) }
     const { applied } = yield* call(
       Diff.method.apply,
       { diff, mounts },

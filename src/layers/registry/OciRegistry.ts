@@ -54,7 +54,7 @@ export const layer = (given: Partial<RegistrySettings> = {}): Layer.Layer<Regist
           const chosen = choose(found.value, platform)
           if (chosen === undefined || depth === settings.nestingLimit) return yield* noSuchPlatform(reference, platform)
           found = yield* manifests.get(at(reference, chosen.digest))
-          isChosen = true
+          isChosen = chosen.platform !== undefined
         }
         const config = yield* configOf(reference, found)
         const { architecture = platform.architecture, os = platform.os, variant = platform.variant } = config
