@@ -39,5 +39,12 @@ export const firstHost = (subnet: Subnet): string => written(subnet.base + 1)
 /** The one before the address that speaks to all. */
 export const lastHost = (subnet: Subnet): string => written(subnet.base + addresses(subnet) - 2)
 
+/** Whether an address, as four numbers, is one of the network's. */
+export const contains = (subnet: Subnet, address: string): boolean =>
+  Result.match(parse(`${address}/${subnet.prefix}`), {
+    onFailure: () => false,
+    onSuccess: ({ base }) => base === subnet.base
+  })
+
 export const overlap = (one: Subnet, other: Subnet): boolean =>
   one.base < other.base + addresses(other) && other.base < one.base + addresses(one)

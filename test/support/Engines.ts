@@ -157,6 +157,8 @@ const probes = {
       "victoria-logs",
       "build app/victoria-logs of github.com/VictoriaMetrics/VictoriaMetrics"
     ),
+  /** CoreDNS itself, with the plugins that its makers give it; `path` is the program. */
+  coredns: () => commandNamed("ESB_COREDNS", "coredns", "go install github.com/coredns/coredns@v1.14.7"),
   /** A Docker daemon; `path` is the client. */
   docker: () => answering("docker", "version", "--format", "{{.Server.Version}}"),
   /** Compose, as the docker client's plugin or as a program of its own, and an engine for it; `path` is the docker client. */

@@ -41,22 +41,32 @@ let made: Promise<string> | undefined
 export const reference = (): Promise<string> =>
   (made ??= tree().then((files) => ImageTree.make("functions", files, settings)))
 
+const config = {
+  Env: [
+    "PATH=/var/lang/bin:/usr/local/bin:/usr/bin:/bin",
+    "LAMBDA_TASK_ROOT=/var/task",
+    "LAMBDA_RUNTIME_DIR=/var/runtime"
+  ],
+  WorkingDir: "/var/task",
+  Entrypoint: ["/lambda-entrypoint.sh"],
+  Cmd: ["index.echo"]
+}
+
 let archived: Promise<ImageArchive.ImageArchive> | undefined
 
 /** The same image for an engine that is given its images as archives. */
 export const archive = (): Promise<ImageArchive.ImageArchive> =>
-  (archived ??= tree().then((files) =>
-    ImageArchive.make("docker.io/esb-test/functions:1", files, {
-      Env: [
-        "PATH=/var/lang/bin:/usr/local/bin:/usr/bin:/bin",
-        "LAMBDA_TASK_ROOT=/var/task",
-        "LAMBDA_RUNTIME_DIR=/var/runtime"
-      ],
-      WorkingDir: "/var/task",
-      Entrypoint: ["/lambda-entrypoint.sh"],
-      Cmd: ["index.echo"]
-    })
-  ))
+  (archived ??= tree().then((files) => ImageArchive.make("docker.io/esb-test/functions:1", files, config)))
+
+/** The same with other files in the place of some; `undefined`: without them. */
+export const archiveWith = async (
+  name: string,
+  changes: Readonly<Record<string, ImageTree.Tree[string] | undefined>>
+): Promise<ImageArchive.ImageArchive> => {
+  const files = Object.entries({ ...(await tree()), ...changes })
+  const left = files.flatMap(([path, entry]) => (entry === undefined ? [] : [[path, entry] as const]))
+  return ImageArchive.make(`docker.io/esb-test/${name}:1`, Object.fromEntries(left), config)
+}
 
 /** Where an image would have AWS's emulator: a script, so that the entrypoint has its name. */
 const emulator = '#!/bin/sh\nexec /var/lang/bin/node /usr/local/lib/RieStandIn.ts "$@"\n'

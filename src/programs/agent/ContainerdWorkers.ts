@@ -7,7 +7,6 @@ import * as CniSettings from "#layers/cni/CniSettings"
 import * as ContainerdApi from "#layers/containerd/ContainerdApi"
 import * as ContainerdContainerRuntime from "#layers/containerd/ContainerdContainerRuntime"
 import * as ContainerdVersion from "#layers/containerd/ContainerdVersion"
-import * as SoleAgent from "#layers/containerd/SoleAgent"
 import * as StackContainers from "#layers/containerd/StackContainers"
 import * as WorkerRuntime from "#layers/containerd/WorkerRuntime"
 import * as IptablesWorkerFence from "#layers/iptables/IptablesWorkerFence"
@@ -23,6 +22,7 @@ import { WorkerFence } from "#services/WorkerFence"
 import * as PeerCertificates from "../PeerCertificates.ts"
 import { BadSettings } from "../Program.ts"
 import { doorAddress, NotFenced, reachOf, unfenced } from "./FenceReach.ts"
+import * as Names from "./Names.ts"
 import * as RegistryLogin from "./RegistryLogin.ts"
 import type { AgentSettings } from "./Settings.ts"
 
@@ -88,12 +88,6 @@ const runtime = Effect.fnUntraced(function* (values: AgentSettings, identity: St
   )
 }, Layer.unwrap)
 
-/** The machine's own address in the network that is usual; in another one it has another, where nothing else was said. */
-const usual = { subnet: "10.88.0.0/16", nameserver: "10.88.0.1" }
-
-const nameserverOf = ({ cniDnsServer, cniSubnet }: AgentSettings): string | undefined =>
-  cniSubnet !== usual.subnet && cniDnsServer === usual.nameserver ? undefined : cniDnsServer
-
 const networks = (values: AgentSettings, identity: StackIdentity) =>
   CniPlugins.layer({
     ...CniSettings.defaults,
@@ -104,7 +98,7 @@ const networks = (values: AgentSettings, identity: StackIdentity) =>
     configurationFile: values.cniConfFile,
     subnet: values.cniSubnet,
     bridge: values.cniBridge,
-    nameserver: nameserverOf(values),
+    nameserver: values.cniDnsServer,
     addressDirectory: values.cniNetDir
   })
 
@@ -151,8 +145,8 @@ const fence = Effect.fnUntraced(function* (values: AgentSettings, stack: StackId
   )
 })
 
-/** Nothing of this machine is touched before containerd has answered, nor where another Agent of the stack has its hands on it. */
-export const layer = (values: AgentSettings, home: string, identity: StackIdentity) =>
+/** Nothing of this machine is touched before containerd has answered. */
+export const layer = (values: AgentSettings, identity: StackIdentity) =>
   Layer.unwrap(
     Effect.map(ContainerdVersion.get, (version) =>
       Layer.mergeAll(
@@ -170,8 +164,8 @@ export const layer = (values: AgentSettings, home: string, identity: StackIdenti
           })
         ]),
         Layer.provide(Layer.effectDiscard(fence(values, identity)).pipe(Layer.provide(IptablesWorkerFence.layer))),
-        Layer.provide(networks(values, identity)),
-        Layer.provide(SoleAgent.layer(directoryOf(values, identity), identity, home))
+        Layer.provide(Names.layer(values)),
+        Layer.provide(networks(values, identity))
       )
     )
   ).pipe(Layer.provide(ContainerdApi.layer({ namespace: identity.brand, socketPath: values.containerdSocket })))

@@ -1,5 +1,6 @@
 /** Functions that behave, and functions that do what a worker must survive. */
 import { spawn } from "node:child_process"
+import { lookup, Resolver } from "node:dns/promises"
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { once } from "node:events"
@@ -100,3 +101,19 @@ export const visit = ({ host, port, path }) =>
     socket.on("data", () => end(1))
     for (const event of ["close", "error", "timeout"]) socket.on(event, () => end(0))
   })
+
+const orCode = ({ code }) => code
+
+/** What the C library makes of names: their first address, or the code of why there is none. */
+export const names = async ({ names }) =>
+  Promise.all(names.map((name) => lookup(name).then(({ address }) => address, orCode)))
+
+/** Texts of a name, by a client that asks a name server itself: one of its own choice, or whom everybody asks. */
+export const texts = async ({ name, server }) => {
+  const resolver = new Resolver({ timeout: 1_500, tries: 1 })
+  if (server !== undefined) resolver.setServers([server])
+  return resolver.resolveTxt(name).then(([texts]) => texts.length, orCode)
+}
+
+/** Answers after a while in which it does nothing. */
+export const rest = async ({ ms = 0 }) => sleep(ms, ms)
