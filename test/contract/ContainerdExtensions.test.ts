@@ -1,0 +1,73 @@
+/** What extensions in containers of containerd promise beyond every other engine's. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { fileURLToPath } from "node:url"
+import { OwnerId } from "#domain/Worker"
+import { ContainerRuntime } from "#services/ContainerRuntime"
+import { WorkerClient } from "#services/WorkerClient"
+import * as BaseImages from "#test/support/BaseImages"
+import { containerdEngine as engine, EngineMachine } from "#test/support/ContainerEngines"
+import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
+import { needs } from "#test/support/Engines"
+import { eventually } from "#test/support/Eventually"
+import * as ImageTree from "#test/support/ImageTree"
+import * as RecordedLog from "#test/support/RecordedLog"
+import { specOf } from "#test/support/WorkerFunctions"
+
+const mine = OwnerId.make("gateway-mine")
+
+const sample = (path: string) => fileURLToPath(new URL(`../samples/${path}`, import.meta.url))
+
+/** A worker with an extension that registers, and leaves some seconds later. */
+const started = Effect.fnUntraced(function* (leavesAfterSeconds: number) {
+  const runtime = yield* ContainerRuntime
+  const client = yield* WorkerClient
+  const { take } = yield* EngineMachine
+  const leaves = `#!/bin/sh\n/opt/extensions/lib/agent &\nsleep ${leavesAfterSeconds}\nexit 6\n`
+  const more = {
+    "opt/extensions/agent": ImageTree.script(leaves),
+    "opt/extensions/lib/agent": { from: sample("workers/layer/extensions/agent") }
+  }
+  const reference = yield* Effect.promise(() =>
+    BaseImages.image("our node", { task: sample("images/node"), handler: "app.handler", more })
+  )
+  const environment = { EVENTS_FILE: "/dev/stdout" }
+  const worker = yield* runtime.ensure(specOf(yield* take(reference), "app.handler", { environment }), mine)
+  yield* client.ready(worker)
+  return worker
+})
+
+const needed = needs(...BaseImages.peers["our node"], ...engine.needs)
+
+describe("extensions in containers of containerd", { ...needed, timeout: 60_000 }, () => {
+  it.layer(engine.machine, { timeout: "60 seconds", excludeTestServices: true })((it) => {
+    it.effect("are heard of although they end while containerd is away", () =>
+      Effect.gen(function* () {
+        const runtime = yield* ContainerRuntime
+        const { start, stop } = yield* ContainerdWorkers.Machine
+        const worker = yield* started(3)
+        yield* stop
+        yield* Effect.sleep(3_500)
+        yield* start
+        yield* eventually("the worker has ended", runtime.list(mine), ([state]) => state?.status === "STOPPED")
+        assert.deepInclude(yield* runtime.metrics(worker.id, mine), { status: "STOPPED", exitCode: 6 })
+        yield* runtime.destroy(worker.id, mine)
+      }).pipe(Effect.provide(engine.run()))
+    )
+
+    it.effect("are started in containers that were made ahead", () => {
+      const log = RecordedLog.make()
+      return Effect.gen(function* () {
+        const runtime = yield* ContainerRuntime
+        const { containers } = yield* EngineMachine
+        const first = yield* started(100)
+        yield* eventually("one is made ahead", containers, (names) => names.length === 2)
+        const [ahead] = (yield* containers).filter((name) => name !== first.name)
+        const second = yield* started(100)
+        assert.strictEqual(second.name, ahead)
+        for (const { id } of [first, second]) yield* runtime.destroy(id, mine)
+        assert.strictEqual(log.records.filter(({ message }) => message === "SHUTDOWN spindown").length, 2)
+      }).pipe(Effect.provide(ContainerdWorkers.onMachine({ log, containerd: { preparedPerSpec: 1 } })))
+    })
+  })
+})
