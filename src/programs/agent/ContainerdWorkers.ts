@@ -7,6 +7,7 @@ import * as CniSettings from "#layers/cni/CniSettings"
 import * as ContainerdApi from "#layers/containerd/ContainerdApi"
 import * as ContainerdContainerRuntime from "#layers/containerd/ContainerdContainerRuntime"
 import * as ContainerdVersion from "#layers/containerd/ContainerdVersion"
+import * as SoleAgent from "#layers/containerd/SoleAgent"
 import * as StackContainers from "#layers/containerd/StackContainers"
 import * as WorkerRuntime from "#layers/containerd/WorkerRuntime"
 import * as IptablesWorkerFence from "#layers/iptables/IptablesWorkerFence"
@@ -25,9 +26,7 @@ import { doorAddress, NotFenced, reachOf, unfenced } from "./FenceReach.ts"
 import * as Names from "./Names.ts"
 import * as RegistryLogin from "./RegistryLogin.ts"
 import type { AgentSettings } from "./Settings.ts"
-
-/** The runtime whose containers are virtual machines, with disks for file systems. */
-const machineRuntime = "aws.firecracker"
+import * as SnapshotterChoice from "./SnapshotterChoice.ts"
 
 /** Another word for what containerd does by itself. */
 const containerdsOwn = "containerd"
@@ -64,7 +63,7 @@ const complaints = (values: AgentSettings): ReadonlyArray<string> => {
 }
 
 const runtime = Effect.fnUntraced(function* (values: AgentSettings, identity: StackIdentity) {
-  const { containerdRuntimeBinary, containerdSnapshotter, cpuLimit, pullPolicy } = values
+  const { containerdRuntimeBinary, cpuLimit, pullPolicy } = values
   const directory = directoryOf(values, identity)
   const wrong = complaints(values)
   if (wrong.length > 0) return yield* new BadSettings({ program: "agent", complaints: wrong })
@@ -75,7 +74,7 @@ const runtime = Effect.fnUntraced(function* (values: AgentSettings, identity: St
       directory,
       ...(runtime === undefined ? {} : { runtime }),
       runtimeProgram: containerdRuntimeBinary,
-      snapshotter: containerdSnapshotter ?? (runtime === machineRuntime ? "devmapper" : "overlayfs"),
+      snapshotter: SnapshotterChoice.snapshotterOf(values),
       trustDirectory: yield* trust(values, directory),
       cpuLimit,
       freeze: values.containerdFreeze,
@@ -145,10 +144,10 @@ const fence = Effect.fnUntraced(function* (values: AgentSettings, stack: StackId
   )
 })
 
-/** Nothing of this machine is touched before containerd has answered. */
-export const layer = (values: AgentSettings, identity: StackIdentity) =>
+/** Nothing of this machine is touched before containerd has answered, nor where another Agent of the stack has its hands on it. */
+export const layer = (values: AgentSettings, home: string, identity: StackIdentity) =>
   Layer.unwrap(
-    Effect.map(ContainerdVersion.get, (version) =>
+    Effect.map(Effect.tap(ContainerdVersion.get, SnapshotterChoice.check(values)), (version) =>
       Layer.mergeAll(
         runtime(values, identity),
         ProtocolWorkerClient.layer({ "runtime-api": LocalWorkerClient.layer, rie: RieWorkerClient.layer() }),
@@ -165,7 +164,8 @@ export const layer = (values: AgentSettings, identity: StackIdentity) =>
         ]),
         Layer.provide(Layer.effectDiscard(fence(values, identity)).pipe(Layer.provide(IptablesWorkerFence.layer))),
         Layer.provide(Names.layer(values)),
-        Layer.provide(networks(values, identity))
+        Layer.provide(networks(values, identity)),
+        Layer.provide(SoleAgent.layer(directoryOf(values, identity), identity, home))
       )
     )
   ).pipe(Layer.provide(ContainerdApi.layer({ namespace: identity.brand, socketPath: values.containerdSocket })))
