@@ -82,7 +82,9 @@ describe("the Agent's name server", () => {
       boasting.writeUInt16BE(0xffff, 6)
       assert.strictEqual((yield* told(boasting)).rcode, "FORMERR")
       assert.strictEqual((yield* told(NameClient.query("gateway", "AXFR"))).rcode, "REFUSED")
-      const later = yield* told(NameClient.query("gateway", "A", { additionals: [NameClient.extended(1_232, 1)] }))
+      const later = yield* told(
+        NameClient.query("gateway", "A", { additionals: [NameClient.extended(1_232, { ednsVersion: 1 })] })
+      )
       assert.deepInclude(later.additionals?.[0], { type: "OPT", extendedRcode: 1, ednsVersion: 0 })
     }).pipe(Effect.scoped)
   )

@@ -89,13 +89,14 @@ export const byConnection = ({ address, port }: Server, sent: Buffer, expected =
 export const ask = (server: Server, name: string, type: RecordType, more?: Partial<Packet>) =>
   Effect.map(byDatagram(server, query(name, type, more)), (answer) => Option.getOrUndefined(Option.map(answer, read)))
 
-export const extended = (udpPayloadSize: number, ednsVersion = 0): Answer => ({
+/** What a message says of itself beyond what all understand. */
+export const extended = (udpPayloadSize: number, { ednsVersion = 0, flags = 0 } = {}): Answer => ({
   type: "OPT",
   name: ".",
   udpPayloadSize,
   ednsVersion,
+  flags,
   extendedRcode: 0,
-  flags: 0,
   flag_do: false,
   options: []
 })

@@ -8,6 +8,7 @@ import {
   AUTHORITATIVE_ANSWER,
   CHECKING_DISABLED,
   decode,
+  DNSSEC_OK,
   encode,
   RECURSION_AVAILABLE,
   RECURSION_DESIRED,
@@ -150,7 +151,8 @@ const decoded = (bytes: Buffer): Query | undefined => {
     type: asked.type,
     isInternet: asked.class === "IN",
     datagramBytes: Math.min(Math.max(extensions?.udpPayloadSize ?? ordinaryBytes, ordinaryBytes), mostDatagramBytes),
-    extended: extensions === undefined ? undefined : { version: extensions.ednsVersion, flags: extensions.flags }
+    extended:
+      extensions === undefined ? undefined : { version: extensions.ednsVersion, flags: extensions.flags & DNSSEC_OK }
   }
 }
 
