@@ -1,42 +1,16 @@
 /** A Gateway and an Agent whose workers are containers of containerd, in a network of plugins. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { join } from "node:path"
 import * as AgentStack from "#test/support/AgentStack"
+import { tasks } from "#test/support/ContainerdSamples"
+import * as ContainerdStack from "#test/support/ContainerdStack"
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
-import { needs, pathOf } from "#test/support/Engines"
+import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
 import * as Freezers from "#test/support/Freezers"
 import * as FreePort from "#test/support/FreePort"
 import * as FunctionImage from "#test/support/FunctionImage"
 import * as Reach from "#test/support/Reach"
-
-const settings = Effect.map(
-  ContainerdWorkers.Machine,
-  ({ bridge, directory, namespace, socket, stack, subnet }): Readonly<Record<string, string>> => ({
-    ENV: stack,
-    ESB_BRAND_SLUG: namespace,
-    AGENT_RUNTIME: "containerd",
-    CONTAINERD_SOCKET: socket,
-    CNI_BIN_DIR: pathOf("cni"),
-    CNI_CONF_DIR: join(directory, "net.d"),
-    CNI_NET_DIR: join(directory, "addresses"),
-    CNI_SUBNET: subnet,
-    CNI_BRIDGE: bridge,
-    IMAGE_PULL_POLICY: "never"
-  })
-)
-
-/** `name pid STATE` of every task. */
-const tasks = Effect.flatMap(ContainerdWorkers.Machine, ({ ctr }) =>
-  Effect.map(ctr("tasks", "list"), (text) =>
-    text
-      .split("\n")
-      .slice(1)
-      .map((line) => line.trim().split(/\s+/))
-      .map(([name = "", pid = "", state = ""]) => ({ name, pid: Number(pid), state }))
-  )
-)
 
 const live = { ...AgentStack.live, timeout: "60 seconds" } as const
 
@@ -51,7 +25,7 @@ describe("an Agent with containerd", needs("containerd", "cni"), () => {
         const { ctr, namespace, stack: environment } = yield* ContainerdWorkers.Machine
         const { reference: image } = yield* Effect.promise(() => FunctionImage.archive())
         const dataPort = String(yield* FreePort.find)
-        const agent = yield* stack.agent({ ...(yield* settings), AGENT_DATA_PORT: dataPort })
+        const agent = yield* stack.agent({ ...(yield* ContainerdStack.settings), AGENT_DATA_PORT: dataPort })
         const functions = { echo: { image, handler: "index.echo", timeout: 10 } }
         const pausing = { PAUSE_IDLE_SECONDS: "1" }
         const gateway = yield* stack.gateway([agent.address], { functions, settings: pausing })
@@ -94,7 +68,7 @@ describe("an Agent with containerd", needs("containerd", "cni"), () => {
       Effect.gen(function* () {
         const stack = yield* AgentStack.Shared
         const { bridge } = yield* ContainerdWorkers.Machine
-        const agent = yield* stack.agent({ ...(yield* settings), WORKER_FENCE: "on" })
+        const agent = yield* stack.agent({ ...(yield* ContainerdStack.settings), WORKER_FENCE: "on" })
         assert.isAbove((yield* Reach.rulesAbout(bridge)).length, 0)
         assert.strictEqual(yield* agent.stop, 0)
         assert.deepStrictEqual(yield* Reach.rulesAbout(bridge), [], agent.stderr())

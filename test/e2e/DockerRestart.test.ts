@@ -1,69 +1,19 @@
 /** An Agent ends under load and comes back while its containers run on: who survives, who is replaced, and what callers see of it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import * as AgentRestarts from "#test/support/AgentRestarts"
 import * as AgentStack from "#test/support/AgentStack"
 import type { BaseName } from "#test/support/BaseImages"
 import * as DockerStack from "#test/support/DockerStack"
 import { needs } from "#test/support/Engines"
-import { eventually } from "#test/support/Eventually"
-import * as EventLoad from "#test/support/EventLoad"
-import * as HttpCaller from "#test/support/HttpCaller"
-import * as Load from "#test/support/Load"
 
-const maxCapacity = 3
-const callers = 3
-const senders = 2
-/** Two containers and their Gateway do more than this on a machine that has other things to do. */
-const restMs = 200
-const rounds = 2
-
-/** How many events have not ended, as far as a page tells. */
-const unended = ({ page }: AgentStack.Gateway) =>
-  Effect.map(
-    page("/_esb/events?limit=100"),
-    (answer) => (answer.json() as { readonly events: ReadonlyArray<unknown> }).events.length
-  )
-
-const running = (environment: string) =>
-  Effect.map(DockerStack.containersOf(environment), (found) =>
+const survive = Effect.fnUntraced(function* (base: BaseName, how: "kill" | "stop") {
+  const { maxCapacity, names } = AgentRestarts
+  const { environment, ...world } = yield* DockerStack.make({ base, names, maxCapacity })
+  const running = Effect.map(DockerStack.containersOf(environment), (found) =>
     [...found].flatMap(([name, status]) => (status === "running" ? [name] : []))
   )
-
-/** Ends the Agent several times under load; tells which containers outlived each time, and what callers were told. */
-const survive = Effect.fnUntraced(function* (base: BaseName, how: "kill" | "stop") {
-  const names = ["work", "record"]
-  const { agent, environment, gateway, runs } = yield* DockerStack.make({ base, names, maxCapacity })
-  const ask = (question: HttpCaller.Question) => HttpCaller.ask(gateway.url, question)
-  const load = yield* Load.start(ask, "work", callers)
-  const sent = yield* EventLoad.start({ ask }, "record", { url: runs.url, ms: 15 }, senders, restMs)
-  const survivors: Array<ReadonlyArray<string>> = []
-  for (let round = 0; round < rounds; round++) {
-    const served = load.right()
-    yield* eventually("calls are answered", Effect.sync(load.right), (right) => right > served + 30, 40_000)
-    const before = yield* running(environment)
-    yield* how === "kill" ? agent.kill : agent.stop
-    yield* Effect.sleep(300)
-    yield* agent.start()
-    const back = load.right()
-    yield* eventually("calls are answered again", Effect.sync(load.right), (right) => right > back + 30, 40_000)
-    const after = yield* running(environment)
-    survivors.push(before.filter((name) => after.includes(name)))
-  }
-  yield* sent.stop
-  yield* load.stop
-  yield* eventually("every event ends", unended(gateway), (left) => left === 0, 60_000)
-  const { lost, ran, repeated } = EventLoad.account(runs.file, sent)
-  yield* Effect.log(
-    `${base}, ${rounds} times ${how}: ${load.right()} calls right, errors ${JSON.stringify(load.errors())}, ` +
-      `${load.broken().length} without an answer, the longest took ${load.longestMs().toFixed(0)} ms; ` +
-      `${sent.accepted.size} events accepted, ${ran} ran, ${lost.length} lost, ${repeated} repeated; ` +
-      `survivors ${survivors.map(({ length }) => length).join(", ")}`
-  )
-  // The Gateway was there all the time, so that every call has an answer.
-  assert.deepStrictEqual({ broken: load.broken(), lost }, { broken: [], lost: [] })
-  assert.isAbove(sent.accepted.size, 10)
-  assert.isAtMost(repeated, how === "kill" ? rounds * maxCapacity : 0)
-  return { survivors, load, log: agent.stderr() }
+  return yield* AgentRestarts.survive(base, { ...world, running }, how)
 })
 
 describe("an Agent that ends under load while its containers run on", { ...needs("docker"), timeout: 240_000 }, () => {

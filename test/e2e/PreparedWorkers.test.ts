@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import * as AgentStack from "#test/support/AgentStack"
+import { tasks } from "#test/support/ContainerdSamples"
 import * as ContainerdStack from "#test/support/ContainerdStack"
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
 import { needs } from "#test/support/Engines"
@@ -33,8 +34,8 @@ describe("workers made ahead by an Agent with containerd", needs("containerd", "
         const say = Effect.map(gateway.call("echo", {}), ({ status, text }) =>
           assert.strictEqual(status, 200, `${text} ${gateway.stderr()} ${agent.stderr()}`)
         )
-        const created = Effect.map(ContainerdStack.tasks, (all) => all.filter(({ state }) => state === "CREATED"))
-        const running = Effect.map(ContainerdStack.tasks, (all) => all.filter(({ state }) => state === "RUNNING"))
+        const created = Effect.map(tasks, (all) => all.filter(({ state }) => state === "CREATED"))
+        const running = Effect.map(tasks, (all) => all.filter(({ state }) => state === "RUNNING"))
 
         yield* say
         const [ahead] = yield* eventually("one is made ahead", created, ({ length }) => length === 1)
@@ -47,10 +48,10 @@ describe("workers made ahead by an Agent with containerd", needs("containerd", "
 
         yield* eventually("another is made ahead", created, ([task]) => task !== undefined && task.name !== ahead?.name)
         yield* agent.kill
-        assert.strictEqual((yield* ContainerdStack.tasks).length, 2)
+        assert.strictEqual((yield* tasks).length, 2)
         yield* agent.start()
         yield* eventually("calls are answered", gateway.call("echo", {}), ({ status }) => status === 200, 20_000)
-        assert.deepStrictEqual(namesOf(yield* ContainerdStack.tasks), [second?.name], agent.stderr())
+        assert.deepStrictEqual(namesOf(yield* tasks), [second?.name], agent.stderr())
       })
     )
   })

@@ -7,6 +7,7 @@ import { execFileSync } from "node:child_process"
 import { readFileSync, realpathSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import { type EngineName, engine, pathOf } from "./Engines.ts"
+import * as ImageArchive from "./ImageArchive.ts"
 import * as ImageTree from "./ImageTree.ts"
 import { clientsDirectory } from "./ProcessWorkers.ts"
 
@@ -36,11 +37,14 @@ fi
 exec /var/runtime/bootstrap
 `
 
+const environment = [
+  "PATH=/var/lang/bin:/usr/local/bin:/usr/bin:/bin:/opt/bin",
+  "LANG=en_US.UTF-8",
+  "LAMBDA_TASK_ROOT=/var/task",
+  "LAMBDA_RUNTIME_DIR=/var/runtime"
+]
 const settings = [
-  "ENV PATH=/var/lang/bin:/usr/local/bin:/usr/bin:/bin:/opt/bin",
-  "ENV LANG=en_US.UTF-8",
-  "ENV LAMBDA_TASK_ROOT=/var/task",
-  "ENV LAMBDA_RUNTIME_DIR=/var/runtime",
+  ...environment.map((variable) => `ENV ${variable}`),
   "WORKDIR /var/task",
   'ENTRYPOINT ["/lambda-entrypoint.sh"]'
 ]
@@ -197,10 +201,28 @@ export interface Content {
   readonly settings?: ReadonlyArray<string>
 }
 
+const filesOf = ({ more = {}, task }: Content): ImageTree.Tree => ({
+  ...(task === undefined ? {} : ImageTree.directory("var/task", task, (path) => !unneeded.test(path))),
+  ...more
+})
+
 /** An image of a function, as AWS's documentation makes one: code into the task root, the handler as the command. */
-export const image = async (name: BaseName, { handler, more = {}, settings = [], task }: Content): Promise<string> => {
-  const code = task === undefined ? {} : ImageTree.directory("var/task", task, (path) => !unneeded.test(path))
+export const image = async (name: BaseName, content: Content): Promise<string> => {
   // An entrypoint would take the command of its base away.
-  const lines = [...settings, `CMD ["${handler}"]`]
-  return ImageTree.extend(`on-${repositoryOf(name)}`, await reference(name), { ...code, ...more }, lines)
+  const lines = [...(content.settings ?? []), `CMD ["${content.handler}"]`]
+  return ImageTree.extend(`on-${repositoryOf(name)}`, await reference(name), filesOf(content), lines)
+}
+
+/** The same for an engine that is given its images as archives; nobody builds it, so that nobody reads lines of a Dockerfile. */
+export const archive = async (
+  name: BaseName,
+  content: Omit<Content, "settings">
+): Promise<ImageArchive.ImageArchive> => {
+  const tree = { ...common(), ...(await trees[name]()), ...filesOf(content) }
+  return ImageArchive.make(`docker.io/esb-test/on-${repositoryOf(name)}:1`, tree, {
+    Env: environment,
+    WorkingDir: "/var/task",
+    Entrypoint: ["/lambda-entrypoint.sh"],
+    Cmd: [content.handler]
+  })
 }

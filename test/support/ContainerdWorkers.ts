@@ -90,6 +90,8 @@ export interface Options {
   readonly protocols?: Partial<ProbedWorkerProtocols.ProtocolSettings>
   readonly door?: Partial<DoorSettings>
   readonly log?: RecordedLog.RecordedLog
+  /** Something between the engine and its containerd. */
+  readonly between?: Layer.Layer<ContainerdApi.ContainerdApi, never, ContainerdApi.ContainerdApi>
 }
 
 const faults = Layer.effect(
@@ -139,7 +141,11 @@ export const onMachine = (options: Options = {}) =>
         Layer.provide(doors),
         Layer.provide(OciRegistry.layer()),
         Layer.provideMerge(networks),
-        Layer.provideMerge(ContainerdApi.layer({ namespace, socketPath: socket })),
+        Layer.provideMerge(
+          (options.between ?? Layer.effect(ContainerdApi.ContainerdApi, ContainerdApi.ContainerdApi)).pipe(
+            Layer.provide(ContainerdApi.layer({ namespace, socketPath: socket }))
+          )
+        ),
         Layer.provide((options.log ?? RecordedLog.make()).layer),
         Layer.provide(Layer.succeed(References.MinimumLogLevel, "Warn"))
       )
@@ -151,7 +157,7 @@ export const layer = (options: Options = {}, wish?: Containerd.Wish) =>
   Layer.provideMerge(onMachine(options), machine(wish))
 
 /** What a shell in the container of a worker says, which has the worker's rights. */
-export const inside = ({ name }: Worker, command: string) =>
+export const inside = ({ name }: Pick<Worker, "name">, command: string) =>
   Effect.flatMap(Machine, ({ ctr }) =>
     ctr("tasks", "exec", "--exec-id", randomBytes(4).toString("hex"), name, "sh", "-c", `{ ${command}; } 2>&1`)
   )

@@ -26,7 +26,10 @@ export const make = Effect.fnUntraced(function* (lifetimeMs: number) {
   const create = Effect.gen(function* () {
     const id = `pull-${randomUUID()}`
     const until = DateTime.add(yield* DateTime.now, { milliseconds: lifetimeMs })
-    yield* call(Leases.method.create, { id, labels: { [expiry]: DateTime.formatIso(until) } })
+    yield* call(Leases.method.create, { id, labels: { [expiry]: DateTime.formatIso(until) } }).pipe(
+      // It may be there although nobody has heard so.
+      Effect.tapError(({ kind }) => (kind === "lost" ? release(id) : Effect.void))
+    )
     return id
   })
 

@@ -1,0 +1,73 @@
+/** An Agent that ends under load and comes back while its workers run on, in the containers of whichever engine. */
+import { assert } from "@effect/vitest"
+import { Effect } from "effect"
+import type * as AgentStack from "./AgentStack.ts"
+import { eventually } from "./Eventually.ts"
+import * as EventLoad from "./EventLoad.ts"
+import * as HttpCaller from "./HttpCaller.ts"
+import * as Load from "./Load.ts"
+
+export const maxCapacity = 3
+/** The functions that {@link survive} calls, one at once and one by events. */
+export const names = ["work", "record"]
+
+const callers = 3
+const senders = 2
+/** Two containers and their Gateway do more than this on a machine that has other things to do. */
+const restMs = 200
+const rounds = 2
+
+export interface World<E, R> {
+  readonly agent: AgentStack.Agent
+  readonly gateway: AgentStack.Gateway
+  /** Where functions note their runs, and the file in which the notes are. */
+  readonly runs: { readonly file: string; readonly url: string }
+  /** Names of the containers that run. */
+  readonly running: Effect.Effect<ReadonlyArray<string>, E, R>
+}
+
+/** How many events have not ended, as far as a page tells. */
+const unended = ({ page }: AgentStack.Gateway) =>
+  Effect.map(
+    page("/_esb/events?limit=100"),
+    (answer) => (answer.json() as { readonly events: ReadonlyArray<unknown> }).events.length
+  )
+
+/** Ends the Agent several times under load; tells which containers outlived each time, and what callers were told. */
+export const survive = Effect.fnUntraced(function* <E, R>(
+  what: string,
+  { agent, gateway, running, runs }: World<E, R>,
+  how: "kill" | "stop"
+) {
+  const ask = (question: HttpCaller.Question) => HttpCaller.ask(gateway.url, question)
+  const load = yield* Load.start(ask, "work", callers)
+  const sent = yield* EventLoad.start({ ask }, "record", { url: runs.url, ms: 15 }, senders, restMs)
+  const survivors: Array<ReadonlyArray<string>> = []
+  for (let round = 0; round < rounds; round++) {
+    const served = load.right()
+    yield* eventually("calls are answered", Effect.sync(load.right), (right) => right > served + 30, 40_000)
+    const before = yield* running
+    yield* how === "kill" ? agent.kill : agent.stop
+    yield* Effect.sleep(300)
+    yield* agent.start()
+    const back = load.right()
+    yield* eventually("calls are answered again", Effect.sync(load.right), (right) => right > back + 30, 40_000)
+    const after = yield* running
+    survivors.push(before.filter((name) => after.includes(name)))
+  }
+  yield* sent.stop
+  yield* load.stop
+  yield* eventually("every event ends", unended(gateway), (left) => left === 0, 60_000)
+  const { lost, ran, repeated } = EventLoad.account(runs.file, sent)
+  yield* Effect.log(
+    `${what}, ${rounds} times ${how}: ${load.right()} calls right, errors ${JSON.stringify(load.errors())}, ` +
+      `${load.broken().length} without an answer, the longest took ${load.longestMs().toFixed(0)} ms; ` +
+      `${sent.accepted.size} events accepted, ${ran} ran, ${lost.length} lost, ${repeated} repeated; ` +
+      `survivors ${survivors.map(({ length }) => length).join(", ")}`
+  )
+  // The Gateway was there all the time, so that every call has an answer.
+  assert.deepStrictEqual({ broken: load.broken(), lost }, { broken: [], lost: [] })
+  assert.isAbove(sent.accepted.size, 10)
+  assert.isAtMost(repeated, how === "kill" ? rounds * maxCapacity : 0)
+  return { survivors, load, log: agent.stderr() }
+})

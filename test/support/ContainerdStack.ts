@@ -1,0 +1,68 @@
+/** A Gateway and an Agent whose workers are containers of a containerd of their own, with the functions of the sample `agents` in an image. */
+import { fileURLToPath } from "node:url"
+import { join } from "node:path"
+import { Effect } from "effect"
+import * as AgentStack from "./AgentStack.ts"
+import * as BaseImages from "./BaseImages.ts"
+import type { Environment } from "./BareServer.ts"
+import { tasks } from "./ContainerdSamples.ts"
+import { Machine } from "./ContainerdWorkers.ts"
+import { pathOf } from "./Engines.ts"
+import * as FreePort from "./FreePort.ts"
+import * as RunRecorder from "./RunRecorder.ts"
+
+const task = fileURLToPath(new URL("../samples/agents/functions", import.meta.url))
+
+export interface Options {
+  readonly base: BaseImages.BaseName
+  /** Functions, all with the same code. */
+  readonly names: ReadonlyArray<string>
+  readonly maxCapacity?: number
+  readonly entry?: AgentStack.FunctionEntry & { readonly memory_size?: number }
+  readonly agent?: Environment
+  readonly gateway?: Environment
+}
+
+/** What an Agent of the machine has to be told. */
+export const settings = Effect.map(Machine, ({ bridge, directory, namespace, socket, stack, subnet }): Environment => ({
+  ENV: stack,
+  ESB_BRAND_SLUG: namespace,
+  AGENT_RUNTIME: "containerd",
+  CONTAINERD_SOCKET: socket,
+  CNI_BIN_DIR: pathOf("cni"),
+  CNI_CONF_DIR: join(directory, "net.d"),
+  CNI_NET_DIR: join(directory, "addresses"),
+  CNI_SUBNET: subnet,
+  CNI_BRIDGE: bridge,
+  IMAGE_PULL_POLICY: "never"
+}))
+
+/** Names of the tasks that run. */
+export const running = Effect.map(tasks, (all) => all.flatMap(({ name, state }) => (state === "RUNNING" ? [name] : [])))
+
+/** The machine's address in the workers' network. */
+const gatewayOf = ({ subnet }: { readonly subnet: string }): string => subnet.replace(/\d+\/\d+$/, "1")
+
+export const make = Effect.fnUntraced(function* (options: Options) {
+  const stack = yield* AgentStack.Shared
+  const machine = yield* Machine
+  const { path, reference: image } = yield* Effect.promise(() =>
+    BaseImages.archive(options.base, { task, handler: "calls.work" })
+  )
+  yield* machine.ctr("images", "import", path)
+  const agent = yield* stack.agent({
+    ...(yield* settings),
+    AGENT_DATA_PORT: String(yield* FreePort.find),
+    ...options.agent
+  })
+  const file = stack.fresh("runs")
+  // The Agent has made the bridge whose address this is.
+  const recorder = yield* RunRecorder.make(gatewayOf(machine), file)
+  const scaling = { max_capacity: options.maxCapacity ?? 4 }
+  // Weight follows memory, and other tests may use the machine.
+  const weight = { memory_size: 1_024 }
+  const entry = { image, handler: "calls.work", timeout: 10, scaling, asynchronous: { retries: 0 }, ...weight }
+  const functions = Object.fromEntries(options.names.map((name) => [name, { ...entry, ...options.entry }]))
+  const gateway = yield* stack.gateway([agent.address], { functions, settings: options.gateway ?? {} })
+  return { agent, gateway, runs: { file, url: recorder.url }, image }
+})
