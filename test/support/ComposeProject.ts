@@ -53,6 +53,13 @@ const giveAway = (directory: string, uid: number): void => {
   for (const name of readdirSync(directory)) chownSync(join(directory, name), uid, -1)
 }
 
+/** Some machines, themselves guests of others, lack one. */
+const hasEveryRight = (): boolean => {
+  const [, bounding = "0"] = /^CapBnd:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? []
+  const every = BigInt(readFileSync("/proc/sys/kernel/cap_last_cap", "utf8").trim()) + 1n
+  return BigInt(`0x${bounding}`) === (1n << every) - 1n
+}
+
 /** Values of the variables of both files, with ports and addresses that nobody else has. */
 const variablesOf = Effect.fnUntraced(function* (
   project: string,
@@ -78,6 +85,8 @@ const variablesOf = Effect.fnUntraced(function* (
     PORT_VICTORIALOGS: String(yield* freePort),
     PORT_VICTORIATRACES: String(yield* freePort),
     PORT_REGISTRY: String(yield* freePort),
+    // Where this machine has not got all rights to give.
+    ...(hasEveryRight() ? {} : { RUNTIME_NODE_PRIVILEGED: "false" }),
     ...directories
   }
 })

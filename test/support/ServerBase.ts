@@ -46,5 +46,6 @@ export const runtimeImage = (): string =>
       ...ImageTree.directory("usr/lib/cni", pathOf("cni"))
     },
     "ln",
+    "mount",
     "rm"
   )

@@ -9,10 +9,12 @@ import * as Devices from "./Devices.ts"
 import * as Engine from "./Engine.ts"
 import * as Forwarding from "./Forwarding.ts"
 import * as Kernel from "./Kernel.ts"
+import * as KernelFiles from "./KernelFiles.ts"
 import { type RuntimeNodeSettings, settings } from "./Settings.ts"
 
 /** In the order it happens: nothing is started on a machine that cannot run workers. */
 const serve = Effect.fn("RuntimeNode.serve")(function* (values: RuntimeNodeSettings) {
+  yield* KernelFiles.open
   yield* Cgroups.delegate(values)
   yield* Kernel.forwardPackets
   yield* Kernel.computeChecksums
