@@ -5,24 +5,42 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { OwnerId } from "#domain/Worker"
 import * as ContainerdApi from "#layers/containerd/ContainerdApi"
+import * as ContainerdImages from "#layers/containerd/ContainerdImages"
+import * as ContainerdSettings from "#layers/containerd/ContainerdSettings"
 import { Containers } from "#layers/containerd/generated/containerd/containers_pb"
 import { Content } from "#layers/containerd/generated/containerd/content_pb"
 import { Diff } from "#layers/containerd/generated/containerd/diff_pb"
 import { Leases } from "#layers/containerd/generated/containerd/leases_pb"
 import { Snapshots } from "#layers/containerd/generated/containerd/snapshots_pb"
 import { Tasks } from "#layers/containerd/generated/containerd/tasks_pb"
+import * as ImageLook from "#layers/containerd/ImageLook"
+import * as MountedDisk from "#layers/containerd/MountedDisk"
 import * as SnapshotterCheck from "#layers/containerd/SnapshotterCheck"
+import * as OciRegistry from "#layers/registry/OciRegistry"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import * as BlockFiles from "#test/support/BlockFiles"
 import * as Containerd from "#test/support/Containerd"
 import * as ContainerdWire from "#test/support/ContainerdWire"
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
+import { needs } from "#test/support/Engines"
 import * as FunctionImage from "#test/support/FunctionImage"
+import * as ImageArchive from "#test/support/ImageArchive"
+import * as ImageTree from "#test/support/ImageTree"
 import { specOf } from "#test/support/WorkerFunctions"
 import { call } from "./ContainerRuntimeContract.ts"
 
 const mine = OwnerId.make("gateway-mine")
+
+const peopled = ImageArchive.make(
+  "docker.io/esb-test/peopled:1",
+  {
+    "etc/passwd": { text: "root:x:0:0::/:/bin/sh\napp:x:1234:4321::/:/bin/sh\n" },
+    "opt/extensions/relay": ImageTree.script("#!/bin/sh\n"),
+    "opt/extensions/notes.txt": { text: "no program" }
+  },
+  { Entrypoint: ["/run"], User: "app" }
+)
 
 const echo = Effect.map(
   Effect.promise(() => FunctionImage.archive()),
@@ -131,8 +149,42 @@ for (const { name, needed, series } of Containerd.everyVersion("cni").filter(({ 
         }).pipe(Effect.provide(ContainerdWorkers.machine({ series, config: disks.config })), Effect.scoped)
       }).pipe(Effect.scoped)
     )
+
+    it.live("are looked into for the users and the extensions of an image, and let go of", () =>
+      Effect.gen(function* () {
+        const disks = yield* BlockFiles.make
+        const peer = yield* Containerd.make({ series, config: disks.config })
+        yield* peer.ctr("images", "import", peopled.path)
+        const identity = { brand: "esb", environment: "test" }
+        const places = { identity, directory: peer.directory }
+        const settings = { ...ContainerdSettings.defaultsOf(places), ...places, snapshotter: "blockfile" }
+        yield* Effect.gen(function* () {
+          const images = yield* ContainerdImages.make({ pullPolicy: "never", snapshotter: "blockfile" })
+          const lookInto = yield* ImageLook.make(settings)
+          assert.deepStrictEqual(yield* lookInto(yield* images.get(peopled.reference)), {
+            user: { uid: 1234, gid: 4321 },
+            extensionNames: ["relay"]
+          })
+        }).pipe(
+          Effect.provide(OciRegistry.layer()),
+          Effect.provide(ContainerdApi.layer({ namespace: peer.namespace, socketPath: peer.socket }))
+        )
+        assert.deepStrictEqual(disks.devices(), [])
+        assert.notInclude(yield* peer.ctr("snapshots", "--snapshotter", "blockfile", "list"), "Active")
+      }).pipe(Effect.scoped)
+    )
   })
 }
+
+describe("a disk", needs("containerd"), () => {
+  it.live("that cannot be mounted is named, with why", () =>
+    Effect.gen(function* () {
+      const mount = { type: "ext4", source: "/nowhere/disk", options: ["loop", "rw"] }
+      const failure = yield* Effect.flip(MountedDisk.root(mount, tmpdir()))
+      assert.include(failure.message, "/nowhere/disk cannot be looked into: mount")
+    }).pipe(Effect.scoped)
+  )
+})
 
 /** A pool that no machine has. */
 const pool = [

@@ -1,18 +1,12 @@
 /**
- * Files of an image, read where its layers lie on this machine: nothing has to be mounted for that. Only of snapshotters whose
- * layers are directories; of those whose layers are disks nothing is known.
+ * Files of an image, read where its layers lie on this machine: nothing has to be mounted for that where layers are directories.
+ * A disk is mounted, and is the only layer then.
  */
 import { Effect } from "effect"
 import { constants, type Stats } from "node:fs"
 import { lstat, open, readdir } from "node:fs/promises"
 import { dirname, join } from "node:path"
-
-/** As containerd says that a snapshot is to be mounted. */
-interface Mount {
-  readonly type: string
-  readonly source: string
-  readonly options: ReadonlyArray<string>
-}
+import type { Mount } from "./MountedDisk.ts"
 
 const greatestFileBytes = 1_048_576
 

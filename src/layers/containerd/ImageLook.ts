@@ -10,6 +10,7 @@ import type { ContainerUser } from "#domain/ContainerLimits"
 import { Snapshots } from "./generated/containerd/snapshots_pb.ts"
 import * as ImageFiles from "./ImageFiles.ts"
 import * as ImageUser from "./ImageUser.ts"
+import * as MountedDisk from "./MountedDisk.ts"
 
 export interface Seen {
   /** Whom it names; `undefined`: nobody. */
@@ -21,22 +22,26 @@ export interface Seen {
 /** Images of which it is remembered; the one that was looked into first is forgotten first. */
 const rememberedImages = 1_000
 
-export const make = Effect.fnUntraced(function* ({ snapshotter }: ContainerdSettings) {
+export const make = Effect.fnUntraced(function* ({ directory, snapshotter }: ContainerdSettings) {
   const { call } = yield* ContainerdApi
   const remembered = new Map<string, Seen>()
 
   /** A snapshot that nobody writes to tells where its layers are. Should this process end before it is removed, it is collected. */
-  const layersOf = (parent: string) => {
+  const layersOf = Effect.fnUntraced(function* (parent: string) {
     const key = `look-${randomUUID()}`
-    return Effect.acquireUseRelease(
+    const { mounts } = yield* Effect.acquireRelease(
       call(Snapshots.method.prepare, { snapshotter, key, parent }, { repeatable: false }),
-      ({ mounts }) => Effect.succeed(ImageFiles.layersOf(mounts) ?? []),
       () => Effect.ignore(call(Snapshots.method.remove, { snapshotter, key }), { log: "Debug" })
     )
-  }
+    const [disk] = mounts
+    if (disk === undefined) return []
+    return ImageFiles.layersOf(mounts) ?? [yield* MountedDisk.root(disk, directory)]
+  })
 
   const look = Effect.fnUntraced(function* ({ chainId, config, name }: ContainerdImage) {
-    const layers = yield* layersOf(chainId)
+    const layers = yield* Effect.catchTag(layersOf(chainId), "DiskUnreadable", (cause) =>
+      Effect.fail(new RuntimeUnavailable({ detail: `image ${name}: ${cause.message}`, cause }))
+    )
     const [users, groups, extensionNames] = yield* Effect.all([
       ImageFiles.read(layers, "etc/passwd"),
       ImageFiles.read(layers, "etc/group"),
@@ -46,7 +51,7 @@ export const make = Effect.fnUntraced(function* ({ snapshotter }: ContainerdSett
     return Result.isSuccess(user)
       ? { user: user.success, extensionNames }
       : yield* new RuntimeUnavailable({ detail: `image ${name}: ${user.failure}` })
-  })
+  }, Effect.scoped)
 
   return Effect.fnUntraced(function* (image: ContainerdImage) {
     const known = remembered.get(image.digest)
