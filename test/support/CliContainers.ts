@@ -7,7 +7,7 @@ import { join } from "node:path"
 import * as BaseImages from "./BaseImages.ts"
 import * as Cli from "./Cli.ts"
 import { docker, names } from "./DockerImages.ts"
-import { nodeImage } from "./ServerBase.ts"
+import { nodeImage, runtimeImage } from "./ServerBase.ts"
 import * as StandIns from "./StandIns.ts"
 import { freePort } from "./StoreServers.ts"
 
@@ -61,14 +61,14 @@ export const given = Effect.fnUntraced(function* (mode: "docker" | "containerd")
   Cli.write(root, Cli.hello("in a container"))
   const prefix = yield* names
   const brand = `esb-test-${randomUUID().slice(0, 8)}`
-  writeFileSync(join(root, "stand-ins.yml"), JSON.stringify({ services: StandIns.services() }))
+  writeFileSync(join(root, "stand-ins.yml"), JSON.stringify({ services: StandIns.services(mode) }))
   const environment: Record<string, string> = {
     ESB_MODE: mode,
     ESB_BRAND_SLUG: brand,
     ENV: "e2e",
     ESB_REGISTRY: prefix,
     ESB_COMPOSE_FILES: "stand-ins.yml",
-    ESB_NODE_IMAGE: nodeImage(),
+    ESB_NODE_IMAGE: mode === "docker" ? nodeImage() : runtimeImage(),
     ESB_BASE_IMAGE_NODEJS24_X: yield* Effect.promise(() => BaseImages.reference("our node")),
     WORKERS_NET: `10.${randomInt(200, 250)}`,
     GATEWAY_BIND: "127.0.0.1",

@@ -46,6 +46,7 @@ export const runtimeImage = (): string =>
       ...ImageTree.directory("usr/lib/cni", pathOf("cni"))
     },
     "ln",
+    "mkfifo",
     "mount",
     "rm"
   )

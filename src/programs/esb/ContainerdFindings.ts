@@ -5,6 +5,7 @@
 import { Effect } from "effect"
 import { access, readFile } from "node:fs/promises"
 import { type Check, check, firstLineOf } from "./Finding.ts"
+import * as MachineRights from "./MachineRights.ts"
 import * as ServerImages from "./ServerImages.ts"
 import type { StackSettings } from "./StackSettings.ts"
 
@@ -24,11 +25,29 @@ const privileges = check({
     const options = await firstLineOf("docker", "info", "--format", "{{json .SecurityOptions}}")
     const [, lesser] = lesserRights.exec(options) ?? []
     if (lesser !== undefined) throw new Error(`the engine runs as ${lesser}`)
-    return "the engine can give all rights"
+    return "the engine has the rights of root"
   },
   remedy:
     "run a Docker Engine as root, without userns-remap: the runtime node makes networks, mounts and control groups"
 })
+
+/** Where there is nothing withheld this says nothing. */
+const rights = Effect.map(Effect.promise(MachineRights.withheld), (withheld) => ({
+  isWhole: withheld === 0,
+  checks:
+    withheld === 0
+      ? []
+      : [
+          check({
+            mode,
+            what: "all rights of a machine",
+            isOptional: true,
+            look: () => Promise.reject(new Error(`this machine withholds ${withheld} from everybody on it`)),
+            remedy:
+              "esb up gives the runtime node those it needs, and none of the machine's devices: no KVM, no device mapper"
+          })
+        ]
+}))
 
 const overlay = check({
   mode,
@@ -43,7 +62,7 @@ const overlay = check({
 /** What is made there goes with the container: it has a network of its own. */
 const probe = `
 const { spawnSync } = require("node:child_process")
-for (const command of ["ip link add name probe type bridge", "ip link add a type veth peer name b",
+for (const command of ["ip link add name probe type bridge", "ip link add name one type veth peer name other",
   "iptables --table nat --append POSTROUTING --source 10.88.0.0/16 --jump MASQUERADE"]) {
   const [program, ...args] = command.split(" ")
   const { error, status, stderr } = spawnSync(program, args, { encoding: "utf8" })
@@ -52,10 +71,10 @@ for (const command of ["ip link add name probe type bridge", "ip link add a type
 console.log("bridges, pairs of interfaces and iptables work")
 `
 
-const inside = ["run", "--rm", "--privileged", "--network", "none", "--entrypoint", "/usr/bin/node"]
+const inside = ["run", "--rm", "--network", "none", "--entrypoint", "/usr/bin/node"]
 
 /** An image of ours is made by a start: before the first one there is nothing to look in. */
-const network = (image: string): Check =>
+const network = (image: string, isPrivileged: boolean): Check =>
   Effect.flatMap(
     Effect.promise(() =>
       firstLineOf("docker", "image", "inspect", "--format", "{{.Id}}", image).then(
@@ -70,7 +89,14 @@ const network = (image: string): Check =>
         isOptional: !isMade,
         look: () =>
           isMade
-            ? firstLineOf("docker", ...inside, image, "--eval", probe)
+            ? firstLineOf(
+                "docker",
+                ...inside,
+                isPrivileged ? "--privileged" : "--cap-add=NET_ADMIN",
+                image,
+                "--eval",
+                probe
+              )
             : Promise.reject(new Error(`there is no ${image} yet to try it in`)),
         remedy: isMade
           ? "give the kernel of this machine what it lacks: modprobe bridge veth iptable_nat"
@@ -104,5 +130,9 @@ const wanted = ({ containerdRuntime, containerdSnapshotter }: StackSettings): Re
 
 export const findings = (settings: StackSettings) => {
   const image = ServerImages.reference({ registry: settings.serverRegistry, tag: settings.tag }, "runtime-node")
-  return Effect.all([privileges, overlay, network(image), ...wanted(settings)], { concurrency: "unbounded" })
+  return Effect.flatMap(rights, ({ checks, isWhole }) =>
+    Effect.all([privileges, ...checks, overlay, network(image, isWhole), ...wanted(settings)], {
+      concurrency: "unbounded"
+    })
+  )
 }

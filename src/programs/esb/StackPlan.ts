@@ -8,6 +8,7 @@ import * as StackIdentity from "#domain/StackIdentity"
 import * as EngineAddress from "#layers/docker/EngineAddress"
 import { ComposeEngineUnreachable } from "#services/ComposeStack"
 import * as Access from "./Access.ts"
+import * as MachineRights from "./MachineRights.ts"
 import { WrongUsage } from "./Refusal.ts"
 import type * as RunFile from "./RunFile.ts"
 import type { UpSettings } from "./Settings.ts"
@@ -128,6 +129,7 @@ export const make = Effect.fnUntraced(function* (of: {
     Effect.mapError((detail) => new ComposeEngineUnreachable({ engine: settings.dockerHost, detail }))
   )
   const user = StackFiles.containerUser()
+  const isLesser = mode === "containerd" && (yield* Effect.promise(MachineRights.withheld)) > 0
 
   const plan: StackPlan = {
     run: {
@@ -148,6 +150,8 @@ export const make = Effect.fnUntraced(function* (of: {
       environmentFile: join(home, "compose.env")
     },
     variables: {
+      // An engine refuses to give all rights where the machine has not got them; those that are needed will do.
+      ...(isLesser ? { RUNTIME_NODE_PRIVILEGED: "false" } : {}),
       ...of.given,
       PROJECT_NAME: project,
       ENV: environment,
