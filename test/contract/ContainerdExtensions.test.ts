@@ -7,6 +7,7 @@ import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import * as BaseImages from "#test/support/BaseImages"
 import { containerdEngine as engine, EngineMachine } from "#test/support/ContainerEngines"
+import { tasks } from "#test/support/ContainerdSamples"
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
@@ -59,12 +60,13 @@ describe("extensions in containers of containerd", { ...needed, timeout: 60_000 
       const log = RecordedLog.make()
       return Effect.gen(function* () {
         const runtime = yield* ContainerRuntime
-        const { containers } = yield* EngineMachine
         const first = yield* started(100)
-        yield* eventually("one is made ahead", containers, (names) => names.length === 2)
-        const [ahead] = (yield* containers).filter((name) => name !== first.name)
+        const prepared = Effect.map(tasks, (all) => all.filter(({ state }) => state === "CREATED"))
+        const [ahead] = yield* eventually("one is made ahead", prepared, ({ length }) => length === 1)
+        // What is found there now is not what was just made.
+        assert.strictEqual(yield* runtime.gc(() => false), 0)
         const second = yield* started(100)
-        assert.strictEqual(second.name, ahead)
+        assert.strictEqual(second.name, ahead?.name)
         for (const { id } of [first, second]) yield* runtime.destroy(id, mine)
         assert.strictEqual(log.records.filter(({ message }) => message === "SHUTDOWN spindown").length, 2)
       }).pipe(Effect.provide(ContainerdWorkers.onMachine({ log, containerd: { preparedPerSpec: 1 } })))
