@@ -1,0 +1,83 @@
+/** An Agent that keeps its workers by another snapshotter than containerd's usual one. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import * as AgentStack from "#test/support/AgentStack"
+import * as BlockFiles from "#test/support/BlockFiles"
+import * as Cli from "#test/support/Cli"
+import * as Containerd from "#test/support/Containerd"
+import * as ContainerdStack from "#test/support/ContainerdStack"
+import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
+import { needs } from "#test/support/Engines"
+import * as FreePort from "#test/support/FreePort"
+import * as FunctionImage from "#test/support/FunctionImage"
+
+const live = { ...AgentStack.live, timeout: "60 seconds" } as const
+
+describe("an Agent of virtual machines", needs("containerd", "cni"), () => {
+  it.layer(
+    Layer.merge(AgentStack.layer, ContainerdWorkers.machine()),
+    live
+  )((it) => {
+    it.effect("does not start where containerd has no devmapper, and says what to do", () =>
+      Effect.gen(function* () {
+        const stack = yield* AgentStack.Shared
+        const given = { ...stack.agentSettings(), ...(yield* ContainerdStack.settings) }
+        const refusal = (settings: Readonly<Record<string, string>>) =>
+          Effect.map(
+            Cli.runProgram("agent", [], { environment: { ...given, ...settings } }),
+            ({ code, stderr, stdout }) => {
+              assert.deepStrictEqual([code, stdout], [2, ""])
+              return stderr
+            }
+          )
+        const chosen = yield* refusal({ CONTAINERD_RUNTIME: "aws.firecracker" })
+        assert.include(chosen, "CONTAINERD_SNAPSHOTTER (--containerd-snapshotter) is not set, which means devmapper")
+        assert.include(chosen, "CONTAINERD_RUNTIME=aws.firecracker")
+        assert.include(chosen, "devmapper not configured")
+        assert.include(chosen, "pool_name")
+        assert.match(chosen, /Those that work: .*overlayfs/)
+        const named = yield* refusal({ CONTAINERD_SNAPSHOTTER: "nobodys" })
+        assert.include(named, 'CONTAINERD_SNAPSHOTTER (--containerd-snapshotter) is "nobodys"')
+      })
+    )
+  })
+})
+
+for (const { name, needed, series } of Containerd.everyVersion("cni").filter(({ keepsDisks }) => keepsDisks)) {
+  const machineWithDisks = Layer.unwrap(
+    Effect.map(BlockFiles.make, ({ config }) => ContainerdWorkers.machine({ series, config }))
+  )
+  describe(`an Agent whose workers have disks, with ${name}`, needed, () => {
+    it.layer(
+      Layer.merge(AgentStack.layer, machineWithDisks),
+      live
+    )((it) => {
+      it.effect("answers calls, and finds its workers again after it was stopped", () =>
+        Effect.gen(function* () {
+          const stack = yield* AgentStack.Shared
+          const { ctr } = yield* ContainerdWorkers.Machine
+          const { reference: image } = yield* Effect.promise(() => FunctionImage.archive())
+          const agent = yield* stack.agent({
+            ...(yield* ContainerdStack.settings),
+            CONTAINERD_SNAPSHOTTER: "blockfile",
+            AGENT_DATA_PORT: String(yield* FreePort.find)
+          })
+          const functions = { echo: { image, handler: "index.echo", timeout: 10 } }
+          const gateway = yield* stack.gateway([agent.address], { functions })
+          const say = (n: number) =>
+            Effect.map(gateway.call("echo", { n }), (answer) => {
+              assert.strictEqual(answer.status, 200, `${answer.text} ${gateway.stderr()} ${agent.stderr()}`)
+              assert.deepStrictEqual(answer.json(), { n })
+            })
+          yield* say(1)
+          const before = yield* ctr("containers", "list", "--quiet")
+          assert.include(yield* ctr("snapshots", "--snapshotter", "blockfile", "list"), before)
+          assert.strictEqual(yield* agent.stop, 0)
+          yield* agent.start()
+          yield* say(2)
+          assert.strictEqual(yield* ctr("containers", "list", "--quiet"), before, agent.stderr())
+        })
+      )
+    })
+  })
+}
