@@ -49,7 +49,7 @@ describe("a second Agent of a stack at its containerd", { ...needs("containerd",
         const settings = yield* ContainerdStack.settings
         const other = yield* stack.agent({ ...settings, ENV: "other", OWNER_LEASE_SECONDS: "1" })
         const theirs = yield* stack.gateway([other.address], {
-          functions: { work: { image, handler: "calls.work" } as AgentStack.FunctionEntry }
+          functions: { work: { image, handler: "calls.work" } }
         })
         yield* theirs.work("work")
         assert.strictEqual((yield* ContainerdStack.running).length, 2)

@@ -1,15 +1,15 @@
 /** Strangers lay hands on containers, the engine is slow, an image goes: every call still gets an answer, and a true one. */
 import { assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
-import { Effect, Fiber } from "effect"
+import { Effect } from "effect"
 import * as AgentStack from "#test/support/AgentStack"
 import { docker } from "#test/support/DockerImages"
 import { freshStack } from "#test/support/DockerWorkers"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
 import * as FunctionImage from "#test/support/FunctionImage"
-import type { Answer } from "#test/support/HttpCaller"
 import * as SlowEngine from "#test/support/SlowEngine"
+import * as StrangerFaults from "#test/support/StrangerFaults"
 
 /** Names of the containers of a stack, those that have ended included. */
 const containersOf = (environment: string) =>
@@ -42,15 +42,6 @@ const entryOf = (image: string) => ({ image, handler: "index.echo", timeout: 3 }
 
 const functionImage = Effect.promise(() => FunctionImage.reference())
 
-const isGood = (answer: Answer): boolean => answer.status === 200 && answer.header("x-amz-function-error") === undefined
-
-/** What may become of a call whose worker was taken away: it says so, or that the worker fell silent. */
-const truths = [
-  /^502 \{"Type":"Service","message":"Failed to start container/,
-  /^200 .*"Runtime\.ExitError"/,
-  /^200 .*"Sandbox\.Timedout"/
-]
-
 describe("containers of a Docker Engine in the hands of strangers", { ...needs("docker"), timeout: 120_000 }, () => {
   it.layer(
     AgentStack.layer,
@@ -73,39 +64,11 @@ describe("containers of a Docker Engine in the hands of strangers", { ...needs("
           (name: string) => ["pause", name],
           (name: string) => ["network", "disconnect", "--force", network, name]
         ]
-        const seen = { isEnough: false, goodAnswers: 0 }
-        const callsOf = Effect.fnUntraced(function* (name: string) {
-          for (let n = 0; !seen.isEnough; n++) {
-            const answer = yield* gateway.call(name, { name, n })
-            if (isGood(answer)) {
-              assert.deepStrictEqual(answer.json(), { name, n })
-              seen.goodAnswers += 1
-            } else {
-              const told = `${answer.status} ${answer.text}`
-              assert.isTrue(
-                truths.some((truth) => truth.test(told)),
-                `${told}\n${agent.stderr()}`
-              )
-            }
-            yield* Effect.sleep(20)
-          }
-        })
-        const callers = yield* Effect.forkChild(
-          Effect.forEach(names, callsOf, { concurrency: "unbounded", discard: true })
-        )
-        for (let turn = 0; turn < 16; turn++) {
-          const present = yield* eventually("containers", containersOf(environment), ({ length }) => length > 0)
-          const fault = faults[turn % faults.length]?.(present[(turn * 5) % present.length] ?? "") ?? []
+        const present = containersOf(environment)
+        const lay = (turn: number, name: string) =>
           // The container may have ended of itself by now.
-          spawnSync("docker", fault)
-          yield* Effect.sleep(250)
-        }
-        seen.isEnough = true
-        yield* Fiber.join(callers)
-        assert.isAbove(seen.goodAnswers, names.length)
-        for (const name of names) {
-          yield* eventually(`${name} answers again`, gateway.call(name, { name }), isGood, 20_000)
-        }
+          Effect.sync(() => void spawnSync("docker", faults[turn % faults.length]?.(name) ?? []))
+        yield* StrangerFaults.withstand({ agent, gateway, names, present, lay })
         yield* eventually("a container each", containersOf(environment), ({ length }) => length === names.length)
       }).pipe(Effect.scoped)
     )
@@ -120,9 +83,9 @@ describe("containers of a Docker Engine in the hands of strangers", { ...needs("
         const gateway = yield* stack.gateway([agent.address], {
           functions: { early: entryOf(image), late: entryOf(image) }
         })
-        assert.isTrue(isGood(yield* gateway.call("early")))
+        assert.isTrue(StrangerFaults.isGood(yield* gateway.call("early")))
         yield* docker("rmi", image)
-        assert.isTrue(isGood(yield* gateway.call("early")))
+        assert.isTrue(StrangerFaults.isGood(yield* gateway.call("early")))
         const late = yield* gateway.call("late")
         assert.strictEqual(late.status, 502)
         assert.include(late.text, image)
@@ -161,14 +124,14 @@ describe("containers of a Docker Engine in the hands of strangers", { ...needs("
         const functions = { echo: entryOf(yield* functionImage) }
         const gateway = yield* stack.gateway([ours.agent.address], { functions })
         const other = yield* stack.gateway([theirs.agent.address], { functions })
-        assert.isTrue(isGood(yield* gateway.call("echo")))
-        assert.isTrue(isGood(yield* other.call("echo")))
+        assert.isTrue(StrangerFaults.isGood(yield* gateway.call("echo")))
+        assert.isTrue(StrangerFaults.isGood(yield* other.call("echo")))
         const before = yield* containersOf(ours.environment)
         assert.strictEqual(before.length, 1)
 
         yield* theirs.agent.kill
         yield* theirs.agent.start()
-        yield* eventually("the neighbour serves again", other.call("echo"), isGood, 20_000)
+        yield* eventually("the neighbour serves again", other.call("echo"), StrangerFaults.isGood, 20_000)
         yield* other.stop
         yield* eventually(
           "its collection has run",
@@ -177,7 +140,7 @@ describe("containers of a Docker Engine in the hands of strangers", { ...needs("
           10_000
         )
         assert.deepStrictEqual(yield* containersOf(ours.environment), before)
-        assert.isTrue(isGood(yield* gateway.call("echo")))
+        assert.isTrue(StrangerFaults.isGood(yield* gateway.call("echo")))
       }).pipe(Effect.scoped)
     )
   })

@@ -7,15 +7,13 @@ import { Duration, Effect, Fiber } from "effect"
 import * as AgentStack from "#test/support/AgentStack"
 import * as BaseImages from "#test/support/BaseImages"
 import { freshStack } from "#test/support/DockerWorkers"
+import { answerLimitMs, count, heard, only } from "#test/support/EngineOutage"
 import { eventually } from "#test/support/Eventually"
 import * as HttpCaller from "#test/support/HttpCaller"
 import * as OwnEngine from "#test/support/OwnEngine"
 
 /** From its end to its next start. */
 const awayMs = 10_000
-
-/** No caller waits for an engine that is not there. */
-const answerLimitMs = 4_000
 
 /** What an engine gives containers that do not stop by themselves, before it kills them. */
 const stopsWithinMs = 10_000
@@ -62,32 +60,12 @@ const world = Effect.fnUntraced(function* (...flags: ReadonlyArray<string>) {
   return { agent, containers, engine, gateway, route }
 })
 
-/** What callers of one function hear until something is so. */
-const heard = Effect.fnUntraced(function* <E>(ask: Effect.Effect<HttpCaller.Answer, E>, isOver: () => boolean) {
-  const told: Array<string> = []
-  while (!isOver()) {
-    const [lasted, { status, text }] = yield* Effect.timed(ask)
-    assert.isBelow(Duration.toMillis(lasted), answerLimitMs, text)
-    told.push(`${status} ${text}`)
-    yield* Effect.sleep(20)
-  }
-  return told
-})
-
 const right = /^200 \{"digest"/
 /** By the API of Lambda as an exception of its model, on a route as what it is; both say whom to look after. */
 const named = /^502 \{"Type":"Service","message":"Failed to start container .*the Docker Engine does not answer/
 /** Of a call whose container has ended under it. */
 const ended = /^200 \{"errorType":"Runtime\.ExitError"/
 const namedOnRoute = /^503 \{"message":"Failed to start container .*the Docker Engine does not answer/
-
-const count = (told: ReadonlyArray<string>, truth: RegExp): number => told.filter((each) => truth.test(each)).length
-
-const only = (told: ReadonlyArray<string>, ...truths: ReadonlyArray<RegExp>): void =>
-  assert.deepStrictEqual(
-    told.filter((each) => !truths.some((truth) => truth.test(each))),
-    []
-  )
 
 /** Ends the engine for a while, and tells what becomes of calls and containers. */
 const survive = Effect.fnUntraced(function* (how: "stop" | "kill", ...flags: ReadonlyArray<string>) {

@@ -14,6 +14,9 @@ import * as RoutedStack from "./RoutedStack.ts"
 
 /** An entry of `functions.yml`, where it says more than that all functions here have the same code. */
 export interface FunctionEntry {
+  readonly image?: string
+  readonly handler?: string
+  readonly memory_size?: number
   readonly timeout?: number
   readonly scaling?: { readonly min_capacity?: number; readonly max_capacity?: number }
   readonly environment?: BareServer.Environment

@@ -18,7 +18,7 @@ export interface Options {
   /** Functions, all with the same code. */
   readonly names: ReadonlyArray<string>
   readonly maxCapacity?: number
-  readonly entry?: AgentStack.FunctionEntry & { readonly memory_size?: number }
+  readonly entry?: AgentStack.FunctionEntry
   readonly agent?: Environment
   readonly gateway?: Environment
 }
