@@ -54,8 +54,10 @@ const planned = Effect.fnUntraced(function* (
   return { home, socket, ...plan }
 })
 
-const refusal = (environment: Readonly<Record<string, string>>) =>
-  Effect.map(Effect.flip(planned(environment)), (failure) => ("message" in failure ? failure.message : String(failure)))
+const refusal = (environment: Readonly<Record<string, string>>, mode?: ContainerMode) =>
+  Effect.map(Effect.flip(planned(environment, mode)), (failure) =>
+    "message" in failure ? failure.message : String(failure)
+  )
 
 describe("the plan of a stack in containers", () => {
   it.live("needs nothing to be said", () =>
@@ -140,6 +142,13 @@ describe("the plan of a stack in containers", () => {
       assert.include(noEngine, "https://docs.docker.com/engine/install")
       assert.include(yield* refusal({ WORKERS_NET: "10.89.0" }), "WORKERS_NET")
       assert.include(yield* refusal({ WORKERS_NET: "10.300" }), "WORKERS_NET")
+      const noName = yield* refusal({ CONTAINERD_RUNTIME: "crun" }, "containerd")
+      assert.include(noName, 'CONTAINERD_RUNTIME (--containerd-runtime) is "crun": expected a name with a dot in it')
+      const machine = { CONTAINERD_RUNTIME: "aws.firecracker", CONTAINERD_RUNTIME_BINARY: "crun" }
+      assert.include(
+        yield* refusal(machine, "containerd"),
+        'CONTAINERD_RUNTIME_BINARY (--containerd-runtime-binary) is "crun"'
+      )
     })
   )
 

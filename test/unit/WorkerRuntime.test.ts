@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { fromBinary } from "@bufbuild/protobuf"
 import { status } from "@grpc/grpc-js"
+import * as RuntimeName from "#domain/RuntimeName"
 import { ContainerdFailure } from "#layers/containerd/ContainerdFailure"
 import { OptionsSchema } from "#layers/containerd/generated/containerd/runc_options_pb"
 import * as WorkerRuntime from "#layers/containerd/WorkerRuntime"
@@ -9,10 +10,10 @@ const refused = (message: string) => new ContainerdFailure({ kind: "refused", co
 
 describe("the runtime of workers", () => {
   it("is known to containerd by the last two parts of its name, or by a path", () => {
-    assert.strictEqual(WorkerRuntime.shimOf("io.containerd.runc.v2"), "containerd-shim-runc-v2")
-    assert.strictEqual(WorkerRuntime.shimOf("aws.firecracker"), "containerd-shim-aws-firecracker")
-    assert.strictEqual(WorkerRuntime.shimOf("/opt/bin/my-shim"), "/opt/bin/my-shim")
-    for (const name of ["runsc", "", ".v2", "a..v2", "bin/shim.v2"]) assert.isUndefined(WorkerRuntime.shimOf(name))
+    assert.strictEqual(RuntimeName.shimOf("io.containerd.runc.v2"), "containerd-shim-runc-v2")
+    assert.strictEqual(RuntimeName.shimOf("aws.firecracker"), "containerd-shim-aws-firecracker")
+    assert.strictEqual(RuntimeName.shimOf("/opt/bin/my-shim"), "/opt/bin/my-shim")
+    for (const name of ["runsc", "", ".v2", "a..v2", "bin/shim.v2"]) assert.isUndefined(RuntimeName.shimOf(name))
   })
 
   it("is told to start another program where it is runc's, under whichever path, and nothing otherwise", () => {
@@ -25,7 +26,7 @@ describe("the runtime of workers", () => {
     }
     const foreign = { runtime: "aws.firecracker", runtimeProgram: "crun" }
     assert.deepStrictEqual(WorkerRuntime.wire(foreign), { name: "aws.firecracker" })
-    assert.isFalse(WorkerRuntime.takesProgram("aws.firecracker"))
+    assert.isFalse(RuntimeName.takesProgram("aws.firecracker"))
   })
 
   it("is named with what to install where containerd has no shim of it", () => {

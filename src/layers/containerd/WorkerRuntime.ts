@@ -1,7 +1,8 @@
 /** Which shim starts containers, what it is told, and what it means that it, or what it starts, is not there. */
 import { create, toBinary } from "@bufbuild/protobuf"
 import { AnySchema } from "@bufbuild/protobuf/wkt"
-import { basename, isAbsolute } from "node:path"
+import { isAbsolute } from "node:path"
+import { shimOf, takesProgram } from "#domain/RuntimeName"
 import { ContainerdFailure } from "./ContainerdFailure.ts"
 import { OptionsSchema } from "./generated/containerd/runc_options_pb.ts"
 
@@ -11,25 +12,6 @@ export interface WorkerRuntime {
   /** Program that runc's shim starts in runc's place; `undefined`: runc. */
   readonly runtimeProgram: string | undefined
 }
-
-/**
- * What containerd looks for on its own PATH when it is told a name, or the path that it is told; `undefined`: it does not take this
- * for a name.
- */
-export const shimOf = (runtime: string): string | undefined => {
-  if (isAbsolute(runtime)) return runtime
-  const parts = runtime.split(".")
-  const [name, version] = parts.slice(-2)
-  return parts.length < 2 || parts.includes("") || runtime.includes("/")
-    ? undefined
-    : `containerd-shim-${name}-${version}`
-}
-
-/** Shims that understand runc's options. A foreign shim that is sent them refuses to start, or takes them for something else. */
-const runcShims: ReadonlySet<string> = new Set(["containerd-shim-runc-v1", "containerd-shim-runc-v2"])
-
-/** Whether this runtime can be told to start another program in runc's place. */
-export const takesProgram = (runtime: string): boolean => runcShims.has(basename(shimOf(runtime) ?? ""))
 
 /** As containerd takes it. Another shim than runc's is left to what its own files say. */
 export const wire = ({ runtime, runtimeProgram }: WorkerRuntime) =>

@@ -1,6 +1,7 @@
 /** Workers in containers of a containerd, and their doors at the machine's end of the workers' bridge. */
 import { dirname, join } from "node:path"
 import { Duration, Effect, Layer } from "effect"
+import * as RuntimeName from "#domain/RuntimeName"
 import type { StackIdentity } from "#domain/StackIdentity"
 import * as CniPlugins from "#layers/cni/CniPlugins"
 import * as CniSettings from "#layers/cni/CniSettings"
@@ -9,7 +10,6 @@ import * as ContainerdContainerRuntime from "#layers/containerd/ContainerdContai
 import * as ContainerdVersion from "#layers/containerd/ContainerdVersion"
 import * as SoleAgent from "#layers/containerd/SoleAgent"
 import * as StackContainers from "#layers/containerd/StackContainers"
-import * as WorkerRuntime from "#layers/containerd/WorkerRuntime"
 import * as IptablesWorkerFence from "#layers/iptables/IptablesWorkerFence"
 import * as ProtocolWorkerClient from "#layers/protocol/ProtocolWorkerClient"
 import * as OciRegistry from "#layers/registry/OciRegistry"
@@ -28,9 +28,6 @@ import * as RegistryLogin from "./RegistryLogin.ts"
 import type { AgentSettings } from "./Settings.ts"
 import * as SnapshotterChoice from "./SnapshotterChoice.ts"
 
-/** Another word for what containerd does by itself. */
-const containerdsOwn = "containerd"
-
 const isSecure = ({ tls, tlsDisabled }: AgentSettings): boolean =>
   PeerCertificates.isSecure({ enabled: tls, disabled: tlsDisabled })
 
@@ -45,29 +42,12 @@ const trust = Effect.fnUntraced(function* (values: AgentSettings, stackDirectory
   return directory
 })
 
-/** The runtime that is named; `undefined`: containerd's own. */
-const named = ({ containerdRuntime }: AgentSettings): string | undefined =>
-  containerdRuntime === containerdsOwn ? undefined : containerdRuntime
-
-/** containerd would say so at the first start of a worker, or start what was not meant. */
-const complaints = (values: AgentSettings): ReadonlyArray<string> => {
-  const runtime = named(values)
-  if (runtime === undefined) return []
-  if (WorkerRuntime.shimOf(runtime) === undefined) {
-    const expected = "expected a name with a dot in it, such as aws.firecracker, or the absolute path of a shim"
-    return [`CONTAINERD_RUNTIME (--containerd-runtime) is "${runtime}": ${expected}`]
-  }
-  if (values.containerdRuntimeBinary === undefined || WorkerRuntime.takesProgram(runtime)) return []
-  const why = `runc's shim starts it, and CONTAINERD_RUNTIME names another: ${runtime}`
-  return [`CONTAINERD_RUNTIME_BINARY (--containerd-runtime-binary) is "${values.containerdRuntimeBinary}": ${why}`]
-}
-
 const runtime = Effect.fnUntraced(function* (values: AgentSettings, identity: StackIdentity) {
   const { containerdRuntimeBinary, cpuLimit, pullPolicy } = values
   const directory = directoryOf(values, identity)
-  const wrong = complaints(values)
+  const wrong = RuntimeName.complaints(values.containerdRuntime, containerdRuntimeBinary)
   if (wrong.length > 0) return yield* new BadSettings({ program: "agent", complaints: wrong })
-  const runtime = named(values)
+  const runtime = RuntimeName.named(values.containerdRuntime)
   return ContainerdContainerRuntime.layer(
     {
       identity,

@@ -4,6 +4,7 @@
  */
 import { Effect } from "effect"
 import { access, readFile } from "node:fs/promises"
+import * as RuntimeName from "#domain/RuntimeName"
 import { type Check, check, firstLineOf } from "./Finding.ts"
 import * as MachineRights from "./MachineRights.ts"
 import * as ServerImages from "./ServerImages.ts"
@@ -11,8 +12,6 @@ import type { StackSettings } from "./StackSettings.ts"
 
 const mode = "containerd"
 
-/** Whose workers are virtual machines. */
-const machineRuntime = "aws.firecracker"
 const diskSnapshotter = "devmapper"
 
 /** Rights that an engine of a user, or one with users of its own, has not got to give. */
@@ -106,7 +105,7 @@ const network = (image: string, isPrivileged: boolean): Check =>
 
 /** Of those who ask for them, and nobody else. */
 const wanted = ({ containerdRuntime, containerdSnapshotter }: StackSettings): ReadonlyArray<Check> => [
-  ...(containerdRuntime === machineRuntime
+  ...(containerdRuntime === RuntimeName.ofMachines
     ? [
         check({
           mode,
@@ -116,7 +115,8 @@ const wanted = ({ containerdRuntime, containerdSnapshotter }: StackSettings): Re
         })
       ]
     : []),
-  ...((containerdSnapshotter ?? (containerdRuntime === machineRuntime ? diskSnapshotter : "")) === diskSnapshotter
+  ...((containerdSnapshotter ?? (containerdRuntime === RuntimeName.ofMachines ? diskSnapshotter : "")) ===
+  diskSnapshotter
     ? [
         check({
           mode,

@@ -4,6 +4,7 @@ import { stat } from "node:fs/promises"
 import { isIPv4, isIPv6 } from "node:net"
 import { isAbsolute, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as RuntimeName from "#domain/RuntimeName"
 import * as StackIdentity from "#domain/StackIdentity"
 import * as EngineAddress from "#layers/docker/EngineAddress"
 import { ComposeEngineUnreachable } from "#services/ComposeStack"
@@ -119,6 +120,9 @@ export const make = Effect.fnUntraced(function* (of: {
       message: `WORKERS_NET is ${settings.workersNet}: expected two numbers up to 255, such as 10.89`
     })
   }
+  const wrong =
+    mode === "containerd" ? RuntimeName.complaints(settings.containerdRuntime, settings.containerdRuntimeBinary) : []
+  if (wrong.length > 0) return yield* new WrongUsage({ message: wrong.join("\n") })
   const unmountable = [home, certificateDirectory].find((path) => path.includes(":"))
   if (unmountable !== undefined) {
     return yield* new WrongUsage({
