@@ -195,6 +195,15 @@ describe("ComposeStack (docker)", needs("compose"), () => {
         })
         const ill = yield* Effect.flip(stack.up(progress))
         assert.strictEqual(ill.message, "ill is unhealthy:\n  no luck")
+
+        // Whether it is ill at the moment or has just been started again.
+        const command = ["/bin/sh", "-c", "echo back; sleep 1; exit 1"]
+        write({
+          returning: lasting(image, { healthcheck: check("exit 1"), command, restart: "always" }),
+          waiting: lasting(image, { depends_on: { returning: { condition: "service_healthy" } } })
+        })
+        const returning = yield* Effect.flip(stack.up(progress))
+        assert.match(returning.message, /^returning (is unhealthy|ends, and was started again \w+( times)?):\n {2}back/)
       }).pipe(Effect.scoped),
     90_000
   )

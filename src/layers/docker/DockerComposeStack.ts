@@ -131,9 +131,18 @@ const make = Effect.fnUntraced(function* (options: Options) {
   })
 
   /** A service that has ended or is ill tells more than Compose, which only saw that it could not go on. */
-  const explain = Effect.fnUntraced(function* (failure: ComposeFailed, fromUnixMs: number) {
+  const explain = Effect.fnUntraced(function* (
+    failure: ComposeFailed,
+    fromUnixMs: number,
+    first: ReadonlyArray<StackService>
+  ) {
+    const restartsAtFirst = new Map(first.map(({ container, restarts }) => [container, restarts]))
     const ill = (yield* services).flatMap((service) => {
-      const { endedAtUnixMs = 0, exitCode, health } = service
+      const { container, endedAtUnixMs = 0, exitCode, health, restarts } = service
+      const again = restarts - (restartsAtFirst.get(container) ?? 0)
+      // It has ended, too, and is not ill yet.
+      if (exitCode === undefined && again > 0)
+        return [{ service, problem: `ends, and was started again ${again === 1 ? "once" : `${again} times`}` }]
       if (exitCode === undefined) return health === "unhealthy" ? [{ service, problem: "is unhealthy" }] : []
       // What ended long ago is not why Compose could not go on now.
       return !isDone(service) && endedAtUnixMs >= fromUnixMs
@@ -146,8 +155,9 @@ const make = Effect.fnUntraced(function* (options: Options) {
   return ComposeStack.of({
     up: Effect.fnUntraced(function* (progress) {
       const fromUnixMs = yield* Clock.currentTimeMillis
+      const first = yield* services
       yield* compose(["up", "--detach", "--remove-orphans"], longestUpMs, progress).pipe(
-        Effect.catchTag("ComposeFailed", (failure) => explain(failure, fromUnixMs))
+        Effect.catchTag("ComposeFailed", (failure) => explain(failure, fromUnixMs, first))
       )
       yield* untilReady(progress)
     }),
