@@ -2,68 +2,18 @@
  * The floor of a start in a container: the engine alone, asked for the same container as the Agent asks for, and a Runtime API
  * that does nothing but hand out one event and take its answer.
  */
-import { once } from "node:events"
-import { createServer } from "node:http"
 import { Effect } from "effect"
 import type { FunctionName } from "#domain/FunctionName"
 import type { OwnerId } from "#domain/Worker"
 import * as ContainerOptions from "#layers/docker/ContainerOptions"
-import * as AgentProcess from "./AgentProcess.ts"
 import type { DockerStack } from "./DockerStack.ts"
 import { timed } from "./Figures.ts"
-
-const event = "{}"
-
-/** Hands one event to whoever asks first; `answered` resolves when its answer is here, and then the next event is for the next. */
-const stubRuntimeApi = (host: string) =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      let answered: () => void = () => undefined
-      let handed = true
-      const server = createServer((request, response) => {
-        if (request.method === "POST") {
-          request.resume()
-          request.once("end", () => {
-            response.writeHead(202, { "content-type": "application/json" }).end('{"status":"OK"}\n')
-            answered()
-          })
-        } else if (!handed) {
-          handed = true
-          const deadline = Date.now() + 10_000
-          response
-            .writeHead(200, {
-              "content-type": "application/json",
-              "lambda-runtime-aws-request-id": crypto.randomUUID(),
-              "lambda-runtime-deadline-ms": String(deadline),
-              "lambda-runtime-invoked-function-arn": "arn:aws:lambda:us-east-1:000000000000:function:floor"
-            })
-            .end(event)
-        }
-      })
-      server.keepAliveTimeout = 0
-      // Where an Agent's doors are: nothing else of this machine is open to workers.
-      server.listen(AgentProcess.doorPorts.last, host)
-      await once(server, "listening")
-      return {
-        server,
-        port: AgentProcess.doorPorts.last,
-        next: () => {
-          handed = false
-          return new Promise<void>((resolve) => (answered = resolve))
-        }
-      }
-    }),
-    ({ server }) =>
-      Effect.promise(async () => {
-        server.closeAllConnections()
-        await new Promise((resolve) => server.close(resolve))
-      })
-  )
+import * as StubRuntimeApi from "./StubRuntimeApi.ts"
 
 /** Its containers are removed when the scope ends, as those of the stack are: a removal would disturb whatever is measured next. */
 export const make = Effect.fnUntraced(function* (stack: DockerStack, handler: string, memoryMiB: number) {
   const { engine, gatewayAddress, identity, image, network } = stack
-  const stub = yield* stubRuntimeApi(gatewayAddress)
+  const stub = yield* StubRuntimeApi.make(gatewayAddress)
   const { Config, Id } = yield* Effect.promise(() => engine.getImage(image).inspect())
   const names: Array<string> = []
   yield* Effect.addFinalizer(() =>

@@ -27,7 +27,7 @@ export const specOf = (image: string, handler: string): WorkerSpec => ({
   specHash: "bench"
 })
 
-const invocation = (payload: Uint8Array): Invocation => ({
+export const invocation = (payload: Uint8Array): Invocation => ({
   requestId: crypto.randomUUID(),
   functionName,
   traceId: "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1",

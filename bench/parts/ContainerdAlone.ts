@@ -1,0 +1,118 @@
+/**
+ * The floor of a start in a container of containerd: the same image, specification and kind of network, by containerd's calls alone
+ * and against a stub Runtime API. Networks are ready before they are asked for, as an Agent's are.
+ */
+import { join } from "node:path"
+import { Context, Effect, Layer } from "effect"
+import type { FunctionName } from "#domain/FunctionName"
+import * as CniPlugins from "#layers/cni/CniPlugins"
+import * as CniSettings from "#layers/cni/CniSettings"
+import * as ContainerdApi from "#layers/containerd/ContainerdApi"
+import * as ContainerdImages from "#layers/containerd/ContainerdImages"
+import * as ContainerdSettings from "#layers/containerd/ContainerdSettings"
+import * as ContainerSpec from "#layers/containerd/ContainerSpec"
+import * as NameFiles from "#layers/containerd/NameFiles"
+import * as Tasks from "#layers/containerd/Tasks"
+import * as OciRegistry from "#layers/registry/OciRegistry"
+import { Cni } from "#services/Cni"
+import { pathOf } from "#test/support/Engines"
+import type { ContainerdStack } from "./ContainerdStack.ts"
+import { timed } from "./Figures.ts"
+import * as StubRuntimeApi from "./StubRuntimeApi.ts"
+
+export interface Wish {
+  readonly handler: string
+  readonly memoryMiB: number
+  readonly sharesShim?: boolean
+}
+
+/** Its containers are removed when the scope ends: a removal would disturb whatever is measured next. */
+export const make = Effect.fnUntraced(function* (
+  { image, machine }: Pick<ContainerdStack, "image" | "machine">,
+  { handler, memoryMiB, sharesShim = false }: Wish
+) {
+  const { bridge, directory, namespace, socket, stack, subnet } = machine
+  const identity = { brand: namespace, environment: `${stack}-floor` }
+  const places = { identity, directory: join(directory, "floor") }
+  const settings = { ...ContainerdSettings.defaultsOf(places), ...places, cgroupParent: "/esb-bench-floor" }
+  const networks = CniPlugins.layer({
+    ...CniSettings.defaults,
+    identity,
+    stateDirectory: join(directory, "floor-networks"),
+    pluginDirectory: pathOf("cni"),
+    configurationDirectory: join(directory, "net.d"),
+    addressDirectory: join(directory, "addresses"),
+    identityFile: undefined,
+    subnet,
+    bridge
+  })
+  const layers = Layer.mergeAll(networks, ContainerdApi.layer({ namespace, socketPath: socket }), OciRegistry.layer())
+  const context = yield* Layer.build(layers)
+  const cni = Context.get(context, Cni)
+  const tasks = yield* Effect.provide(Tasks.make(settings), context)
+  const { get } = yield* Effect.provide(ContainerdImages.make({ pullPolicy: "never" }), context)
+  const { chainId, config } = yield* get(image)
+  const nameFiles = yield* NameFiles.write(places.directory, cni.bridge.nameserver)
+  const stub = yield* StubRuntimeApi.make(cni.bridge.gateway)
+  const names: Array<string> = []
+  yield* Effect.addFinalizer(() =>
+    Effect.forEach(names, (name) => Effect.orDie(tasks.remove(name)), { concurrency: 8 })
+  )
+
+  const run = Effect.runPromiseWith(yield* Effect.context<never>())
+  const specOf = (name: string, networkNamespace: string) =>
+    ContainerSpec.make({
+      name,
+      spec: {
+        functionName: "floor" as FunctionName,
+        image,
+        specHash: "floor",
+        environment: {
+          _HANDLER: handler,
+          AWS_EXECUTION_ENV: "AWS_Lambda_nodejs24.x",
+          AWS_LAMBDA_FUNCTION_NAME: "floor",
+          AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memoryMiB),
+          AWS_LAMBDA_FUNCTION_TIMEOUT: "10"
+        }
+      },
+      image: config,
+      imageUser: undefined,
+      memoryMiB,
+      logStream: "floor",
+      networkNamespace,
+      cgroupParent: settings.cgroupParent,
+      countsSwap: true,
+      nameFiles,
+      door: { endpoint: `${cni.bridge.gateway}:${stub.port}`, token: "floor" },
+      shimGroup: sharesShim ? "floor" : undefined
+    })
+
+  /** Everything but running: its name. */
+  const prepare = async (): Promise<string> => {
+    const name = `floor-${names.length}`
+    names.push(name)
+    const network = await run(cni.take)
+    const spec = specOf(name, network.path)
+    await run(tasks.prepare({ name, labels: {}, image, parent: chainId, spec, output: "/dev/null" }))
+    return name
+  }
+  const startOf = (name: string): Promise<void> => run(tasks.start(name))
+
+  return {
+    prepare,
+    /** Without waiting for what runs in it. */
+    start: async (): Promise<void> => startOf(await prepare()),
+    /** Of nothing but the image and a network, until its function has answered; milliseconds. */
+    coldStart: (): Promise<number> => {
+      const answered = stub.next()
+      return timed(() => Promise.all([prepare().then(startOf), answered]))
+    },
+    /** Of one that was prepared. */
+    preparedStart: (name: string): Promise<number> => {
+      const answered = stub.next()
+      return timed(() => Promise.all([startOf(name), answered]))
+    },
+    pause: (name: string): Promise<void> => run(tasks.pause(name)),
+    resume: (name: string): Promise<void> => run(tasks.resume(name))
+  }
+})

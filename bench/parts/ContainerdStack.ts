@@ -1,0 +1,66 @@
+/** A Gateway and an Agent whose workers are containers of a containerd of their own. Nothing is left when the scope ends. */
+import { join } from "node:path"
+import { Context, Effect, Layer, type Scope } from "effect"
+import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
+import { engine, pathOf } from "#test/support/Engines"
+import * as FunctionImage from "#test/support/FunctionImage"
+import * as AgentProcess from "./AgentProcess.ts"
+import * as CalledGateway from "./CalledGateway.ts"
+import { heading, tellNumber } from "./Figures.ts"
+
+export interface Task {
+  readonly name: string
+  readonly pid: number
+  readonly state: string
+}
+
+export interface ContainerdStack extends CalledGateway.CalledGateway {
+  readonly machine: ContainerdWorkers.Machine["Service"]
+  /** Of the functions; Node with our runtime client, made of files of this machine. */
+  readonly image: string
+  readonly agent: AgentProcess.AgentProcess
+  /** Of every container of this stack. */
+  readonly tasks: () => Promise<ReadonlyArray<Task>>
+}
+
+export const start = Effect.fnUntraced(function* (
+  functions: Readonly<Record<string, CalledGateway.FunctionEntry>>,
+  settings: Readonly<Record<string, string>> = {}
+) {
+  const machine = Context.get(yield* Layer.build(ContainerdWorkers.machine()), ContainerdWorkers.Machine)
+  const { bridge, directory, namespace, socket, stack, subnet } = machine
+  const { reference: image } = yield* Effect.promise(() => FunctionImage.archive())
+  const agent = yield* AgentProcess.start(join(directory, "agent"), {
+    ENV: stack,
+    ESB_BRAND_SLUG: namespace,
+    AGENT_RUNTIME: "containerd",
+    CONTAINERD_SOCKET: socket,
+    CNI_BIN_DIR: pathOf("cni"),
+    CNI_CONF_DIR: join(directory, "net.d"),
+    CNI_NET_DIR: join(directory, "addresses"),
+    CNI_SUBNET: subnet,
+    CNI_BRIDGE: bridge,
+    IMAGE_PULL_POLICY: "never",
+    // It would stay for the workers that are left to the machine's end.
+    WORKER_FENCE: "off",
+    ...settings
+  })
+  const home = join(directory, "gateway")
+  const called = yield* CalledGateway.start({ home, agent, image, functions, settings })
+  const run = Effect.runPromiseWith(yield* Effect.context<never>())
+  const tasks = async (): Promise<ReadonlyArray<Task>> =>
+    (await run(machine.ctr("tasks", "list")))
+      .split("\n")
+      .slice(1)
+      .map((line) => line.trim().split(/\s+/))
+      .map(([name = "", pid = "", state = ""]) => ({ name, pid: Number(pid), state }))
+  return { machine, image, agent, tasks, ...called } satisfies ContainerdStack
+})
+
+/** Asks the question where a containerd can answer it. */
+export const ask = async (question: string, answer: Effect.Effect<void, unknown, Scope.Scope>): Promise<void> => {
+  heading(question)
+  const missing = (["containerd", "cni"] as const).map(engine).flatMap((peer) => (peer.present ? [] : [peer.reason]))
+  if (missing.length === 0) await Effect.runPromise(Effect.scoped(answer))
+  else tellNumber("not measured", missing.join("; "))
+}
