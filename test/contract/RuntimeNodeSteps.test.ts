@@ -208,13 +208,17 @@ describe("a runtime node", () => {
   )
 
   it.effect(
-    "starts containerd and its Agent again when they end, apart from each other, and ends the Agent first",
+    "starts containerd and its Agent again when they end; at its own end the Agent goes first, and nobody stays frozen",
     () =>
       Effect.gen(function* () {
-        const machine = RecordedMachine.make()
-        const node = yield* Effect.forkChild(
-          Effect.provide(Engine.run(yield* values({ RUNTIME_NODE_AGENT: "1" })), machine.layer)
-        )
+        const groups = "/sys/fs/cgroup/freezer"
+        const [frozen = "", other = ""] = ["one", "other"].map((name) => `${groups}/esb/${name}/freezer.state`)
+        const machine = RecordedMachine.make({
+          files: { [groups]: "", [frozen]: "FROZEN\n", [other]: "THAWED\n" },
+          answers: { [`find ${groups} -mindepth 2 -name freezer.state`]: `${frozen}\n${other}\n` }
+        })
+        const env = { RUNTIME_NODE_AGENT: "1", IMAGE_RUNTIME: "containerd" }
+        const node = yield* Effect.forkChild(Effect.provide(Engine.run(yield* values(env)), machine.layer))
         yield* TestClock.adjust("1 second")
         const names = () =>
           machine.started.map(({ program: { args, command } }) => (command === "containerd" ? command : args[0]))
@@ -231,9 +235,9 @@ describe("a runtime node", () => {
 
         const before = machine.told.length
         yield* Fiber.interrupt(node)
-        const ended = machine.told.slice(before)
-        assert.lengthOf(ended, 2)
-        assert.strictEqual(ended[1], "containerd is ended")
+        const [agent, ...ended] = machine.told.slice(before)
+        assert.match(agent ?? "", /node is ended$/)
+        assert.deepStrictEqual(ended.slice(1), [`${frozen} < THAWED`, "containerd is ended"])
       })
   )
 })

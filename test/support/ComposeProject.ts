@@ -73,6 +73,7 @@ const variablesOf = Effect.fnUntraced(function* (
     ESB_REGISTRY: prefix,
     ESB_TAG: "1",
     GATEWAY_BIND: "127.0.0.1",
+    PAUSE_IDLE_SECONDS: "2",
     WORKERS_NET: `10.${randomInt(100, 200)}`,
     RUN_UID: String(runUid),
     RUN_GID: String(runUid),

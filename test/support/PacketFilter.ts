@@ -36,6 +36,8 @@ export const make = Effect.acquireRelease(
   Effect.map((name) => {
     const inside = ["netns", "exec", name]
     return {
+      /** As `ip netns` calls it. */
+      namespace: name,
       /** A command in it, which must go well. */
       run: (command: string, ...args: ReadonlyArray<string>) => answer("ip", ...inside, command, ...args),
       /** The built program in it. */

@@ -45,6 +45,7 @@ export const runtimeImage = (): string =>
       ),
       ...ImageTree.directory("usr/lib/cni", pathOf("cni"))
     },
+    "find",
     "ln",
     "mkfifo",
     "mount",

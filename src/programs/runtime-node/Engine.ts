@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url"
 import * as ContainerdConfig from "#domain/ContainerdConfig"
 import { Machine } from "#services/Machine"
 import { machineRuntime } from "./Devices.ts"
+import * as FrozenWorkers from "./FrozenWorkers.ts"
 import type { RuntimeNodeSettings } from "./Settings.ts"
 import { type Supervised, supervise } from "./Supervision.ts"
 
@@ -90,6 +91,7 @@ const untilAnswering = Effect.fnUntraced(function* ({ containerdSocket }: Runtim
 export const run = Effect.fn("RuntimeNode.runEngine")(function* (values: RuntimeNodeSettings) {
   const config = yield* configPath(values)
   yield* Effect.forkScoped(supervise(containerd(values, config)))
+  yield* Effect.addFinalizer(() => FrozenWorkers.release(values))
   yield* untilAnswering(values)
   yield* Effect.logInfo(`containerd answers at ${values.containerdSocket}`)
   if (!values.agent) return yield* Effect.never
