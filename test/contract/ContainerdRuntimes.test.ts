@@ -3,44 +3,20 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer } from "effect"
 import { existsSync, readFileSync, readlinkSync } from "node:fs"
 import { join } from "node:path"
-import { OwnerId, type Worker } from "#domain/Worker"
+import type { Worker } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
+import { functionNamed, left, mine, nothing, started, taskOf } from "#test/support/ContainerdSamples"
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
 import { needs } from "#test/support/Engines"
-import * as FunctionImage from "#test/support/FunctionImage"
 import * as RuncsPlace from "#test/support/RuncsPlace"
-import { type Asked, specOf } from "#test/support/WorkerFunctions"
 import { call, suite } from "./ContainerRuntimeContract.ts"
-
-const mine = OwnerId.make("gateway-mine")
-
-const functionNamed = (handler: string, asked?: Asked) =>
-  Effect.map(
-    Effect.promise(() => FunctionImage.archive()),
-    ({ reference }) => specOf(reference, `index.${handler}`, asked)
-  )
-
-const started = Effect.fnUntraced(function* (handler: string, asked?: Asked) {
-  const runtime = yield* ContainerRuntime
-  const client = yield* WorkerClient
-  const worker = yield* runtime.ensure(yield* functionNamed(handler, asked), mine)
-  yield* client.ready(worker)
-  return worker
-})
 
 const answerOf = Effect.fnUntraced(function* (worker: Worker, event: unknown) {
   const client = yield* WorkerClient
   const result = yield* client.send(worker, call(worker, event))
   return JSON.parse(Buffer.from(result.payload).toString()) as unknown
 })
-
-const containersLeft = Effect.flatMap(ContainerdWorkers.Machine, ({ ctr }) => ctr("containers", "list", "--quiet"))
-
-/** Of the first process of the only container. */
-const pidOf = Effect.flatMap(ContainerdWorkers.Machine, ({ ctr }) =>
-  Effect.map(ctr("tasks", "list"), (text) => /(\d+)\s+RUNNING/.exec(text)?.[1] ?? assert.fail(text))
-)
 
 const timeout = 60_000
 
@@ -60,7 +36,7 @@ describe("containers of crun", { ...needs("containerd", "cni", "crun"), timeout 
   it.live("are crun's, and hardened as runc's", () =>
     Effect.gen(function* () {
       const { namespace } = yield* ContainerdWorkers.Machine
-      const worker = yield* started("echo")
+      const worker = yield* started(yield* functionNamed("echo"))
       const inState = (file: string) => existsSync(join("/run/containerd/runc", namespace, worker.name, file))
       assert.deepStrictEqual([inState("status"), inState("state.json")], [true, false])
       const inside = (command: string) => ContainerdWorkers.inside(worker, command)
@@ -78,7 +54,7 @@ describe("containers of gVisor", { ...needs("containerd", "cni", "runsc"), timeo
 
   it.live("run their function on a kernel that is not the machine's", () =>
     Effect.gen(function* () {
-      const worker = yield* started("read")
+      const worker = yield* started(yield* functionNamed("read"))
       const { text } = (yield* answerOf(worker, { path: "/proc/version" })) as { readonly text: string }
       assert.match(text, /^Linux version 4\.4\.0 /)
       assert.notStrictEqual(text, readFileSync("/proc/version", "utf8"))
@@ -87,9 +63,9 @@ describe("containers of gVisor", { ...needs("containerd", "cni", "runsc"), timeo
 
   it.live("have no rights and a root that not even root can write to, and a place for what is temporary", () =>
     Effect.gen(function* () {
-      const worker = yield* started("echo")
+      const worker = yield* started(yield* functionNamed("echo"))
       assert.strictEqual(yield* ContainerdWorkers.inside(worker, "id -u"), "993")
-      const root = yield* started("echo", { environment: { RUN_AS_ROOT: "1" } })
+      const root = yield* started(yield* functionNamed("echo", { environment: { RUN_AS_ROOT: "1" } }))
       const inside = (command: string) => ContainerdWorkers.inside(root, `${command}; true`)
       assert.strictEqual(yield* inside("id -u"), "0")
       assert.match(yield* inside("touch /var/task/mine"), /Read-only file system/)
@@ -105,7 +81,7 @@ describe("containers of gVisor", { ...needs("containerd", "cni", "runsc"), timeo
     Effect.gen(function* () {
       const client = yield* WorkerClient
       const runtime = yield* ContainerRuntime
-      const worker = yield* started("hoard", { memoryMiB: 128 })
+      const worker = yield* started(yield* functionNamed("hoard", { memoryMiB: 128 }))
       const failure = yield* Effect.flip(client.send(worker, call(worker, { megabytes: 400 })))
       assert.deepInclude(failure, { _tag: "WorkerExited", errorType: "Runtime.OutOfMemory" })
       assert.deepInclude(yield* runtime.metrics(worker.id, mine), { status: "STOPPED", oomEvents: 1, exitCode: 137 })
@@ -124,7 +100,7 @@ describe("containers of gVisor", { ...needs("containerd", "cni", "runsc"), timeo
         // It was done before it could be interrupted.
         if (Exit.isSuccess(exit)) yield* runtime.destroy(exit.value.id, mine)
       }
-      assert.strictEqual(yield* containersLeft, "")
+      assert.deepStrictEqual(yield* left, nothing)
     }).pipe(Effect.provide(layer()))
   )
 })
@@ -141,16 +117,17 @@ describe("containers of a shim that is called aws.firecracker", { ...needs("cont
     return Effect.gen(function* () {
       const runtime = yield* ContainerRuntime
       const { ctr } = yield* ContainerdWorkers.Machine
-      const worker = yield* started("echo")
+      const worker = yield* started(yield* functionNamed("echo"))
       assert.include(yield* ctr("containers", "list"), "aws.firecracker")
-      const [, shim = ""] = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${yield* pidOf}/status`, "utf8")) ?? []
+      const { pid } = yield* taskOf(worker)
+      const [, shim = ""] = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? []
       assert.strictEqual(readlinkSync(`/proc/${shim}/exe`), join(shims, "containerd-shim-aws-firecracker"))
       assert.deepStrictEqual(yield* answerOf(worker, { n: 1 }), { n: 1 })
       yield* runtime.suspend(worker.id, mine)
       yield* runtime.resume(worker.id, mine)
       assert.deepStrictEqual(yield* answerOf(worker, { n: 2 }), { n: 2 })
       yield* runtime.destroy(worker.id, mine)
-      assert.strictEqual(yield* containersLeft, "")
+      assert.deepStrictEqual(yield* left, nothing)
     }).pipe(Effect.provide(machine(shims)))
   })
 
@@ -161,7 +138,7 @@ describe("containers of a shim that is called aws.firecracker", { ...needs("cont
       assert.strictEqual(failure._tag, "RuntimeUnavailable")
       const missing = "there is no containerd-shim-aws-firecracker on the PATH of containerd"
       assert.include(failure.message, `runtime aws.firecracker is not installed: ${missing}`)
-      assert.strictEqual(yield* containersLeft, "")
+      assert.deepStrictEqual(yield* left, nothing)
     }).pipe(Effect.provide(machine()))
   )
 })

@@ -28,7 +28,7 @@ export const started = Effect.fnUntraced(function* (spec: WorkerSpec) {
 
 export const listed = Effect.flatMap(ContainerRuntime, (runtime) => runtime.list(mine))
 
-interface Task {
+export interface Task {
   readonly name: string
   readonly pid: number
   /** As containerd has it. */

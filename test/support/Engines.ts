@@ -103,6 +103,20 @@ const containerdOf = (series: string): Engine => {
   return existsSync(path) ? here(path) : missing(`nothing at ${path}; ${advice}`)
 }
 
+/** QEMU needs no rights but those of networks, and a kernel that is not the machine's. */
+const emulating = (): Engine => {
+  const absent = [
+    command("qemu-system-x86_64", "apt-get install qemu-system-x86"),
+    command("lz4", "apt-get install lz4"),
+    command("mke2fs", "apt-get install e2fsprogs"),
+    existsSync("/dev/net/tun") ? here("/dev/net/tun") : missing("there is no /dev/net/tun")
+  ].find((it) => !it.present)
+  return (
+    absent ??
+    named("ESB_GUEST_KERNEL", undefined, "name a directory of dpkg -x with the package linux-image-*-cloud-amd64 in it")
+  )
+}
+
 /** The first `node` on the PATH that is older than the project's. */
 const oldNode = (): Engine => {
   const candidates = (process.env["PATH"] ?? "").split(delimiter).map((directory) => join(directory, "node"))
@@ -175,7 +189,9 @@ const probes = {
   /** Another program in runc's place; `path` is the program. */
   crun: () => command("crun", "apt-get install crun"),
   /** gVisor, whose containers talk to a kernel of its own; `path` is the program. */
-  runsc: () => command("runsc", "apt-get install runsc")
+  runsc: () => command("runsc", "apt-get install runsc"),
+  /** Virtual machines without a processor's help, and a kernel for them; `path` is where a kernel's package is unpacked. */
+  microvm: emulating
 } satisfies Record<string, () => Engine>
 
 export type EngineName = keyof typeof probes
