@@ -154,7 +154,7 @@ describe.each(["docker", "containerd"] as const)("the stack of compose/%s.yml", 
 
   it("runs nobody as root and with rights that he does not need, but for reasons", () => {
     for (const [name, service] of services) {
-      assert.include(service.security_opt, "no-new-privileges:true", name)
+      assert.include(service.security_opt ?? [], "no-new-privileges:true", name)
       assert.strictEqual(service.privileged !== undefined, privileged.has(name), name)
       if (!privileged.has(name)) {
         assert.lengthOf(service.security_opt ?? [], 1, name)
