@@ -138,6 +138,25 @@ export const suite = <M>({ machine, name, needs: needed, run }: ContainerEngine<
             yield* destroy(worker)
           }))
 
+        test("has none run that went with its directory, in whose place another has come", (log) =>
+          Effect.gen(function* () {
+            const anew = ["cd /opt", "rm -r extensions", "mkdir extensions", "cp other extensions/kept"].map(
+              (command) => command.replace(/^(?=rm|mkdir|cp)/, "/bin/busybox ")
+            )
+            const worker = yield* extended(
+              {
+                thrown: ImageTree.script("#!/bin/sh\necho it is thrown away\n"),
+                "../other": ImageTree.script("#!/bin/sh\necho it is kept\nexec sleep 100\n")
+              },
+              {},
+              [`RUN ["/bin/sh", "-c", "${anew.join(" && ")}"]`]
+            )
+            yield* said(log, "it is kept")
+            assert.notInclude(told(log).join("\n"), "it is thrown away")
+            assert.deepInclude(yield* stateOf(worker), { status: "RUNNING" })
+            yield* destroy(worker)
+          }))
+
         test(
           "is ready only when they are, and is told to have failed where one never is",
           () =>

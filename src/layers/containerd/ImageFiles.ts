@@ -52,32 +52,35 @@ const isProgram = (found: Stats): boolean =>
 /** `undefined`: this layer says nothing of it. */
 const statOf = (path: string): Promise<Stats | undefined> => lstat(path).catch(() => undefined)
 
-/** What this layer says of a directory: what is in it, and whether layers below have a say in it. */
-const inDirectory = async (layer: string, path: string) => {
-  for (const part of [dirname(path), path]) {
-    const found = await statOf(join(layer, part))
-    if (found === undefined) return { entries: [], isLast: false }
-    if (!found.isDirectory()) return { entries: [], isLast: true }
-  }
-  const names = await readdir(join(layer, path))
-  const entries = names.map(async (name) => ({ name, found: await statOf(join(layer, path, name)) }))
-  return { entries: await Promise.all(entries), isLast: false }
-}
+const isDirectory = async (...path: ReadonlyArray<string>): Promise<boolean> =>
+  (await statOf(join(...path)))?.isDirectory() === true
 
 /**
- * Sorted names of the programs in a directory, which is two names deep, as all layers have it together. Empty where there is no
- * such directory.
+ * Whether what is in a directory, which is two names deep, is more than its topmost layer says: others may add to it, or have it
+ * anew without what is below, of which they leave a mark that only the kernel reads.
+ */
+export const isMixed = (layers: ReadonlyArray<string>, path: string): Effect.Effect<boolean> =>
+  Effect.promise(async () => {
+    let isAbove = false
+    for (const layer of layers) {
+      if (isAbove && (await isDirectory(layer, path))) return true
+      isAbove ||= await isDirectory(layer, dirname(path))
+    }
+    return false
+  })
+
+/**
+ * Sorted names of the programs in a directory, as the topmost layer has it that has anything to say of it. Empty where there is
+ * no such directory.
  */
 export const programsIn = (layers: ReadonlyArray<string>, path: string): Effect.Effect<ReadonlyArray<string>> =>
   Effect.promise(async () => {
-    const decided = new Map<string, boolean>()
-    for (const layer of layers) {
-      const { entries, isLast } = await inDirectory(layer, path)
-      for (const { found, name } of entries) {
-        // Whatever else a layer has under a name, such as the device by which it takes a file away, hides what is below.
-        if (!decided.has(name)) decided.set(name, found !== undefined && isProgram(found))
-      }
-      if (isLast) break
-    }
-    return [...decided].flatMap(([name, isThere]) => (isThere ? [name] : [])).toSorted()
+    const parents = await Promise.all(layers.map((layer) => statOf(join(layer, dirname(path)))))
+    const layer = layers[parents.findIndex((found) => found !== undefined)]
+    // What is no directory, such as the device by which a layer takes one away, hides what is below; a link would lead elsewhere.
+    if (layer === undefined || !(await isDirectory(layer, dirname(path))) || !(await isDirectory(layer, path)))
+      return []
+    const names = await readdir(join(layer, path))
+    const found = await Promise.all(names.map((name) => statOf(join(layer, path, name))))
+    return names.filter((_, at) => found[at] !== undefined && isProgram(found[at])).toSorted()
   })

@@ -10,6 +10,7 @@ import type { ContainerUser } from "#domain/ContainerLimits"
 import { Snapshots } from "./generated/containerd/snapshots_pb.ts"
 import * as ImageFiles from "./ImageFiles.ts"
 import * as ImageUser from "./ImageUser.ts"
+import * as Leases from "./Leases.ts"
 import * as MountedDisk from "./MountedDisk.ts"
 
 export interface Seen {
@@ -19,23 +20,32 @@ export interface Seen {
   readonly extensionNames: ReadonlyArray<string>
 }
 
+/** Longer than to look into an image takes. */
+const lookLimitMs = 60_000
+
+const extensions = ContainerExtensions.directory.slice(1)
+
 /** Images of which it is remembered; the one that was looked into first is forgotten first. */
 const rememberedImages = 1_000
 
 export const make = Effect.fnUntraced(function* ({ directory, snapshotter }: ContainerdSettings) {
   const { call } = yield* ContainerdApi
+  const leases = yield* Leases.make(lookLimitMs)
   const remembered = new Map<string, Seen>()
 
-  /** A snapshot that nobody writes to tells where its layers are. Should this process end before it is removed, it is collected. */
+  /** A snapshot that nobody writes to tells where its layers are. It is not collected meanwhile, and is should this process end. */
   const layersOf = Effect.fnUntraced(function* (parent: string) {
     const key = `look-${randomUUID()}`
+    const lease = yield* leases.lease
     const { mounts } = yield* Effect.acquireRelease(
-      call(Snapshots.method.prepare, { snapshotter, key, parent }, { repeatable: false }),
+      call(Snapshots.method.prepare, { snapshotter, key, parent }, { lease, repeatable: false }),
       () => Effect.ignore(call(Snapshots.method.remove, { snapshotter, key }), { log: "Debug" })
     )
     const [disk] = mounts
     if (disk === undefined) return []
-    return ImageFiles.layersOf(mounts) ?? [yield* MountedDisk.root(disk, directory)]
+    const layers = ImageFiles.layersOf(mounts)
+    if (layers !== undefined && !(yield* ImageFiles.isMixed(layers, extensions))) return layers
+    return [yield* MountedDisk.root(disk, directory)]
   })
 
   const look = Effect.fnUntraced(function* ({ chainId, config, name }: ContainerdImage) {
@@ -45,7 +55,7 @@ export const make = Effect.fnUntraced(function* ({ directory, snapshotter }: Con
     const [users, groups, extensionNames] = yield* Effect.all([
       ImageFiles.read(layers, "etc/passwd"),
       ImageFiles.read(layers, "etc/group"),
-      ImageFiles.programsIn(layers, ContainerExtensions.directory.slice(1))
+      ImageFiles.programsIn(layers, extensions)
     ])
     const user = ImageUser.find(config.config?.User ?? "", { users, groups })
     return Result.isSuccess(user)
