@@ -4,13 +4,8 @@ import { spawnSync } from "node:child_process"
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect, Layer, Stream } from "effect"
+import { Effect } from "effect"
 import { OwnerId } from "#domain/Worker"
-import * as Agents from "#layers/grpc/client/Agents"
-import * as AgentWatch from "#layers/grpc/client/AgentWatch"
-import * as GrpcContainerRuntime from "#layers/grpc/client/GrpcContainerRuntime"
-import * as HttpWorkerClient from "#layers/grpc/door/HttpWorkerClient"
-import { Certificates } from "#services/Certificates"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import * as AgentStack from "#test/support/AgentStack"
@@ -18,6 +13,7 @@ import * as DockerImages from "#test/support/DockerImages"
 import { freshStack } from "#test/support/DockerWorkers"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
+import * as FarAgent from "#test/support/FarAgent"
 import * as FunctionImage from "#test/support/FunctionImage"
 import * as Processes from "#test/support/Processes"
 import { specOf } from "#test/support/WorkerFunctions"
@@ -27,14 +23,6 @@ const cycles = 100
 const parallel = 4
 /** Connections that are kept for the next request, of which there may be one more or less at any time. */
 const spareFiles = 2 * parallel
-
-/** A Gateway's side of an Agent, without certificates. */
-const far = (address: string) =>
-  Layer.mergeAll(GrpcContainerRuntime.layer, HttpWorkerClient.layer).pipe(
-    Layer.provide(AgentWatch.layer()),
-    Layer.provide(Agents.layer({ addresses: [address], owner })),
-    Layer.provide(Layer.succeed(Certificates, Certificates.of({ current: () => undefined, changes: Stream.empty })))
-  )
 
 /** The functions of the tests, with a volume of its own for every container. */
 const imageWithVolume = Effect.gen(function* () {
@@ -117,7 +105,7 @@ describe("containers that come and go", { ...needs("docker"), timeout: 120_000 }
           )
           assert.strictEqual(rulesOf(bridge), before.rules)
           assert.deepStrictEqual(yield* runtime.list(owner), [])
-        }).pipe(Effect.scoped, Effect.provide(far(agent.address)))
+        }).pipe(Effect.scoped, Effect.provide(FarAgent.layer(agent.address, owner)))
 
         const listed = yield* DockerImages.docker(
           "ps",

@@ -41,7 +41,7 @@ export const settings = Effect.map(Machine, ({ bridge, directory, namespace, soc
 export const running = Effect.map(tasks, (all) => all.flatMap(({ name, state }) => (state === "RUNNING" ? [name] : [])))
 
 /** The machine's address in the workers' network. */
-const gatewayOf = ({ subnet }: { readonly subnet: string }): string => subnet.replace(/\d+\/\d+$/, "1")
+export const gateway = Effect.map(Machine, ({ subnet }) => subnet.replace(/\d+\/\d+$/, "1"))
 
 export const make = Effect.fnUntraced(function* (options: Options) {
   const stack = yield* AgentStack.Shared
@@ -57,12 +57,12 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   })
   const file = stack.fresh("runs")
   // The Agent has made the bridge whose address this is.
-  const recorder = yield* RunRecorder.make(gatewayOf(machine), file)
+  const recorder = yield* RunRecorder.make(yield* gateway, file)
   const scaling = { max_capacity: options.maxCapacity ?? 4 }
   // Weight follows memory, and other tests may use the machine.
   const weight = { memory_size: 1_024 }
   const entry = { image, handler: "calls.work", timeout: 10, scaling, asynchronous: { retries: 0 }, ...weight }
   const functions = Object.fromEntries(options.names.map((name) => [name, { ...entry, ...options.entry }]))
-  const gateway = yield* stack.gateway([agent.address], { functions, settings: options.gateway ?? {} })
-  return { agent, gateway, runs: { file, url: recorder.url }, image }
+  const asked = yield* stack.gateway([agent.address], { functions, settings: options.gateway ?? {} })
+  return { agent, gateway: asked, runs: { file, url: recorder.url }, image }
 })

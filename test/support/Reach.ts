@@ -40,12 +40,18 @@ const looking = `
 const server = (ports: ReadonlyArray<number>): string =>
   `for (const port of ${JSON.stringify(ports)}) require("node:http").createServer((_, a) => a.end("hello")).listen(port)`
 
-/** From inside a container, with the rights of what runs in it. */
-export const from = (container: string, targets: Targets, program = node) =>
+/** Runs a command inside a container, with the rights of what runs in it; tells what it says. */
+type Inside<E, R> = (...command: ReadonlyArray<string>) => Effect.Effect<string, E, R>
+
+/** From inside a container of whichever engine. */
+export const lookFrom = <E, R>(inside: Inside<E, R>, targets: Targets, program = node) =>
   Effect.map(
-    docker("exec", container, program, "-e", looking, JSON.stringify(targets)),
+    inside(program, "-e", looking, JSON.stringify(targets)),
     (said) => JSON.parse(said) as Readonly<Record<string, Outcome>>
   )
+
+export const from = (container: string, targets: Targets, program = node) =>
+  lookFrom((...command) => docker("exec", container, ...command), targets, program)
 
 /** Whether something listens there, as this process sees it. */
 export const fromHere = (host: string, port: number) =>
@@ -98,9 +104,11 @@ export const service = Effect.fnUntraced(function* (
   return yield* container(network, "--entrypoint", node, ...args, image, "-e", server(ports))
 })
 
-/** Says hello at a port of a container that is there already. */
+/** Says hello at a port of a container that is there already; the command goes on after it was begun. */
+export const serveBy = <E, R>(begin: Inside<E, R>, port: number) => begin(node, "-e", server([port]))
+
 export const serveIn = (container: string, port: number) =>
-  docker("exec", "--detach", container, node, "-e", server([port]))
+  serveBy((...command) => docker("exec", "--detach", container, ...command), port)
 
 /** Says hello at every address of this machine. */
 export const machineService = Effect.acquireRelease(
