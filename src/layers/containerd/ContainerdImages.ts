@@ -37,10 +37,13 @@ export const make = Effect.fnUntraced(function* (given: Partial<ContainerdImageS
   /** By the digest of what a name stands for. */
   const remembered = new Map<string, ImagePull.UnpackedImage>()
 
-  const remember = (digest: string, image: ImagePull.UnpackedImage): void => {
-    const [oldest] = remembered.keys()
-    if (remembered.size >= rememberedImages && oldest !== undefined) remembered.delete(oldest)
-    remembered.set(digest, image)
+  /** What a name stood for when it was last asked for, as it mostly does again: its digest. */
+  const expected = new Map<string, string>()
+
+  const set = <A>(map: Map<string, A>, key: string, value: A): void => {
+    const [oldest] = map.keys()
+    if (map.size >= rememberedImages && !map.has(key) && oldest !== undefined) map.delete(oldest)
+    map.set(key, value)
   }
 
   const targetOf = (name: string): Effect.Effect<Descriptor | undefined, ContainerdFailure> =>
@@ -87,7 +90,7 @@ export const make = Effect.fnUntraced(function* (given: Partial<ContainerdImageS
     const lease = yield* leases.lease
     const image = yield* completing(reference, isFetched ? registry : undefined)(lease, target)
     if (isFetched) yield* setTarget(name, target)
-    remember(target.digest, image)
+    set(remembered, target.digest, image)
     return { ...image, name }
   }, Effect.scoped)
 
@@ -98,10 +101,17 @@ export const make = Effect.fnUntraced(function* (given: Partial<ContainerdImageS
 
   /** As it is here: what is not unpacked is, and what is missing of it is fetched if anything may be. */
   const here = Effect.fnUntraced(function* (reference: ImageReference.ImageReference, name: string) {
-    const target = yield* targetOf(name)
+    const likely = remembered.get(expected.get(name) ?? "")
+    // A start waits for this: both are asked for at once.
+    const [target, isLikelyThere] = yield* Effect.all(
+      [targetOf(name), likely === undefined ? Effect.succeed(false) : isUnpacked(likely)],
+      { concurrency: 2 }
+    )
     if (target === undefined) return undefined
+    set(expected, name, target.digest)
     const known = remembered.get(target.digest)
-    if (known !== undefined && (yield* isUnpacked(known))) return { ...known, name }
+    const isThere = known !== undefined && (known === likely ? isLikelyThere : yield* isUnpacked(known))
+    if (isThere) return { ...known, name }
     const work = completed(reference, name, target, pullPolicy !== "never")
     return yield* share(`${name} here`, limited(reference.host, work))
   })
