@@ -6,6 +6,7 @@ import { join } from "node:path"
 import type { Worker } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
+import * as Containerd from "#test/support/Containerd"
 import { functionNamed, left, mine, nothing, started, taskOf } from "#test/support/ContainerdSamples"
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
 import { needs } from "#test/support/Engines"
@@ -105,40 +106,42 @@ describe("containers of gVisor", { ...needs("containerd", "cni", "runsc"), timeo
   )
 })
 
-describe("containers of a shim that is called aws.firecracker", { ...needs("containerd", "cni"), timeout }, () => {
-  const machine = (...shims: ReadonlyArray<string>) =>
-    Layer.provideMerge(
-      ContainerdWorkers.onMachine({ containerd: { runtime: "aws.firecracker", runtimeProgram: "esb-test-of-runc" } }),
-      ContainerdWorkers.machine({ shims })
+for (const { name, needed, series } of Containerd.everyVersion("cni")) {
+  describe(`containers of ${name} and a shim that is called aws.firecracker`, { ...needed, timeout }, () => {
+    const machine = (...shims: ReadonlyArray<string>) =>
+      Layer.provideMerge(
+        ContainerdWorkers.onMachine({ containerd: { runtime: "aws.firecracker", runtimeProgram: "esb-test-of-runc" } }),
+        ContainerdWorkers.machine({ shims, series })
+      )
+
+    it.live("are started by it without runc's options, called, frozen, woken and gone", () => {
+      const shims = RuncsPlace.shimNamed("containerd-shim-aws-firecracker")
+      return Effect.gen(function* () {
+        const runtime = yield* ContainerRuntime
+        const { ctr } = yield* ContainerdWorkers.Machine
+        const worker = yield* started(yield* functionNamed("echo"))
+        assert.include(yield* ctr("containers", "list"), "aws.firecracker")
+        const { pid } = yield* taskOf(worker)
+        const [, shim = ""] = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? []
+        assert.strictEqual(readlinkSync(`/proc/${shim}/exe`), join(shims, "containerd-shim-aws-firecracker"))
+        assert.deepStrictEqual(yield* answerOf(worker, { n: 1 }), { n: 1 })
+        yield* runtime.suspend(worker.id, mine)
+        yield* runtime.resume(worker.id, mine)
+        assert.deepStrictEqual(yield* answerOf(worker, { n: 2 }), { n: 2 })
+        yield* runtime.destroy(worker.id, mine)
+        assert.deepStrictEqual(yield* left, nothing)
+      }).pipe(Effect.provide(machine(shims)))
+    })
+
+    it.live("are refused where there is no such shim, which is named with the place it belongs to", () =>
+      Effect.gen(function* () {
+        const runtime = yield* ContainerRuntime
+        const failure = yield* Effect.flip(runtime.ensure(yield* functionNamed("echo"), mine))
+        assert.strictEqual(failure._tag, "RuntimeUnavailable")
+        const missing = "there is no containerd-shim-aws-firecracker on the PATH of containerd"
+        assert.include(failure.message, `runtime aws.firecracker is not installed: ${missing}`)
+        assert.deepStrictEqual(yield* left, nothing)
+      }).pipe(Effect.provide(machine()))
     )
-
-  it.live("are started by it without runc's options, called, frozen, woken and gone", () => {
-    const shims = RuncsPlace.shimNamed("containerd-shim-aws-firecracker")
-    return Effect.gen(function* () {
-      const runtime = yield* ContainerRuntime
-      const { ctr } = yield* ContainerdWorkers.Machine
-      const worker = yield* started(yield* functionNamed("echo"))
-      assert.include(yield* ctr("containers", "list"), "aws.firecracker")
-      const { pid } = yield* taskOf(worker)
-      const [, shim = ""] = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? []
-      assert.strictEqual(readlinkSync(`/proc/${shim}/exe`), join(shims, "containerd-shim-aws-firecracker"))
-      assert.deepStrictEqual(yield* answerOf(worker, { n: 1 }), { n: 1 })
-      yield* runtime.suspend(worker.id, mine)
-      yield* runtime.resume(worker.id, mine)
-      assert.deepStrictEqual(yield* answerOf(worker, { n: 2 }), { n: 2 })
-      yield* runtime.destroy(worker.id, mine)
-      assert.deepStrictEqual(yield* left, nothing)
-    }).pipe(Effect.provide(machine(shims)))
   })
-
-  it.live("are refused where there is no such shim, which is named with the place it belongs to", () =>
-    Effect.gen(function* () {
-      const runtime = yield* ContainerRuntime
-      const failure = yield* Effect.flip(runtime.ensure(yield* functionNamed("echo"), mine))
-      assert.strictEqual(failure._tag, "RuntimeUnavailable")
-      const missing = "there is no containerd-shim-aws-firecracker on the PATH of containerd"
-      assert.include(failure.message, `runtime aws.firecracker is not installed: ${missing}`)
-      assert.deepStrictEqual(yield* left, nothing)
-    }).pipe(Effect.provide(machine()))
-  )
-})
+}
