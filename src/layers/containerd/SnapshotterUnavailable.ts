@@ -18,11 +18,15 @@ export class SnapshotterUnavailable extends Schema.TaggedError<SnapshotterUnavai
 }) {
   override get message() {
     const { others, reason, snapshotter } = this
-    const wanted = settings[snapshotter]
-    const said = reason === undefined ? "containerd does not know it" : `containerd could not start it: ${reason}`
-    const told =
-      wanted === undefined ? "" : ` ${table(snapshotter)} of its config.toml needs ${wanted}; then start it again.`
+    const said =
+      reason === undefined ? "this containerd does not have it." : `containerd could not start it: ${reason}.`
     const choice = others.length === 0 ? "None works." : `Those that work: ${others.join(", ")}.`
-    return `Snapshotter ${snapshotter} is of no use: ${said}.${told} ${choice}`
+    return `Snapshotter ${snapshotter} is of no use: ${said}${this.advice} ${choice}`
+  }
+
+  private get advice(): string {
+    const wanted = settings[this.snapshotter]
+    if (this.reason === undefined || wanted === undefined) return ""
+    return ` ${table(this.snapshotter)} of its config.toml needs ${wanted}; then start it again.`
   }
 }
