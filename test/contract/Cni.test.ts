@@ -1,7 +1,7 @@
 /** Networks of workers by the real plugins: what a worker has, what it leaves, and who finds it again. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Option } from "effect"
-import { readdirSync, readFileSync } from "node:fs"
+import { readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { needs } from "#test/support/Engines"
 import * as WorkerNetworks from "#test/support/WorkerNetworks"
@@ -197,6 +197,11 @@ describe("networks of workers", needs("cni"), () => {
           cni.bridge.gateway
         )
         assert.strictEqual(ipAddress.split(".")[1], cni.bridge.gateway.split(".")[1])
+        const written = [
+          join(machine.directory, "cni.env"),
+          join(machine.directory, "net.d", `10-${machine.brand}-net.conflist`)
+        ]
+        for (const path of written) assert.strictEqual(statSync(path).mode & 0o777, 0o644, path)
         assert.include(
           readFileSync(join(machine.directory, "cni.env"), "utf8"),
           `CNI_BRIDGE='${cni.bridge.name}'\nCNI_SUBNET='${cni.bridge.subnet}'\nCNI_GW_IP='${cni.bridge.gateway}'\n`

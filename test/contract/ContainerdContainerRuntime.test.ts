@@ -1,9 +1,10 @@
 /** What containers of containerd promise beyond every other engine's workers. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
-import { randomBytes } from "node:crypto"
+import { createHash, randomBytes } from "node:crypto"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import * as BrandNetwork from "#domain/BrandNetwork"
 import type { Worker } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
@@ -11,9 +12,11 @@ import { functionNamed, left, listed, mine, nothing, started, taskOf } from "#te
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
+import * as FaultyContainerd from "#test/support/FaultyContainerd"
 import * as Freezers from "#test/support/Freezers"
 import * as RecordedLog from "#test/support/RecordedLog"
 import { specOf } from "#test/support/WorkerFunctions"
+import * as WorkerNetworks from "#test/support/WorkerNetworks"
 import { call } from "./ContainerRuntimeContract.ts"
 
 const answerOf = Effect.fnUntraced(function* (worker: Worker, event: unknown) {
@@ -80,6 +83,20 @@ describe("containers of containerd", { ...needs("containerd", "cni"), timeout: 6
         assert.deepStrictEqual(yield* parents, [])
       }).pipe(Effect.provide(ContainerdWorkers.machine()))
     }
+  )
+
+  it.live("have networks of their own, and those that nobody has go with the next collection", () =>
+    Effect.gen(function* () {
+      const runtime = yield* ContainerRuntime
+      const { stack } = yield* ContainerdWorkers.Machine
+      const worker = yield* started(yield* functionNamed("echo"))
+      const digest = createHash("sha256").update(`esb ${stack}`).digest()
+      const left = `${BrandNetwork.prefixOf({ brand: "esb", environment: stack }, digest)}left`
+      yield* WorkerNetworks.run("ip", "netns", "add", left)
+      yield* runtime.gc(() => false)
+      assert.notInclude(readdirSync("/run/netns"), left)
+      assert.deepStrictEqual(yield* answerOf(worker, { n: 1 }), { n: 1 })
+    }).pipe(Effect.provide(ContainerdWorkers.layer()))
   )
 
   it.live("have no rights but to run, and nowhere to write but /tmp", () =>
@@ -208,6 +225,22 @@ describe("containers of containerd whose Agent comes back", { ...needs("containe
         })
       )
       assert.deepStrictEqual(yield* left, nothing)
+    }).pipe(Effect.provide(ContainerdWorkers.machine()))
+  })
+
+  it.live("go on where containerd cannot tell of one of them, which goes with the next collection", () => {
+    const faulty = FaultyContainerd.make()
+    return Effect.gen(function* () {
+      const spec = yield* functionNamed("echo")
+      yield* Effect.provide(Effect.all([started(spec), started(spec)]), ContainerdWorkers.onMachine(), { local: true })
+      faulty.fail("Tasks.Get", "refused")
+      yield* Effect.gen(function* () {
+        const runtime = yield* ContainerRuntime
+        assert.strictEqual((yield* listed).length, 1)
+        assert.strictEqual(yield* runtime.gc(() => false), 1)
+        const [name, ...others] = (yield* left).containers.split("\n")
+        assert.deepStrictEqual([name, others], [(yield* listed)[0]?.name, []])
+      }).pipe(Effect.provide(ContainerdWorkers.onMachine({ between: faulty.layer }), { local: true }))
     }).pipe(Effect.provide(ContainerdWorkers.machine()))
   })
 

@@ -93,6 +93,15 @@ describe("the fence by iptables", needs("packet-filter"), () => {
     })
   )
 
+  it.live("stands where an engine has its chains as well, when it is asked for in one that every filter has", () =>
+    Effect.gen(function* () {
+      const filter = yield* PacketFilter.ofAnEngine("iptables-legacy")
+      assert.deepStrictEqual(yield* filter.fence("raise", fence({ entry: "FORWARD" })), { code: 0, stderr: "" })
+      assert.include(yield* filter.rules("iptables-legacy"), "-A FORWARD -i br-0a1b2c -j acme-175ccea4-pass")
+      assert.notInclude(yield* filter.rules(), "acme")
+    })
+  )
+
   it.live("refuses what is no fence with exit code 2, and says what is wrong with it", () =>
     Effect.gen(function* () {
       const filter = yield* PacketFilter.ofAnEngine()

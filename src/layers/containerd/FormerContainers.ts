@@ -3,6 +3,7 @@
  * before: a runtime client that has lost its poll asks again, and an emulator has not noticed anything. The others are removed,
  * and so is, soon after, whoever does not ask again: AWS's clients end when their poll breaks.
  */
+import { status } from "@grpc/grpc-js"
 import { Clock, Effect, Exit, Option, Result, Scope, Semaphore } from "effect"
 import { none as noExtensions } from "#domain/ContainerExtensions"
 import { bytesPerMiB } from "#domain/ContainerLimits"
@@ -12,6 +13,7 @@ import { ContainerId, type Worker } from "#domain/Worker"
 import { Cni } from "#services/Cni"
 import { RuntimeApi } from "#services/RuntimeApi"
 import { WorkerProtocols } from "#services/WorkerProtocols"
+import type { ContainerdFailure } from "./ContainerdFailure.ts"
 import type * as ContainerdImages from "./ContainerdImages.ts"
 import type { ContainerdSettings } from "./ContainerdSettings.ts"
 import type { ContainerdWorker } from "./ContainerdWorker.ts"
@@ -34,6 +36,10 @@ export interface Surroundings {
   /** Of the workers. */
   readonly home: Scope.Scope
 }
+
+/** containerd is there, and refuses, or waits for whoever looks after this container. */
+const isOfTheContainer = ({ code, kind }: ContainerdFailure): boolean =>
+  kind === "refused" || code === status.DEADLINE_EXCEEDED
 
 export const takeOver = Effect.fnUntraced(function* ({ home, known, settings, starts, tasks }: Surroundings) {
   const api = yield* RuntimeApi
@@ -110,8 +116,14 @@ export const takeOver = Effect.fnUntraced(function* ({ home, known, settings, st
     )
   })
 
+  /** One that containerd cannot tell of keeps nobody else from coming back: the collection removes it. */
+  const judgeOrLeave = (container: Container) =>
+    Effect.catchIf(judge(container), isOfTheContainer, ({ message }) =>
+      Effect.as(Effect.logWarning(`Worker ${container.id} of an earlier run is left: ${message}`), undefined)
+    )
+
   const found = yield* StackContainers.list(settings.identity)
-  const judged = yield* Effect.forEach(found, judge, { concurrency: settings.parallelStarts })
+  const judged = yield* Effect.forEach(found, judgeOrLeave, { concurrency: settings.parallelStarts })
   const workers = judged.filter((held) => held !== undefined)
   if (found.length > 0) {
     yield* Effect.logInfo(`Of ${found.length} workers of an earlier run ${workers.length} are taken over`)

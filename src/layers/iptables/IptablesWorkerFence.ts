@@ -55,6 +55,15 @@ const filterWith = Effect.fnUntraced(function* (chain: string) {
   return other
 })
 
+/** Of a machine that has an engine's rules in one of the filters: they are what has to be come before. */
+const engineChain = "DOCKER-USER"
+
+/** The machine's own chains are in both filters, an engine's in one. */
+const filterFor = Effect.fnUntraced(function* (entry: string) {
+  const ofEngine = yield* filterWith(engineChain)
+  return Option.isSome(ofEngine) ? ofEngine : yield* filterWith(entry)
+})
+
 const apply = ({ command }: Filter, text: string) =>
   run(`${command}-restore`, ["--wait", waitSeconds, "--noflush"], text)
 
@@ -69,7 +78,7 @@ const asOne = <A>(change: Effect.Effect<A, CommandFailed | FenceUnavailable>) =>
 export const layer: Layer.Layer<WorkerFence> = Layer.succeed(WorkerFence, {
   raise: Effect.fn("WorkerFence.raise")(function* (fence) {
     const change = Effect.gen(function* () {
-      const filter = yield* filterWith(fence.entry)
+      const filter = yield* filterFor(fence.entry)
       if (Option.isNone(filter)) {
         return yield* new FenceUnavailable({ detail: `this machine's iptables have no chain ${fence.entry}` })
       }
