@@ -45,14 +45,14 @@ const seenBy = Effect.fnUntraced(function* ({ agent: settings, gateway: more = {
   const first = yield* version
   const [worker] = yield* tasks
   const containers = yield* (yield* ContainerdWorkers.Machine).ctr("containers", "list")
-  yield* eventually("it is frozen", tasks, (all) => all.some(isFrozen))
+  yield* eventually("it is frozen", tasks, (all) => all.some(isFrozen), 20_000)
   assert.strictEqual(yield* version, first)
   assert.deepStrictEqual(
     (yield* tasks).map(({ name }) => name),
     [worker?.name]
   )
   yield* gateway.deploy({})
-  yield* eventually("it is destroyed", tasks, ({ length }) => length === 0)
+  yield* eventually("it is destroyed", tasks, ({ length }) => length === 0, 20_000)
   return { version: first, containers }
 })
 
