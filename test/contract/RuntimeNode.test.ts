@@ -1,11 +1,12 @@
 /** The built program on a machine of the test's own: a network namespace, with a containerd that has its files for itself. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { spawn } from "node:child_process"
+import { execFile, spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { promisify } from "node:util"
 import * as ContainerdConfig from "#domain/ContainerdConfig"
 import { programAt } from "#test/support/Cli"
 import { needs } from "#test/support/Engines"
@@ -13,6 +14,7 @@ import { eventually } from "#test/support/Eventually"
 import * as PacketFilter from "#test/support/PacketFilter"
 import * as Processes from "#test/support/Processes"
 
+const run = promisify(execFile)
 const patienceMs = 30_000
 
 /** Runs in the namespace until the scope ends; its output is kept. */
@@ -69,12 +71,11 @@ const machine = Effect.gen(function* () {
     WORKER_REACH: "192.0.2.3:8443"
   }
   const containerd = () => Processes.of(directory).find(({ command }) => command.startsWith("containerd "))
-  const answers = Effect.promise(
-    () =>
-      new Promise<boolean>((done) => {
-        const asking = spawn("ctr", ["--address", socket, "version"], { stdio: "ignore" })
-        asking.once("exit", (code) => done(code === 0))
-      })
+  const answers = Effect.promise(() =>
+    run("ctr", ["--address", socket, "version"]).then(
+      () => true,
+      () => false
+    )
   )
   return {
     ...filter,
@@ -89,17 +90,17 @@ describe("the program of the runtime node", needs("containerd", "cni", "packet-f
     "opens the way out for workers, keeps containerd running, and takes its rules away when it ends",
     () =>
       Effect.gen(function* () {
-        const { answering, containerd, environment, namespace, run } = yield* machine
+        const { answering, containerd, environment, namespace, run: inside } = yield* machine
         const node = yield* started(namespace, environment)
         yield* answering
-        assert.strictEqual((yield* run("cat", "/proc/sys/net/ipv4/ip_forward")).trim(), "1")
-        assert.strictEqual((yield* run("cat", "/proc/sys/net/ipv4/conf/all/route_localnet")).trim(), "1")
-        const nat = yield* run("iptables", "-t", "nat", "-S")
+        assert.strictEqual((yield* inside("cat", "/proc/sys/net/ipv4/ip_forward")).trim(), "1")
+        assert.strictEqual((yield* inside("cat", "/proc/sys/net/ipv4/conf/all/route_localnet")).trim(), "1")
+        const nat = yield* inside("iptables", "-t", "nat", "-S")
         assert.include(nat, "-A POSTROUTING -s 10.77.0.0/16 ! -d 10.77.0.0/16 -j MASQUERADE")
-        const forward = yield* run("iptables", "-S", "FORWARD")
+        const forward = yield* inside("iptables", "-S", "FORWARD")
         assert.include(forward, "-A FORWARD -i esbt0 -j ACCEPT")
         assert.include(forward, "-A FORWARD -o esbt0 -j ACCEPT")
-        const guard = (yield* run("iptables", "-t", "mangle", "-S", "FORWARD")).split("\n")
+        const guard = (yield* inside("iptables", "-t", "mangle", "-S", "FORWARD")).split("\n")
         const places = ["192.0.2.3/32", "192.0.2.0/24"].map((to) =>
           guard.findIndex((line) => line.includes(`-d ${to} `))
         )
@@ -120,7 +121,9 @@ describe("the program of the runtime node", needs("containerd", "cni", "packet-f
         assert.strictEqual(yield* node.stop, 0, node.said())
         assert.isUndefined(containerd())
         for (const table of ["nat", "filter", "mangle"]) {
-          const left = (yield* run("iptables", "-t", table, "-S")).split("\n").filter((line) => line.startsWith("-A"))
+          const left = (yield* inside("iptables", "-t", table, "-S"))
+            .split("\n")
+            .filter((line) => line.startsWith("-A"))
           assert.deepStrictEqual(left, [], table)
         }
       }).pipe(Effect.scoped),

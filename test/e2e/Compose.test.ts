@@ -1,52 +1,15 @@
-/** `compose/docker.yml`, started for real: with our own images, and stand-ins for those that cannot be pulled here. */
+/** `compose/services.yml` with `compose/docker.yml`, started for real: with our own images, and stand-ins for those that cannot be pulled here. */
 import { assert, describe, it } from "@effect/vitest"
-import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda"
 import { HeadBucketCommand, S3Client } from "@aws-sdk/client-s3"
 import { Effect } from "effect"
-import { Agent } from "node:https"
 import { join } from "node:path"
 import * as ComposeProject from "#test/support/ComposeProject"
 import { docker } from "#test/support/DockerImages"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
-import * as FunctionImage from "#test/support/FunctionImage"
+import { caller, pushed } from "#test/support/StackCalls"
 
 type Project = Effect.Success<ReturnType<typeof ComposeProject.make>>
-
-const clientOf = ({ authority, secrets, url }: Project) =>
-  new LambdaClient({
-    endpoint: url,
-    region: "us-east-1",
-    credentials: { accessKeyId: "esb", secretAccessKey: secrets.esb_secret_access_key },
-    maxAttempts: 1,
-    requestHandler: { httpsAgent: new Agent({ ca: authority }) }
-  })
-
-/** What a function answers, or the failure of the call in words. */
-const caller = (project: Project) => {
-  const client = clientOf(project)
-  return (name: string, event: unknown = {}) =>
-    Effect.promise(async (): Promise<unknown> => {
-      try {
-        const command = new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(event) })
-        const { FunctionError, Payload } = await client.send(command)
-        const text = Payload?.transformToString() ?? ""
-        return FunctionError === undefined ? JSON.parse(text) : { failed: text }
-      } catch (cause) {
-        return { failed: String(cause) }
-      }
-    })
-}
-
-/** The registry has it, and the engine only what it may have of its layers. */
-const pushed = Effect.fnUntraced(function* ({ registry }: Project) {
-  const reference = `${registry}/esb-functions:1`
-  yield* docker("tag", yield* Effect.promise(() => FunctionImage.reference()), reference)
-  yield* docker("push", reference)
-  yield* docker("rmi", reference)
-  yield* Effect.addFinalizer(() => Effect.ignore(docker("rmi", "--force", reference)))
-  return reference
-})
 
 /** A busy machine starts containers slowly, and asks them after their health more slowly still. */
 const patienceMs = 120_000

@@ -74,6 +74,7 @@ const variablesOf = Effect.fnUntraced(function* (
     ESB_TAG: "1",
     GATEWAY_BIND: "127.0.0.1",
     PAUSE_IDLE_SECONDS: "2",
+    CNI_BRIDGE: `esb-${project.slice(-8)}`,
     WORKERS_NET: `10.${randomInt(100, 200)}`,
     RUN_UID: String(runUid),
     RUN_GID: String(runUid),
