@@ -295,6 +295,27 @@ describe("the configuration of networks", needs("cni"), () => {
     limitMs
   )
 
+  it.live(
+    "refuses a subnet in which another brand has networks, and says whose it is",
+    () =>
+      Effect.gen(function* () {
+        const machine = yield* WorkerNetworks.make
+        const first = yield* machine.start()
+        const other = {
+          identity: { brand: `${machine.brand}b`, environment: "test" },
+          stateDirectory: join(machine.directory, "others")
+        }
+        yield* (yield* machine.start(other)).stop
+        const { name } = yield* first.cni.take
+        const { message } = yield* Effect.flip(machine.start(other))
+        assert.include(message, `10.88.0.0/16 is in use by ${machine.brand}-net, see ${machine.directory}/net.d/10-`)
+        const beside = yield* machine.start({ ...other, subnet: "auto" })
+        assert.notStrictEqual(beside.cni.bridge.name, "esb0")
+        yield* first.cni.release(name)
+      }),
+    limitMs
+  )
+
   it.live("leaves a bridge that somebody else has made where it is", () =>
     Effect.gen(function* () {
       const machine = yield* WorkerNetworks.make

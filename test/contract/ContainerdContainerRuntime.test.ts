@@ -125,6 +125,18 @@ describe("containers of containerd", { ...needs("containerd", "cni"), timeout: 6
     }).pipe(Effect.provide(ContainerdWorkers.layer()))
   )
 
+  it.live("are known to have had too little memory, also where the word of it gets lost", () => {
+    const faulty = FaultyContainerd.make()
+    faulty.silence("/tasks/oom")
+    return Effect.gen(function* () {
+      const client = yield* WorkerClient
+      const worker = yield* started(yield* functionNamed("hoard", { memoryMiB: 128 }))
+      const failure = yield* Effect.flip(client.send(worker, call(worker, { megabytes: 400 })))
+      assert.strictEqual(failure._tag, "WorkerExited")
+      assert.include(Buffer.from((failure as { payload: Uint8Array }).payload).toString(), "Runtime.OutOfMemory")
+    }).pipe(Effect.provide(ContainerdWorkers.layer({ between: faulty.layer })))
+  })
+
   it.live("hand what their function writes to the log", () => {
     const log = RecordedLog.make()
     return Effect.gen(function* () {

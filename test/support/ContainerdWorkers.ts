@@ -2,6 +2,7 @@
 import { Context, Effect, Layer, References } from "effect"
 import { spawnSync } from "node:child_process"
 import { randomBytes, randomInt } from "node:crypto"
+import { existsSync } from "node:fs"
 import { join } from "node:path"
 import type { StackIdentity } from "#domain/StackIdentity"
 import type { Worker } from "#domain/Worker"
@@ -48,10 +49,11 @@ const networksOn = (
   bridge
 })
 
-/** Removes what runs have left with their workers, as the next run would that finds none of them. */
+/** Removes what runs have left with their workers, as the next run would that finds none of them; where there was none, nothing. */
 const clear = (settings: CniSettings.CniSettings) =>
   Effect.flatMap(Cni, (cni) => cni.reconcile(new Set())).pipe(
     Effect.provide(CniPlugins.layer({ ...settings, prepared: 0 })),
+    Effect.when(Effect.sync(() => existsSync(settings.stateDirectory))),
     Effect.orDie
   )
 

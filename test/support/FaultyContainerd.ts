@@ -1,7 +1,7 @@
 /** A containerd that fails where a test wants it to: between the engine and the real one, call by call. */
 import type { DescMethod } from "@bufbuild/protobuf"
 import { status } from "@grpc/grpc-js"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Stream } from "effect"
 import { ContainerdApi } from "#layers/containerd/ContainerdApi"
 import { ContainerdFailure } from "#layers/containerd/ContainerdFailure"
 
@@ -17,6 +17,8 @@ export interface FaultyContainerd {
   readonly asked: () => ReadonlyArray<string>
   /** The next call of this method, as `Tasks.Create`, fails. */
   readonly fail: (method: string, how: How) => void
+  /** Nobody hears of events of this topic. */
+  readonly silence: (topic: string) => void
   /** Nothing fails any more, and nothing has been asked. */
   readonly recover: () => void
 }
@@ -32,6 +34,9 @@ export const make = (): FaultyContainerd => {
   const asked = new Set<string>()
   let due: { readonly method: string; readonly how: How } | undefined
   let isAway = false
+  let silenced: string | undefined
+
+  const isHeard = (answer: object): boolean => !("topic" in answer) || answer.topic !== silenced
 
   const passing = <A>(method: DescMethod, call: Effect.Effect<A, ContainerdFailure>) =>
     Effect.suspend(() => {
@@ -51,12 +56,16 @@ export const make = (): FaultyContainerd => {
       Effect.map(ContainerdApi, (api) => ({
         ...api,
         call: (method, fields, options) => passing(method, api.call(method, fields, options)),
+        listen: (method, fields, options) => Stream.filter(api.listen(method, fields, options), isHeard),
         isReachable: () => !isAway && api.isReachable()
       }))
     ),
     asked: () => [...asked],
     fail: (method, how) => {
       due = { method, how }
+    },
+    silence: (topic) => {
+      silenced = topic
     },
     recover: () => {
       asked.clear()

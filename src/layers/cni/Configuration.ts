@@ -8,6 +8,7 @@ import * as BrandNetwork from "#domain/BrandNetwork"
 import * as Conflist from "#domain/Conflist"
 import * as Subnet from "#domain/Subnet"
 import { NetworkUnavailable } from "#services/Cni"
+import * as AddressFiles from "./AddressFiles.ts"
 import type { CniSettings } from "./CniSettings.ts"
 
 /** Where workers are when nobody says it. */
@@ -36,8 +37,8 @@ const writeWhole = (path: string, text: string) =>
     await rename(fresh, path)
   })
 
-/** Networks that other configurations of the directory name, whatever language they are written in. */
-const taken = Effect.fnUntraced(function* (directory: string, except: string) {
+/** The other configurations of the directory. */
+const othersIn = Effect.fnUntraced(function* (directory: string, except: string) {
   const files = yield* Effect.orElseSucceed(
     attempt(directory, () => readdir(directory)),
     () => []
@@ -46,19 +47,47 @@ const taken = Effect.fnUntraced(function* (directory: string, except: string) {
     .map((file) => resolve(directory, file))
     .filter((path) => /\.(conflist|conf)$/.test(path) && path !== resolve(except))
   // One that cannot be read gives no plugin an address either.
-  const texts = yield* Effect.forEach(others, (path) => Effect.option(attempt(path, () => readFile(path, "utf8"))))
-  return texts
-    .flatMap(Option.toArray)
-    .flatMap((text) => [...text.matchAll(/"subnet"\s*:\s*"([^"]+)"/g)])
+  const texts = yield* Effect.forEach(others, (path) =>
+    Effect.option(
+      Effect.map(
+        attempt(path, () => readFile(path, "utf8")),
+        (text) => ({ path, text })
+      )
+    )
+  )
+  return texts.flatMap(Option.toArray)
+})
+
+/** Networks that they name, whatever language they are written in. */
+const subnetsIn = (others: ReadonlyArray<{ readonly text: string }>) =>
+  others
+    .flatMap(({ text }) => [...text.matchAll(/"subnet"\s*:\s*"([^"]+)"/g)])
     .flatMap(([, subnet = ""]) => Option.toArray(Result.getSuccess(Subnet.parse(subnet))))
+
+/** Of a stack of another brand, whose plugins would give addresses of this network a second time. */
+const refuseSharing = Effect.fnUntraced(function* (
+  subnet: Subnet.Subnet,
+  others: ReadonlyArray<{ readonly path: string; readonly text: string }>
+) {
+  for (const { path, text } of others) {
+    const list = Result.getOrUndefined(decodeList(text))
+    const bridge = list === undefined ? undefined : Result.getOrUndefined(Conflist.bridgeOf(list))
+    if (list === undefined || bridge === undefined || !Conflist.isGenerated(list)) continue
+    if (!Subnet.overlap(bridge.subnet, subnet)) continue
+    const inUse = yield* AddressFiles.read(join(bridge.addressDirectory, list.name))
+    if (inUse.length === 0) continue
+    const detail = `${Subnet.format(subnet)} is in use by ${list.name}, see ${path}: set CNI_SUBNET, to auto for example`
+    return yield* new NetworkUnavailable({ detail })
+  }
 })
 
 const planned = Effect.fnUntraced(function* (settings: CniSettings, path: string) {
   const { brand } = settings.identity
   const digest = createHash("md5").update(brand).digest()
   const isFound = settings.subnet === fromBrand
+  const others = yield* othersIn(settings.configurationDirectory, path)
   const subnet = isFound
-    ? BrandNetwork.subnet(digest, yield* taken(settings.configurationDirectory, path))
+    ? BrandNetwork.subnet(digest, subnetsIn(others))
     : Result.getOrUndefined(Subnet.parse(settings.subnet ?? ordinary.subnet))
   if (subnet === undefined) {
     const detail = isFound
@@ -66,6 +95,7 @@ const planned = Effect.fnUntraced(function* (settings: CniSettings, path: string
       : new Subnet.SubnetInvalid({ text: settings.subnet ?? "" }).message
     return yield* new NetworkUnavailable({ detail })
   }
+  yield* refuseSharing(subnet, others)
   return {
     name: BrandNetwork.networkName(settings.identity),
     bridge: settings.bridge ?? (isFound ? BrandNetwork.bridgeName(brand, digest) : ordinary.bridge),
