@@ -24,8 +24,9 @@ const stackThatFreezes = Effect.fnUntraced(function* (freeze: "cgroup" | "task")
   const [task] = yield* Effect.promise(stack.tasks)
   const pid = task?.pid ?? 0
   const frozen = async () => {
-    for (;;) {
-      if (Freezers.isFrozen(pid)) return
+    for (let looks = 1; !Freezers.isFrozen(pid); looks++) {
+      // A machine that is too busy to freeze it is given another chance.
+      if (looks % 100 === 0) await call()
       await sleep(lookEveryMs)
     }
   }

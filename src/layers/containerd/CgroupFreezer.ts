@@ -68,22 +68,19 @@ export const thaw = (place: FreezerPlace.FreezerPlace): Effect.Effect<void, Runt
 /** All of it stands still when this returns; after a failure none of it. */
 export const freeze = (place: FreezerPlace.FreezerPlace): Effect.Effect<void, RuntimeUnavailable> =>
   Effect.try({
+    // Said again until it is so: the first version passes over a process that is just being made.
     try: () => {
       write(place, "frozen")
       return stands(place)
     },
     catch: failed("freezing")
   }).pipe(
-    Effect.flatMap((isDone) => (isDone ? Effect.void : settled(place))),
-    Effect.onError(() => Effect.ignore(thaw(place)))
-  )
-
-const settled = (place: FreezerPlace.FreezerPlace) =>
-  Effect.try({ try: () => stands(place), catch: failed("freezing") }).pipe(
     Effect.repeat({ until: (isDone) => isDone, schedule: Schedule.spaced(lookEveryMs) }),
     Effect.timeoutOrElse({
       duration: freezeLimitMs,
       orElse: () =>
         Effect.fail(new RuntimeUnavailable({ detail: `freezing: it does not stand still after ${freezeLimitMs} ms` }))
-    })
+    }),
+    Effect.onError(() => Effect.ignore(thaw(place))),
+    Effect.asVoid
   )
