@@ -175,7 +175,7 @@ describe("esb doctor --mode containerd", () => {
         assert.notInclude(whats(yield* look(other)), disks)
         assert.deepStrictEqual(whats(yield* look({ CONTAINERD_SNAPSHOTTER: "devmapper" })), [...usual, disks])
       }).pipe(Effect.scoped),
-    60_000
+    90_000
   )
 
   it.live("needs a Docker Engine, whose container the containerd is in", () =>

@@ -5,7 +5,7 @@
 import { Effect } from "effect"
 import { access, readFile } from "node:fs/promises"
 import * as RuntimeName from "#domain/RuntimeName"
-import { type Check, check, firstLineOf } from "./Finding.ts"
+import { type Check, check, firstLineOf, firstLineWithin } from "./Finding.ts"
 import * as MachineRights from "./MachineRights.ts"
 import * as ServerImages from "./ServerImages.ts"
 import type { StackSettings } from "./StackSettings.ts"
@@ -48,15 +48,21 @@ const rights = Effect.map(Effect.promise(MachineRights.withheld), (withheld) => 
         ]
 }))
 
-const overlay = check({
-  mode,
-  what: "overlayfs",
-  look: async () => {
-    if (/\boverlay$/m.test(await readFile("/proc/filesystems", "utf8"))) return "the kernel has it"
-    throw new Error("the kernel of this machine does not list it")
-  },
-  remedy: "modprobe overlay, or another snapshotter with CONTAINERD_SNAPSHOTTER"
-})
+/** Elsewhere the engine has a kernel of its own. */
+const overlay =
+  process.platform === "linux"
+    ? [
+        check({
+          mode,
+          what: "overlayfs",
+          look: async () => {
+            if (/\boverlay$/m.test(await readFile("/proc/filesystems", "utf8"))) return "the kernel has it"
+            throw new Error("the kernel of this machine does not list it")
+          },
+          remedy: "modprobe overlay, or another snapshotter with CONTAINERD_SNAPSHOTTER"
+        })
+      ]
+    : []
 
 /** What is made there goes with the container: it has a network of its own. */
 const probe = `
@@ -70,37 +76,35 @@ for (const command of ["ip link add name probe type bridge", "ip link add name o
 console.log("bridges, pairs of interfaces and iptables work")
 `
 
-const inside = ["run", "--rm", "--network", "none", "--entrypoint", "/usr/bin/node"]
+/** For a container to start, do this, and end. */
+const probeMs = 30_000
+
+const probed = (image: string, isPrivileged: boolean): Promise<string> => {
+  const rights = isPrivileged ? "--privileged" : "--cap-add=NET_ADMIN"
+  const run = ["run", "--rm", "--network", "none", rights, "--entrypoint", "/usr/bin/node", image, "--eval", probe]
+  return firstLineWithin(probeMs, "docker", ...run)
+}
+
+const isThere = (image: string): Effect.Effect<boolean> =>
+  Effect.tryPromise(() => firstLineOf("docker", "image", "inspect", "--format", "{{.Id}}", image)).pipe(
+    Effect.as(true),
+    Effect.orElseSucceed(() => false)
+  )
 
 /** An image of ours is made by a start: before the first one there is nothing to look in. */
 const network = (image: string, isPrivileged: boolean): Check =>
-  Effect.flatMap(
-    Effect.promise(() =>
-      firstLineOf("docker", "image", "inspect", "--format", "{{.Id}}", image).then(
-        () => true,
-        () => false
-      )
-    ),
-    (isMade) =>
-      check({
-        mode,
-        what: "a network for workers in the runtime node",
-        isOptional: !isMade,
-        look: () =>
-          isMade
-            ? firstLineOf(
-                "docker",
-                ...inside,
-                isPrivileged ? "--privileged" : "--cap-add=NET_ADMIN",
-                image,
-                "--eval",
-                probe
-              )
-            : Promise.reject(new Error(`there is no ${image} yet to try it in`)),
-        remedy: isMade
-          ? "give the kernel of this machine what it lacks: modprobe bridge veth iptable_nat"
-          : "esb up --mode containerd makes it; look again then"
-      })
+  Effect.flatMap(isThere(image), (isMade) =>
+    check({
+      mode,
+      what: "a network for workers in the runtime node",
+      isOptional: !isMade,
+      patienceMs: probeMs,
+      look: () =>
+        isMade ? probed(image, isPrivileged) : Promise.reject(new Error(`there is no ${image} yet to try it in`)),
+      remedy: isMade
+        ? "give the kernel of this machine what it lacks: modprobe bridge veth iptable_nat"
+        : "esb up --mode containerd makes it; look again then"
+    })
   )
 
 /** Of those who ask for them, and nobody else. */
@@ -131,7 +135,7 @@ const wanted = ({ containerdRuntime, containerdSnapshotter }: StackSettings): Re
 export const findings = (settings: StackSettings) => {
   const image = ServerImages.reference({ registry: settings.serverRegistry, tag: settings.tag }, "runtime-node")
   return Effect.flatMap(rights, ({ checks, isWhole }) =>
-    Effect.all([privileges, ...checks, overlay, network(image, isWhole), ...wanted(settings)], {
+    Effect.all([privileges, ...checks, ...overlay, network(image, isWhole), ...wanted(settings)], {
       concurrency: "unbounded"
     })
   )

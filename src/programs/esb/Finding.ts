@@ -24,8 +24,8 @@ export interface Finding {
 
 export type Check = Effect.Effect<Finding>
 
-/** How long one look may take. */
-const patience = "5 seconds"
+/** How long one look may take that does not say so. */
+const patienceMs = 5000
 
 interface Look {
   readonly mode: Mode
@@ -33,25 +33,26 @@ interface Look {
   /** Without it the mode still works. */
   readonly isOptional?: boolean
   readonly remedy: string
+  readonly patienceMs?: number
   /** Resolves with what was found; rejects with what is wrong. */
   readonly look: () => Promise<string>
 }
 
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
-export const check = ({ isOptional = false, look, mode, remedy, what }: Look): Check =>
+export const check = ({ isOptional = false, look, mode, patienceMs: within = patienceMs, remedy, what }: Look): Check =>
   Effect.tryPromise({ try: look, catch: messageOf }).pipe(
-    Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(`no answer within ${patience}`) }),
+    Effect.timeoutOrElse({ duration: within, orElse: () => Effect.fail(`no answer within ${within / 1000} seconds`) }),
     Effect.match({
       onSuccess: (detail): Finding => ({ mode, what, state: "ok", detail, remedy: "" }),
       onFailure: (detail): Finding => ({ mode, what, state: isOptional ? "advice" : "missing", detail, remedy })
     })
   )
 
-/** The first line that a command writes. */
-export const firstLineOf = (command: string, ...args: ReadonlyArray<string>): Promise<string> =>
+/** The first line that a command writes, which is ended when it takes longer. */
+export const firstLineWithin = (timeout: number, command: string, ...args: ReadonlyArray<string>): Promise<string> =>
   new Promise((found, failed) => {
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], timeout: 5000 })
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], timeout })
     let said = ""
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {
@@ -65,6 +66,10 @@ export const firstLineOf = (command: string, ...args: ReadonlyArray<string>): Pr
       else failed(new Error(line === "" ? `${command} ended with ${code}` : line))
     })
   })
+
+/** The first line that a command writes. */
+export const firstLineOf = (command: string, ...args: ReadonlyArray<string>): Promise<string> =>
+  firstLineWithin(patienceMs, command, ...args)
 
 /** That nobody has this port of an address. */
 export const isFree = (port: number, host = "127.0.0.1"): Promise<string> =>
