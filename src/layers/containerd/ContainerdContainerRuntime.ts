@@ -5,9 +5,9 @@
  */
 import { Clock, Effect, Exit, FiberSet, Layer, Scope } from "effect"
 import { RuntimeUnavailable } from "#domain/Failure"
-import { phaseOf, statusOf } from "#domain/HeldContainer"
+import { isUseless, metricsOf, phaseOf, stateOf, usedAt } from "#domain/HeldContainer"
 import * as Ownership from "#domain/Ownership"
-import type { ContainerId, ContainerState, OwnerId, WorkerSpec } from "#domain/Worker"
+import type { ContainerId, OwnerId, WorkerSpec } from "#domain/Worker"
 import { Cni } from "#services/Cni"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import type { Registry } from "#services/Registry"
@@ -21,7 +21,7 @@ import {
   type ContainerdSettings,
   defaultsOf
 } from "./ContainerdSettings.ts"
-import { type ContainerdWorker, used } from "./ContainerdWorker.ts"
+import type { ContainerdWorker } from "./ContainerdWorker.ts"
 import * as CgroupParents from "./CgroupParents.ts"
 import * as ContainerEnds from "./ContainerEnds.ts"
 import * as ContainerStart from "./ContainerStart.ts"
@@ -34,8 +34,6 @@ import * as Tasks from "./Tasks.ts"
 import * as WorkerBringUp from "./WorkerBringUp.ts"
 import * as WorkerFreeze from "./WorkerFreeze.ts"
 import * as WorkerMeter from "./WorkerMeter.ts"
-
-const nowUnixSeconds = (): number => Math.floor(Date.now() / 1_000)
 
 /** Containers that are removed at a time where there are many. */
 const parallelRemovals = 16
@@ -79,6 +77,8 @@ const make = Effect.fnUntraced(function* (
     return held.worker
   })
 
+  const use = (held: ContainerdWorker): void => void Object.assign(held, usedAt(held, Date.now()))
+
   const find = (id: ContainerId, owner: OwnerId) => Effect.fromResult(Ownership.find(workers, id, owner))
 
   /** Extensions that listen for it are told, and get their time; where none listens, nobody waits. */
@@ -110,7 +110,7 @@ const make = Effect.fnUntraced(function* (
   const setPaused = Effect.fnUntraced(function* (id: ContainerId, owner: OwnerId, isPaused: boolean) {
     const held = yield* find(id, owner)
     yield* freeze.set(held, isPaused)
-    if (!isPaused) used(held)
+    if (!isPaused) use(held)
   })
 
   /** Taken over from an earlier run: of use once it has asked for a call again, and frozen as it was. */
@@ -128,20 +128,9 @@ const make = Effect.fnUntraced(function* (
 
   const metrics = Effect.fnUntraced(function* (id: ContainerId, owner: OwnerId) {
     const held = yield* find(id, owner)
-    const { container, worker } = held
+    const { container } = held
     const usage = yield* Effect.mapError(meter.usage(container), unavailable)
-    return {
-      containerId: id,
-      functionName: worker.functionName,
-      containerName: worker.name,
-      status: statusOf(held),
-      ...usage,
-      memoryLimitBytes: held.memoryLimitBytes,
-      oomEvents: Math.max(usage.oomEvents, container.wasOutOfMemory ? 1 : 0),
-      exitCode: container.exit?.code ?? 0,
-      exitedAtUnixSeconds: container.exit?.atUnixSeconds ?? 0,
-      collectedAtUnixSeconds: nowUnixSeconds()
-    }
+    return metricsOf(held, usage, container.wasOutOfMemory, yield* Clock.currentTimeMillis)
   })
 
   const removeLeftovers = LeftoverContainers.removeAll(settings.identity, known.names, starts.remove).pipe(
@@ -190,25 +179,15 @@ const make = Effect.fnUntraced(function* (
       Effect.sync(() =>
         [...workers.values()]
           .filter((held) => held.worker.owner === owner)
-          .map((held): ContainerState => ({
-            ...held.worker,
-            status: statusOf(held),
-            phase: phase(held),
-            lastUsedAtUnixSeconds: Math.max(
-              held.lastUsedAtUnixSeconds,
-              Math.floor((held.container.door.lastCallAtUnixMs() ?? 0) / 1_000)
-            )
-          }))
+          .map((held) => stateOf(held, phase(held), held.container.door.lastCallAtUnixMs()))
       ),
     metrics,
-    touch: (id, owner) => Effect.map(find(id, owner), used),
+    touch: (id, owner) => Effect.map(find(id, owner), use),
     isReachable: containerd.isReachable,
     gc: (isGone) =>
       Effect.suspend(() => {
         giveUp(isGone)
-        const useless = [...workers.values()].filter(
-          (held) => held.container.exit !== undefined || (isGone(held.worker.owner) && phase(held) !== "busy")
-        )
+        const useless = [...workers.values()].filter((held) => isUseless(held, phase(held), isGone))
         // One that resists keeps nobody else, and is told of at the end.
         return Effect.gen(function* () {
           const [, [failure]] = yield* Effect.partition(useless, remove, { concurrency: parallelRemovals })

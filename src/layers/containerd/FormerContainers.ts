@@ -4,10 +4,11 @@
  * and so is, soon after, whoever does not ask again: AWS's clients end when their poll breaks.
  */
 import { status } from "@grpc/grpc-js"
-import { Clock, Effect, Exit, Option, Result, Scope, Semaphore } from "effect"
+import { Clock, Effect, Exit, Option, Result, Scope } from "effect"
 import { none as noExtensions } from "#domain/ContainerExtensions"
 import { bytesPerMiB } from "#domain/ContainerLimits"
 import { RuntimeUnavailable } from "#domain/Failure"
+import * as HeldContainer from "#domain/HeldContainer"
 import { emulatorPort } from "#domain/ProtocolChoice"
 import { ContainerId, type Worker } from "#domain/Worker"
 import { Cni } from "#services/Cni"
@@ -16,7 +17,6 @@ import { WorkerProtocols } from "#services/WorkerProtocols"
 import type { ContainerdFailure } from "./ContainerdFailure.ts"
 import type * as ContainerdImages from "./ContainerdImages.ts"
 import type { ContainerdSettings } from "./ContainerdSettings.ts"
-import type { ContainerdWorker } from "./ContainerdWorker.ts"
 import * as ContainerRecord from "./ContainerRecord.ts"
 import type { ContainerEnds } from "./ContainerEnds.ts"
 import type { ContainerStarts, StartFailure } from "./ContainerStart.ts"
@@ -77,20 +77,9 @@ export const takeOver = Effect.fnUntraced(function* ({ home, known, settings, st
     const address = protocol === "rie" ? { host, port: emulatorPort } : door.address
     const worker: Worker = { id, name, functionName, owner, specHash, protocol, address, createdAtUnixSeconds }
     const now = yield* Clock.currentTimeMillis
-    return {
-      worker,
-      container,
-      extensions: noExtensions,
-      memoryLimitBytes: memoryMiB * bytesPerMiB,
-      timeoutMs,
-      scope,
-      turn: Semaphore.makeUnsafe(1),
-      isPaused,
-      isFrozen: false,
-      lastUsedAtUnixSeconds: Math.floor(now / 1_000),
-      // It may have been given a call just before.
-      mayBeInCallUntilUnixMs: now + timeoutMs
-    } satisfies ContainerdWorker
+    const memoryLimitBytes = memoryMiB * bytesPerMiB
+    const extensions = noExtensions
+    return HeldContainer.takenOver({ worker, container, extensions, memoryLimitBytes, timeoutMs, scope }, isPaused, now)
   })
 
   const remove = (container: Container, why: string) =>

@@ -1,10 +1,12 @@
 /** How a worker comes to be: its plan, its door, its container, and how it is spoken to. Whatever fails, nothing is left. */
-import { Clock, Effect, Exit, Scope, Semaphore } from "effect"
+import { Clock, Effect, Exit, Scope } from "effect"
 import { randomBytes } from "node:crypto"
 import { none as noExtensions } from "#domain/ContainerExtensions"
 import { bytesPerMiB } from "#domain/ContainerLimits"
-import { type ArtifactNotFound, RuntimeUnavailable, type RuntimeUnsupported } from "#domain/Failure"
+import type { ArtifactNotFound, RuntimeUnsupported } from "#domain/Failure"
+import * as HeldContainer from "#domain/HeldContainer"
 import { emulatorPort } from "#domain/ProtocolChoice"
+import * as StartFailure from "#domain/StartFailure"
 import { ContainerId, type OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
 import * as WorkerName from "#domain/WorkerName"
 import { type Door, RuntimeApi } from "#services/RuntimeApi"
@@ -13,24 +15,12 @@ import { ContainerdApi } from "./ContainerdApi.ts"
 import type { Container, ContainerdWorker } from "./ContainerdWorker.ts"
 import * as ContainerExtensions from "./ContainerExtensions.ts"
 import { startOf } from "./ContainerSpec.ts"
-import type { StartFailure } from "./ContainerStart.ts"
+import type * as ContainerStart from "./ContainerStart.ts"
 import type { Surroundings } from "./FormerContainers.ts"
 import * as PreparedContainers from "./PreparedContainers.ts"
 import * as WorkerPlan from "./WorkerPlan.ts"
 
-type Failure = StartFailure | ArtifactNotFound | RuntimeUnsupported
-
-const startFailure = (
-  { functionName }: WorkerSpec,
-  failure: Failure,
-  isReachable: boolean
-): RuntimeUnavailable | ArtifactNotFound | RuntimeUnsupported => {
-  if (failure._tag === "ArtifactNotFound" || failure._tag === "RuntimeUnsupported") return failure
-  const about = { functionName, ...(isReachable ? {} : { isAway: true }) }
-  return failure._tag === "RuntimeUnavailable"
-    ? new RuntimeUnavailable({ ...about, detail: failure.detail, cause: failure.cause })
-    : new RuntimeUnavailable({ ...about, detail: failure.message, cause: failure })
-}
+type Failure = ContainerStart.StartFailure | ArtifactNotFound | RuntimeUnsupported
 
 /** A container that has only to be started, and its door. */
 interface Prepared extends PreparedContainers.PreparedContainer {
@@ -87,8 +77,7 @@ export const make = Effect.fnUntraced(function* (surroundings: Surroundings) {
     // An emulator does not knock, and nobody else in there has any business at the door.
     if (protocol === "rie") yield* Scope.close(doorScope, Exit.void)
     const isExtended = protocol === "runtime-api" && container.exit === undefined
-    const extended = Scope.provide(extend(container, plan.extensionNames), scope)
-    const extensions = isExtended ? yield* extended : noExtensions
+    const extensions = isExtended ? yield* extend(container, plan.extensionNames) : noExtensions
     const createdAtUnixSeconds = Math.floor((yield* Clock.currentTimeMillis) / 1_000)
     const { name } = container
     const worker: Worker = {
@@ -101,19 +90,9 @@ export const make = Effect.fnUntraced(function* (surroundings: Surroundings) {
       address: protocol === "rie" ? { host, port: emulatorPort } : door.address,
       createdAtUnixSeconds
     }
-    return {
-      worker,
-      container,
-      extensions,
-      memoryLimitBytes: settings.memoryMiB * bytesPerMiB,
-      timeoutMs: settings.timeoutMs,
-      scope,
-      turn: Semaphore.makeUnsafe(1),
-      isPaused: false,
-      isFrozen: false,
-      lastUsedAtUnixSeconds: createdAtUnixSeconds,
-      mayBeInCallUntilUnixMs: 0
-    } satisfies ContainerdWorker
+    const memoryLimitBytes = settings.memoryMiB * bytesPerMiB
+    const { timeoutMs } = settings
+    return HeldContainer.make({ worker, container, extensions, memoryLimitBytes, timeoutMs, scope })
   })
 
   const ahead = yield* PreparedContainers.make(settings, (plan) =>
@@ -138,7 +117,7 @@ export const make = Effect.fnUntraced(function* (surroundings: Surroundings) {
         return held
       })
     ).pipe(
-      Effect.mapError((failure) => startFailure(spec, failure, isReachable())),
+      Effect.mapError((failure) => StartFailure.make(spec.functionName, failure, isReachable())),
       ahead.first
     )
 

@@ -6,10 +6,10 @@
  */
 import { Clock, Effect, Exit, FiberSet, Layer, Scope } from "effect"
 import { RuntimeUnavailable } from "#domain/Failure"
-import { phaseOf, statusOf } from "#domain/HeldContainer"
+import { isUseless, metricsOf, phaseOf, stateOf, usedAt } from "#domain/HeldContainer"
 import * as Ownership from "#domain/Ownership"
 import { selectorLabels } from "#domain/StackIdentity"
-import { ContainerId, type ContainerState, type OwnerId, type WorkerSpec } from "#domain/Worker"
+import { ContainerId, type OwnerId, type WorkerSpec } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { RuntimeApi } from "#services/RuntimeApi"
 import type { WorkerProtocols } from "#services/WorkerProtocols"
@@ -20,15 +20,13 @@ import * as ContainerStart from "./ContainerStart.ts"
 import * as CpuQuota from "./CpuQuota.ts"
 import { DockerApi, type EngineFailure } from "./DockerApi.ts"
 import { defaults, type DockerOptions, type DockerPlaces, type DockerSettings } from "./DockerSettings.ts"
-import { type Container, type DockerWorker, used } from "./DockerWorker.ts"
+import type { Container, DockerWorker } from "./DockerWorker.ts"
 import * as FormerContainers from "./FormerContainers.ts"
 import { KnownContainers } from "./KnownContainers.ts"
 import * as LeftoverContainers from "./LeftoverContainers.ts"
 import * as WorkerBringUp from "./WorkerBringUp.ts"
 import * as WorkerFreeze from "./WorkerFreeze.ts"
 import type { WorkersNetwork } from "./WorkersNetwork.ts"
-
-const nowUnixSeconds = (): number => Math.floor(Date.now() / 1_000)
 
 /** Containers that are removed at a time where there are many. */
 const parallelRemovals = 16
@@ -67,6 +65,8 @@ const make = Effect.fnUntraced(function* (settings: DockerSettings) {
     return held.worker
   })
 
+  const use = (held: DockerWorker): void => void Object.assign(held, usedAt(held, Date.now()))
+
   const find = (id: ContainerId, owner: OwnerId) => Effect.fromResult(Ownership.find(workers, id, owner))
 
   /** Extensions that listen for it are told, and get their time; where none listens, nobody waits. */
@@ -103,7 +103,7 @@ const make = Effect.fnUntraced(function* (settings: DockerSettings) {
   const setPaused = Effect.fnUntraced(function* (id: ContainerId, owner: OwnerId, isPaused: boolean) {
     const held = yield* find(id, owner)
     yield* freeze.set(held, isPaused)
-    if (!isPaused) used(held)
+    if (!isPaused) use(held)
   })
 
   /** Taken over from an earlier run: of use once it has asked for a call again, and frozen as it was. */
@@ -121,20 +121,9 @@ const make = Effect.fnUntraced(function* (settings: DockerSettings) {
 
   const metrics = Effect.fnUntraced(function* (id: ContainerId, owner: OwnerId) {
     const held = yield* find(id, owner)
-    const { container, worker } = held
+    const { container } = held
     const usage = yield* Effect.mapError(meter.usage(container), unavailable)
-    return {
-      containerId: id,
-      functionName: worker.functionName,
-      containerName: worker.name,
-      status: statusOf(held),
-      ...usage,
-      memoryLimitBytes: held.memoryLimitBytes,
-      oomEvents: Math.max(usage.oomEvents, container.exit?.status.outOfMemory === true ? 1 : 0),
-      exitCode: container.exit?.code ?? 0,
-      exitedAtUnixSeconds: container.exit?.atUnixSeconds ?? 0,
-      collectedAtUnixSeconds: nowUnixSeconds()
-    }
+    return metricsOf(held, usage, container.exit?.status.outOfMemory === true, yield* Clock.currentTimeMillis)
   })
 
   const removeLeftovers = LeftoverContainers.removeAll(labels, known.names, starts.remove).pipe(
@@ -195,24 +184,14 @@ const make = Effect.fnUntraced(function* (settings: DockerSettings) {
       Effect.sync(() =>
         [...workers.values()]
           .filter((held) => held.worker.owner === owner)
-          .map((held): ContainerState => ({
-            ...held.worker,
-            status: statusOf(held),
-            phase: phase(held),
-            lastUsedAtUnixSeconds: Math.max(
-              held.lastUsedAtUnixSeconds,
-              Math.floor((held.container.door.lastCallAtUnixMs() ?? 0) / 1_000)
-            )
-          }))
+          .map((held) => stateOf(held, phase(held), held.container.door.lastCallAtUnixMs()))
       ),
     metrics,
-    touch: (id, owner) => Effect.map(find(id, owner), used),
+    touch: (id, owner) => Effect.map(find(id, owner), use),
     isReachable,
     gc: (isGone) =>
       Effect.suspend(() => {
-        const useless = [...workers.values()].filter(
-          (held) => held.container.exit !== undefined || (isGone(held.worker.owner) && phase(held) !== "busy")
-        )
+        const useless = [...workers.values()].filter((held) => isUseless(held, phase(held), isGone))
         return Effect.forEach(useless, remove, { concurrency: parallelRemovals, discard: true }).pipe(
           Effect.andThen(removeLeftovers),
           Effect.map((count) => count + useless.length)

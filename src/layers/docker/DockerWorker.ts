@@ -1,7 +1,6 @@
 /** A container of ours, from the moment it is asked for, and the worker that it becomes. */
-import type { Deferred, Scope, Semaphore } from "effect"
-import type { ContainerExtensions } from "#domain/ContainerExtensions"
-import type { Worker } from "#domain/Worker"
+import type { Deferred } from "effect"
+import type { HeldContainer } from "#domain/HeldContainer"
 import type { ExitStatus } from "#domain/WorkerExit"
 import type { Door } from "#services/RuntimeApi"
 import type { CgroupFiles } from "./CgroupFiles.ts"
@@ -22,29 +21,4 @@ export interface Container {
   stays: boolean
 }
 
-export interface DockerWorker {
-  readonly worker: Worker
-  readonly container: Container
-  readonly extensions: ContainerExtensions
-  readonly memoryLimitBytes: number
-  /** How long one call may take. */
-  readonly timeoutMs: number
-  /** Holds the container and the door. */
-  readonly scope: Scope.Closeable
-  /** Held by whoever freezes, thaws or removes it. */
-  readonly turn: Semaphore.Semaphore
-  /** As its owner wants it, and knows it. */
-  isPaused: boolean
-  /** As the engine has it. */
-  isFrozen: boolean
-  /** Until then an emulator may have the call that its owner was last heard to be about to send. */
-  mayBeInCallUntilUnixMs: number
-  lastUsedAtUnixSeconds: number
-}
-
-/** Its owner uses it, or is about to. */
-export const used = (held: DockerWorker): void => {
-  const now = Date.now()
-  held.lastUsedAtUnixSeconds = Math.floor(now / 1_000)
-  held.mayBeInCallUntilUnixMs = now + held.timeoutMs
-}
+export type DockerWorker = HeldContainer<Container>

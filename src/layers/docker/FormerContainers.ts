@@ -3,10 +3,11 @@
  * before: a runtime client that has lost its poll asks again, and an emulator has not noticed anything. The others are removed,
  * and so is, soon after, whoever does not ask again: AWS's clients end when their poll breaks.
  */
-import { Clock, Effect, Exit, Result, Scope, Semaphore } from "effect"
+import { Clock, Effect, Exit, Result, Scope } from "effect"
 import { none as noExtensions } from "#domain/ContainerExtensions"
 import { bytesPerMiB } from "#domain/ContainerLimits"
 import { RuntimeUnavailable } from "#domain/Failure"
+import * as HeldContainer from "#domain/HeldContainer"
 import { emulatorPort } from "#domain/ProtocolChoice"
 import { selectorLabels } from "#domain/StackIdentity"
 import { ContainerId, type Worker } from "#domain/Worker"
@@ -16,7 +17,6 @@ import * as ContainerRecord from "./ContainerRecord.ts"
 import type * as ContainerStart from "./ContainerStart.ts"
 import { DockerApi, type EngineFailure, hasStatus } from "./DockerApi.ts"
 import type { DockerSettings } from "./DockerSettings.ts"
-import type { DockerWorker } from "./DockerWorker.ts"
 import type { KnownContainers } from "./KnownContainers.ts"
 import { WorkersNetwork } from "./WorkersNetwork.ts"
 
@@ -57,20 +57,13 @@ export const takeOver = Effect.fnUntraced(function* ({ home, known, settings, st
     if (protocol === "rie") yield* Scope.close(doorScope, Exit.void)
     const address = protocol === "rie" ? { host, port: emulatorPort } : door.address
     const worker: Worker = { id, name, functionName, owner, specHash, protocol, address, createdAtUnixSeconds }
-    return {
-      worker,
-      container,
-      extensions: noExtensions,
-      memoryLimitBytes: memoryMiB * bytesPerMiB,
-      timeoutMs,
-      scope,
-      turn: Semaphore.makeUnsafe(1),
-      isPaused: record.isPaused,
-      isFrozen: false,
-      lastUsedAtUnixSeconds: Math.floor(now / 1_000),
-      // It may have been given a call just before.
-      mayBeInCallUntilUnixMs: now + timeoutMs
-    } satisfies DockerWorker
+    const memoryLimitBytes = memoryMiB * bytesPerMiB
+    const extensions = noExtensions
+    return HeldContainer.takenOver(
+      { worker, container, extensions, memoryLimitBytes, timeoutMs, scope },
+      record.isPaused,
+      now
+    )
   })
 
   const remove = (name: string, why: string) =>

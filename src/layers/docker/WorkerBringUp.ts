@@ -1,10 +1,12 @@
 /** How a worker comes to be: its image, its door, its container, and how it is spoken to. Whatever fails, nothing is left. */
-import { Clock, Effect, Exit, Result, Scope, Semaphore } from "effect"
+import { Clock, Effect, Exit, Result, Scope } from "effect"
 import { randomBytes } from "node:crypto"
 import { none as noExtensions } from "#domain/ContainerExtensions"
 import { bytesPerMiB } from "#domain/ContainerLimits"
-import { type ArtifactNotFound, RuntimeUnavailable, RuntimeUnsupported } from "#domain/Failure"
+import { RuntimeUnavailable, RuntimeUnsupported } from "#domain/Failure"
+import * as HeldContainer from "#domain/HeldContainer"
 import { emulatorPort } from "#domain/ProtocolChoice"
+import * as StartFailure from "#domain/StartFailure"
 import { ContainerId, type OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
 import * as WorkerName from "#domain/WorkerName"
 import * as WorkerSettings from "#domain/WorkerSettings"
@@ -12,25 +14,13 @@ import { RuntimeApi } from "#services/RuntimeApi"
 import { WorkerProtocols } from "#services/WorkerProtocols"
 import * as ContainerExtensions from "./ContainerExtensions.ts"
 import * as ContainerImages from "./ContainerImages.ts"
-import { DockerApi, type EngineFailure } from "./DockerApi.ts"
+import { DockerApi } from "./DockerApi.ts"
 import type { DockerWorker } from "./DockerWorker.ts"
 import type { Surroundings } from "./FormerContainers.ts"
 import * as ImageExtensions from "./ImageExtensions.ts"
 
 /** Code in a bundle, which only child processes run. */
 const artifactPrefix = "artifact:"
-
-const startFailure = (
-  { functionName }: WorkerSpec,
-  failure: EngineFailure | RuntimeUnavailable | ArtifactNotFound,
-  isReachable: boolean
-): RuntimeUnavailable | ArtifactNotFound => {
-  if (failure._tag === "ArtifactNotFound") return failure
-  const about = { functionName, ...(isReachable ? {} : { isAway: true }) }
-  return failure._tag === "RuntimeUnavailable"
-    ? new RuntimeUnavailable({ ...about, detail: failure.detail, cause: failure.cause })
-    : new RuntimeUnavailable({ ...about, detail: failure.message, cause: failure })
-}
 
 export const make = Effect.fnUntraced(function* ({ home, known, settings, starts }: Surroundings) {
   const { isReachable } = yield* DockerApi
@@ -82,19 +72,8 @@ export const make = Effect.fnUntraced(function* ({ home, known, settings, starts
       address: protocol === "rie" ? { host: address, port: emulatorPort } : door.address,
       createdAtUnixSeconds
     }
-    return {
-      worker,
-      container,
-      extensions,
-      memoryLimitBytes: memoryMiB * bytesPerMiB,
-      timeoutMs,
-      scope,
-      turn: Semaphore.makeUnsafe(1),
-      isPaused: false,
-      isFrozen: false,
-      lastUsedAtUnixSeconds: createdAtUnixSeconds,
-      mayBeInCallUntilUnixMs: 0
-    } satisfies DockerWorker
+    const memoryLimitBytes = memoryMiB * bytesPerMiB
+    return HeldContainer.make({ worker, container, extensions, memoryLimitBytes, timeoutMs, scope })
   })
 
   /** `register` is called with the worker before anybody can interrupt. */
@@ -111,7 +90,7 @@ export const make = Effect.fnUntraced(function* ({ home, known, settings, starts
         const scope = yield* Scope.fork(home)
         const held = yield* restore(bringUp(spec, owner, read.success, scope)).pipe(
           Scope.provide(scope),
-          Effect.mapError((failure) => startFailure(spec, failure, isReachable())),
+          Effect.mapError((failure) => StartFailure.make(spec.functionName, failure, isReachable())),
           Effect.onError(() => Scope.close(scope, Exit.void))
         )
         held.container.stays = true
