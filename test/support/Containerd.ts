@@ -5,11 +5,11 @@
 import { execFile, execFileSync, type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { once } from "node:events"
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { delimiter, dirname, join } from "node:path"
 import { promisify } from "node:util"
-import { Effect } from "effect"
+import { Effect, Schedule } from "effect"
 import { engine, type EngineName, needs, pathOf } from "./Engines.ts"
 import * as Processes from "./Processes.ts"
 
@@ -115,6 +115,26 @@ const end = (pid: number): void => {
   for (const one of [...childrenOf(pid), pid]) unlessGone(() => process.kill(one, "SIGKILL"))
 }
 
+/** The kernel's control groups of a namespace, in every hierarchy, the innermost first. */
+const groupsOf = (namespace: string): ReadonlyArray<string> =>
+  readdirSync("/sys/fs/cgroup")
+    .flatMap((each) => [join("/sys/fs/cgroup", each, namespace), join("/sys/fs/cgroup", namespace)])
+    .filter((path, index, all) => existsSync(path) && all.indexOf(path) === index)
+    .flatMap((path) => {
+      const inside = unlessGone(() => readdirSync(path, { withFileTypes: true })) ?? []
+      return [...inside.flatMap((entry) => (entry.isDirectory() ? [join(path, entry.name)] : [])), path]
+    })
+
+/** Whoever would have removed them was killed. The kernel keeps them until the last of those in them has ended. */
+const removeGroups = (namespace: string) =>
+  Effect.suspend(() => {
+    for (const path of groupsOf(namespace)) unlessGone(() => rmdirSync(path))
+    return Effect.succeed(groupsOf(namespace).length)
+  }).pipe(
+    Effect.repeat({ until: (left) => left === 0, times: 20, schedule: Schedule.spaced("50 millis") }),
+    Effect.asVoid
+  )
+
 /** Ends what a test left running, and what would keep the directory from being removed. */
 const tidy = (directory: string, namespace: string): void => {
   for (const { pid } of Processes.of(directory)) end(pid)
@@ -135,7 +155,11 @@ export const make = Effect.fnUntraced(function* ({ config = "", series = "contai
   const namespace = `esb-test-${randomUUID().slice(0, 8)}`
   const directory = yield* Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "esb-containerd-"))),
-    (path) => Effect.sync(() => tidy(path, namespace))
+    (path) =>
+      Effect.andThen(
+        Effect.sync(() => tidy(path, namespace)),
+        removeGroups(namespace)
+      )
   )
   const socket = join(directory, "containerd.sock")
   const configPath = join(directory, "config.toml")

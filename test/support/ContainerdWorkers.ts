@@ -11,6 +11,7 @@ import * as CniSettings from "#layers/cni/CniSettings"
 import * as ContainerdApi from "#layers/containerd/ContainerdApi"
 import * as ContainerdContainerRuntime from "#layers/containerd/ContainerdContainerRuntime"
 import type { ContainerdOptions } from "#layers/containerd/ContainerdSettings"
+import * as IptablesWorkerFence from "#layers/iptables/IptablesWorkerFence"
 import * as ProtocolWorkerClient from "#layers/protocol/ProtocolWorkerClient"
 import * as OciRegistry from "#layers/registry/OciRegistry"
 import * as ProbedWorkerProtocols from "#layers/rie/ProbedWorkerProtocols"
@@ -19,6 +20,7 @@ import type { DoorSettings } from "#layers/runtime-api/DoorSettings"
 import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
 import * as LocalWorkerClient from "#layers/runtime-api/LocalWorkerClient"
 import { Cni } from "#services/Cni"
+import { WorkerFence } from "#services/WorkerFence"
 import * as Containerd from "./Containerd.ts"
 import { pathOf } from "./Engines.ts"
 import * as FunctionImage from "./FunctionImage.ts"
@@ -57,6 +59,10 @@ const clear = (settings: CniSettings.CniSettings) =>
     Effect.orDie
   )
 
+/** It stays for as long as workers do, and tests take those away behind the Agent's back. */
+const lowerFence = (stack: StackIdentity) =>
+  Effect.flatMap(WorkerFence, ({ lower }) => lower(stack)).pipe(Effect.provide(IptablesWorkerFence.layer), Effect.orDie)
+
 export const machine = (wish?: Containerd.Wish) =>
   Layer.effect(
     Machine,
@@ -77,9 +83,9 @@ export const machine = (wish?: Containerd.Wish) =>
       const ours = { brand: "esb", environment: stack }
       const ofAgents = { brand: namespace, environment: stack }
       yield* Effect.addFinalizer(() =>
-        Effect.andThen(
-          clear(networksOn(made, ours, join(directory, "networks"))),
-          clear(networksOn(made, ofAgents, join(directory, namespace, "networks", stack)))
+        clear(networksOn(made, ours, join(directory, "networks"))).pipe(
+          Effect.andThen(clear(networksOn(made, ofAgents, join(directory, namespace, "networks", stack)))),
+          Effect.andThen(lowerFence(ofAgents))
         )
       )
       return made
@@ -130,7 +136,7 @@ export const onMachine = (options: Options = {}) =>
         ...options.cni
       })
       const runtime = ContainerdContainerRuntime.layer(
-        { identity, directory: join(directory, "stack"), cgroupParent: "/esb-test", ...options.containerd },
+        { identity, directory: join(directory, "stack"), cgroupParent: `/${namespace}`, ...options.containerd },
         { pullPolicy: "never" }
       )
       return Layer.mergeAll(
