@@ -233,6 +233,11 @@ describe("a runtime node", () => {
         yield* TestClock.adjust("1 second")
         assert.lengthOf(names(), 4)
 
+        process.emit("SIGHUP")
+        yield* TestClock.adjust("1 second")
+        assert.lengthOf(names(), 5)
+        assert.match(names()[4] ?? "", /\/agent\.js$/)
+
         const before = machine.told.length
         yield* Fiber.interrupt(node)
         const [agent, ...ended] = machine.told.slice(before)

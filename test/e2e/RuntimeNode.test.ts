@@ -100,7 +100,7 @@ const reach = ({ variables: { WORKERS_NET: net } }: Project, control: string) =>
 
 describe(
   "the stack of compose/containerd.yml",
-  needs("compose", "registry", "minio", "containerd", "cni", "coredns"),
+  needs("compose", "registry", "minio", "containerd", "cni", "coredns", "ethtool", "dmsetup"),
   () => {
     it.live(
       "comes up healthy, runs functions in a containerd of its own, survives ends of all but that container, and leaves nothing",

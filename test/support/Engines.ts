@@ -186,6 +186,10 @@ const probes = {
   /** The same of series that the machine does not run, each with its own client and shims beside it. */
   "containerd-1.7": () => containing(containerdOf("1.7")),
   "containerd-2": () => containing(containerdOf("2")),
+  /** What a runtime node sets network cards by; `path` is the command. */
+  ethtool: () => command("ethtool", "apt-get install ethtool"),
+  /** What a runtime node looks for disks with; `path` is the command. */
+  dmsetup: () => command("dmsetup", "apt-get install dmsetup"),
   /** Another program in runc's place; `path` is the program. */
   crun: () => command("crun", "apt-get install crun"),
   /** gVisor, whose containers talk to a kernel of its own; `path` is the program. */

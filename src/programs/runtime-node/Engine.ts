@@ -56,17 +56,31 @@ const containerd = (values: RuntimeNodeSettings, config: string): Supervised => 
   renewed: Effect.never
 })
 
-/** A signal to this program that leaves everything else as it is. */
-const hangUp = Effect.callback<void>((resume) => {
-  const heard = () => resume(Effect.void)
-  process.once("SIGHUP", heard)
-  return Effect.sync(() => process.off("SIGHUP", heard))
+/**
+ * Answers an effect that succeeds with the next SIGHUP. It ends this program never: not when nobody waits for it, nor while what it
+ * renews is still ending.
+ */
+const hangUps = Effect.gen(function* () {
+  const nobody = () => undefined
+  let wake: () => void = nobody
+  const hear = () => wake()
+  yield* Effect.acquireRelease(
+    Effect.sync(() => process.on("SIGHUP", hear)),
+    () => Effect.sync(() => process.off("SIGHUP", hear))
+  )
+  return Effect.callback<void>((resume) => {
+    const own = () => resume(Effect.void)
+    wake = own
+    return Effect.sync(() => {
+      if (wake === own) wake = nobody
+    })
+  })
 })
 
 /** `dist` has it beside this program. */
 const agentProgram = fileURLToPath(new URL("./agent.js", import.meta.url))
 
-const agent = ({ drainTimeout }: RuntimeNodeSettings): Supervised => ({
+const agent = ({ drainTimeout }: RuntimeNodeSettings, hangUp: Effect.Effect<void>): Supervised => ({
   name: "The Agent",
   command: process.execPath,
   args: [agentProgram],
@@ -90,10 +104,11 @@ const untilAnswering = Effect.fnUntraced(function* ({ containerdSocket }: Runtim
 /** Never succeeds. Interrupting it ends the Agent first, then containerd. */
 export const run = Effect.fn("RuntimeNode.runEngine")(function* (values: RuntimeNodeSettings) {
   const config = yield* configPath(values)
+  const hangUp = yield* hangUps
   yield* Effect.forkScoped(supervise(containerd(values, config)))
   yield* Effect.addFinalizer(() => FrozenWorkers.release(values))
   yield* untilAnswering(values)
   yield* Effect.logInfo(`containerd answers at ${values.containerdSocket}`)
   if (!values.agent) return yield* Effect.never
-  return yield* supervise(agent(values))
+  return yield* supervise(agent(values, hangUp))
 }, Effect.scoped)
