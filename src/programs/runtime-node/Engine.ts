@@ -57,7 +57,7 @@ const containerd = (values: RuntimeNodeSettings, config: string): Supervised => 
 })
 
 /**
- * Answers an effect that succeeds with the next SIGHUP. It ends this program never: not when nobody waits for it, nor while what it
+ * `next` succeeds with the next SIGHUP. It ends this program never: not when nobody waits for it, nor while what it
  * renews is still ending.
  */
 const hangUps = Effect.gen(function* () {
@@ -68,13 +68,14 @@ const hangUps = Effect.gen(function* () {
     Effect.sync(() => process.on("SIGHUP", hear)),
     () => Effect.sync(() => process.off("SIGHUP", hear))
   )
-  return Effect.callback<void>((resume) => {
+  const next = Effect.callback<void>((resume) => {
     const own = () => resume(Effect.void)
     wake = own
     return Effect.sync(() => {
       if (wake === own) wake = nobody
     })
   })
+  return { next }
 })
 
 /** `dist` has it beside this program. */
@@ -110,5 +111,5 @@ export const run = Effect.fn("RuntimeNode.runEngine")(function* (values: Runtime
   yield* untilAnswering(values)
   yield* Effect.logInfo(`containerd answers at ${values.containerdSocket}`)
   if (!values.agent) return yield* Effect.never
-  return yield* supervise(agent(values, hangUp))
+  return yield* supervise(agent(values, hangUp.next))
 }, Effect.scoped)
