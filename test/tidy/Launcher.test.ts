@@ -44,6 +44,7 @@ const files = {
   "src/programs/provisioner/main.ts": program,
   "src/programs/fence/main.ts": program,
   "src/programs/health/main.ts": program,
+  "src/programs/runtime-node/main.ts": program,
   "src/programs/esb/main.ts": esb,
   "src/layers/sqlite/SqliteThread.ts": program,
   "src/layers/process/clients/node/main.ts": program,
