@@ -7,6 +7,7 @@ import { Context, Effect, Layer } from "effect"
 import type { FunctionName } from "#domain/FunctionName"
 import * as CniPlugins from "#layers/cni/CniPlugins"
 import * as CniSettings from "#layers/cni/CniSettings"
+import * as CgroupParents from "#layers/containerd/CgroupParents"
 import * as ContainerdApi from "#layers/containerd/ContainerdApi"
 import * as ContainerdImages from "#layers/containerd/ContainerdImages"
 import * as ContainerdSettings from "#layers/containerd/ContainerdSettings"
@@ -54,10 +55,11 @@ export const make = Effect.fnUntraced(function* (
   const { chainId, config } = yield* get(image)
   const nameFiles = yield* NameFiles.write(places.directory, cni.bridge.nameserver)
   const stub = yield* StubRuntimeApi.make(cni.bridge.gateway)
-  const names: Array<string> = []
-  yield* Effect.addFinalizer(() =>
-    Effect.forEach(names, (name) => Effect.orDie(tasks.remove(name)), { concurrency: 8 })
-  )
+  const made: Array<{ readonly name: string; readonly network: string }> = []
+  yield* Effect.addFinalizer(() => CgroupParents.removeUnused(settings.cgroupParent))
+  const remove = ({ name, network }: (typeof made)[number]) =>
+    Effect.orDie(Effect.andThen(tasks.remove(name), cni.release(network)))
+  yield* Effect.addFinalizer(() => Effect.forEach(made, remove, { concurrency: 4, discard: true }))
 
   const run = Effect.runPromiseWith(yield* Effect.context<never>())
   const specOf = (name: string, networkNamespace: string) =>
@@ -89,9 +91,9 @@ export const make = Effect.fnUntraced(function* (
 
   /** Everything but running: its name. */
   const prepare = async (): Promise<string> => {
-    const name = `floor-${names.length}`
-    names.push(name)
     const network = await run(cni.take)
+    const name = `floor-${made.length}`
+    made.push({ name, network: network.name })
     const spec = specOf(name, network.path)
     await run(tasks.prepare({ name, labels: {}, image, parent: chainId, spec, output: "/dev/null" }))
     return name

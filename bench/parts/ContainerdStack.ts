@@ -1,6 +1,7 @@
 /** A Gateway and an Agent whose workers are containers of a containerd of their own. Nothing is left when the scope ends. */
 import { join } from "node:path"
 import { Context, Effect, Layer, type Scope } from "effect"
+import * as CgroupParents from "#layers/containerd/CgroupParents"
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
 import { engine, pathOf } from "#test/support/Engines"
 import * as FunctionImage from "#test/support/FunctionImage"
@@ -27,8 +28,12 @@ export const start = Effect.fnUntraced(function* (
   functions: Readonly<Record<string, CalledGateway.FunctionEntry>>,
   settings: Readonly<Record<string, string>> = {}
 ) {
+  const brands: Array<string> = []
+  // Last of all, when nothing is in them any more.
+  yield* Effect.addFinalizer(() => Effect.forEach(brands, (brand) => CgroupParents.removeUnused(`/${brand}`)))
   const machine = Context.get(yield* Layer.build(ContainerdWorkers.machine()), ContainerdWorkers.Machine)
   const { bridge, directory, namespace, socket, stack, subnet } = machine
+  brands.push(namespace)
   const { reference: image } = yield* Effect.promise(() => FunctionImage.archive())
   const agent = yield* AgentProcess.start(join(directory, "agent"), {
     ENV: stack,

@@ -121,7 +121,7 @@ describe("a stock of prepared containers", () => {
       yield* TestClock.adjust(2_000)
       assert.strictEqual(alive().length, 2)
       giveUp((owner) => owner === "theirs")
-      yield* TestClock.adjust(1)
+      yield* TestClock.adjust(250)
       assert.deepStrictEqual(alive(), ["mine world one 2"])
     }).pipe(Effect.scoped)
   )

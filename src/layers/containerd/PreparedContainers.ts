@@ -1,6 +1,6 @@
 /**
  * Containers that were made before anybody asks for them, and only have to be started: some for each worker that was asked for
- * lately. None is made while somebody waits for a start. They are nobody's workers, and go with the scope; those that a crash
+ * lately. None is made, or removed, while somebody waits for a start. They are nobody's workers, and go with the scope; those that a crash
  * leaves were never started, and the next run removes them.
  */
 import { Clock, Effect, Exit, Latch, Scope } from "effect"
@@ -116,8 +116,8 @@ export const make = Effect.fnUntraced(function* <P extends PreparedContainer, E 
     while (true) {
       changed.closeUnsafe()
       const missing = yield* tidied
-      yield* discard
-      if (missing !== undefined) yield* makeOne(missing)
+      if (useless.length > 0) yield* Effect.andThen(calm, discard)
+      else if (missing !== undefined) yield* makeOne(missing)
       else if (demands.size === 0) yield* changed.await
       else yield* Effect.timeoutOption(changed.await, lookEveryMs)
     }
