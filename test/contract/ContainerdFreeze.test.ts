@@ -171,7 +171,8 @@ describe("frozen containers whose Agent comes back", { ...needs("containerd", "c
             Effect.sync(() => Freezers.isFrozen(pid)),
             (isFrozen) => isFrozen
           )
-          assert.strictEqual((yield* taskOf(worker)).state, freeze === "task" ? "PAUSED" : "RUNNING")
+          const told = freeze === "task" ? "PAUSED" : "RUNNING"
+          yield* eventually("containerd knows it as it does", taskOf(worker), ({ state }) => state === told)
           yield* runtime.resume(worker.id, mine)
           yield* answers((yield* listed)[0] ?? worker)
           yield* runtime.suspend(worker.id, mine)

@@ -54,7 +54,8 @@ describe("an Agent with containerd", needs("containerd", "cni"), () => {
         yield* eventually("calls are answered", gateway.call("echo", {}), ({ status }) => status === 200, 20_000)
         yield* say(4)
         const names = (yield* tasks).map(({ name }) => name)
-        assert.deepStrictEqual(names, [second?.name], `${agent.stderr()} ${gateway.stderr()}`)
+        // A Gateway that could not thaw it while the Agent was away has started another beside it.
+        assert.include(names, second?.name ?? "", `${agent.stderr()} ${gateway.stderr()}`)
         assert.include(agent.stderr(), "Of 1 workers of an earlier run 1 are taken over")
       })
     )

@@ -11,6 +11,7 @@ import { delimiter, dirname, join } from "node:path"
 import { promisify } from "node:util"
 import { Effect, Schedule } from "effect"
 import { engine, type EngineName, needs, pathOf } from "./Engines.ts"
+import * as Freezers from "./Freezers.ts"
 import * as Processes from "./Processes.ts"
 
 /** The machine's own, or another one that it has been given for tests. */
@@ -112,7 +113,10 @@ const childrenOf = (pid: number): ReadonlyArray<number> =>
     .flatMap((line) => line.split(" ").filter(Boolean).map(Number))
 
 const end = (pid: number): void => {
-  for (const one of [...childrenOf(pid), pid]) unlessGone(() => process.kill(one, "SIGKILL"))
+  for (const one of [...childrenOf(pid), pid]) {
+    unlessGone(() => process.kill(one, "SIGKILL"))
+    unlessGone(() => Freezers.thaw(one))
+  }
 }
 
 /** The kernel's control groups of a namespace, in every hierarchy, the innermost first. */
