@@ -169,8 +169,10 @@ for (const { name, needed, series } of Containerd.everyVersion("cni").filter(({ 
             extensionNames: ["relay"]
           })
         }).pipe(
-          Effect.provide(OciRegistry.layer()),
-          Effect.provide(ContainerdApi.layer({ namespace: peer.namespace, socketPath: peer.socket }))
+          Effect.provide([
+            OciRegistry.layer(),
+            ContainerdApi.layer({ namespace: peer.namespace, socketPath: peer.socket })
+          ])
         )
         assert.deepStrictEqual(disks.devices(), [])
         assert.notInclude(yield* peer.ctr("snapshots", "--snapshotter", "blockfile", "list"), "Active")

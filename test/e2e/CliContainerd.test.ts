@@ -43,81 +43,89 @@ const tracesOn = (brand: string): ReadonlyArray<string> => [
     .filter((line) => line.includes(brand))
 ]
 
-describe("esb up --mode containerd", needs("compose", "registry", "minio", "containerd", "cni", "coredns"), () => {
-  it.live(
-    "brings a template up with workers in a containerd, brings new versions, and leaves nothing when it is taken down",
-    () =>
-      Effect.gen(function* () {
-        const { brand, environment, esb, home, project, root } = yield* given("containerd")
-        const ready = yield* json(esb("up", "--json"))
-        assert.deepStrictEqual(ready.functions, [{ name: "hello", routes: ["GET /hello"] }])
-        const run = JSON.parse(readFileSync(join(home, "run.json"), "utf8"))
-        const registry = `127.0.0.1:${environment["PORT_REGISTRY"]}`
-        assert.deepInclude(run, { mode: "containerd", project, registry, agentRegistry: "registry:5010" })
-        assert.match(imagesIn(home).join(), new RegExp(`^registry:5010/${brand}-hello@sha256:[0-9a-f]{64}$`))
+describe(
+  "esb up --mode containerd",
+  needs("compose", "registry", "minio", "containerd", "cni", "coredns", "ethtool", "dmsetup"),
+  () => {
+    it.live(
+      "brings a template up with workers in a containerd, brings new versions, and leaves nothing when it is taken down",
+      () =>
+        Effect.gen(function* () {
+          const { brand, environment, esb, home, project, root } = yield* given("containerd")
+          const ready = yield* json(esb("up", "--json"))
+          assert.deepStrictEqual(ready.functions, [{ name: "hello", routes: ["GET /hello"] }])
+          const run = JSON.parse(readFileSync(join(home, "run.json"), "utf8"))
+          const registry = `127.0.0.1:${environment["PORT_REGISTRY"]}`
+          assert.deepInclude(run, { mode: "containerd", project, registry, agentRegistry: "registry:5010" })
+          assert.match(imagesIn(home).join(), new RegExp(`^registry:5010/${brand}-hello@sha256:[0-9a-f]{64}$`))
 
-        const says = (name: string) => Effect.map(json(esb("invoke", name, "--json")), ({ payload }) => payload)
-        assert.deepInclude(yield* says("hello"), { answer: "in a container" })
-        const { services, workers } = yield* json(esb("ps", "--json"))
-        const found = services as ReadonlyArray<{ name: string; state: string; health: string }>
-        assert.includeMembers(
-          found.filter(({ health }) => health === "healthy").map(({ name }) => name),
-          ["gateway", "runtime-node", "registry", "s3-storage", "database", "victorialogs", "victoriatraces"]
-        )
-        assert.lengthOf(workers, 1)
-        assert.lengthOf(yield* owned("container", project), found.length, "the engine has the services, and no worker")
-        const doctor = yield* esb("doctor", "--mode", "containerd")
-        assert.strictEqual(doctor.code, 0, doctor.stdout)
-        assert.match(doctor.stdout, /ok +a network for workers in the runtime node/)
-        assert.include(doctor.stdout, "the service runtime-node: running, healthy")
+          const says = (name: string) => Effect.map(json(esb("invoke", name, "--json")), ({ payload }) => payload)
+          assert.deepInclude(yield* says("hello"), { answer: "in a container" })
+          const { services, workers } = yield* json(esb("ps", "--json"))
+          const found = services as ReadonlyArray<{ name: string; state: string; health: string }>
+          assert.includeMembers(
+            found.filter(({ health }) => health === "healthy").map(({ name }) => name),
+            ["gateway", "runtime-node", "registry", "s3-storage", "database", "victorialogs", "victoriatraces"]
+          )
+          assert.lengthOf(workers, 1)
+          assert.lengthOf(
+            yield* owned("container", project),
+            found.length,
+            "the engine has the services, and no worker"
+          )
+          const doctor = yield* esb("doctor", "--mode", "containerd")
+          assert.strictEqual(doctor.code, 0, doctor.stdout)
+          assert.match(doctor.stdout, /ok +a network for workers in the runtime node/)
+          assert.include(doctor.stdout, "the service runtime-node: running, healthy")
 
-        // The same again changes nothing.
-        const ids = Effect.all([containerId(`${project}-gateway`), containerId(`${project}-runtime-node`)])
-        const before = yield* ids
-        yield* answered(esb("up"))
-        assert.deepStrictEqual(yield* ids, before)
-        assert.deepInclude(yield* says("hello"), { answer: "in a container" })
+          // The same again changes nothing.
+          const ids = Effect.all([containerId(`${project}-gateway`), containerId(`${project}-runtime-node`)])
+          const before = yield* ids
+          yield* answered(esb("up"))
+          assert.deepStrictEqual(yield* ids, before)
+          assert.deepInclude(yield* says("hello"), { answer: "in a container" })
 
-        // Another mode is another stack.
-        assert.include(yield* refused(esb("up", "--mode", "docker")), "runs in the mode containerd, not docker")
-        assert.include(yield* refused(esb("up", "--mode", "embedded")), "esb up --mode containerd")
+          // Another mode is another stack.
+          assert.include(yield* refused(esb("up", "--mode", "docker")), "runs in the mode containerd, not docker")
+          assert.include(yield* refused(esb("up", "--mode", "embedded")), "esb up --mode containerd")
 
-        const { "template.yaml": template = "", ...changed } = Cli.hello("anew")
-        const own = `${environment["ESB_REGISTRY"]}own:1`
-        yield* ownImage(root, own, environment["ESB_BASE_IMAGE_NODEJS24_X"] ?? "")
-        Cli.write(root, { ...changed, "template.yaml": withImage(template, own) })
-        const deployed = yield* answered(esb("deploy"))
-        assert.include(deployed, "changed  hello")
-        assert.deepInclude(yield* says("hello"), { answer: "anew" })
-        assert.strictEqual(yield* says("own"), "from an image")
-        for (const image of imagesIn(home)) assert.match(image, /^registry:5010\/\S+@sha256:[0-9a-f]{64}$/)
+          const { "template.yaml": template = "", ...changed } = Cli.hello("anew")
+          const own = `${environment["ESB_REGISTRY"]}own:1`
+          yield* ownImage(root, own, environment["ESB_BASE_IMAGE_NODEJS24_X"] ?? "")
+          Cli.write(root, { ...changed, "template.yaml": withImage(template, own) })
+          const deployed = yield* answered(esb("deploy"))
+          assert.include(deployed, "changed  hello")
+          assert.deepInclude(yield* says("hello"), { answer: "anew" })
+          assert.strictEqual(yield* says("own"), "from an image")
+          for (const image of imagesIn(home)) assert.match(image, /^registry:5010\/\S+@sha256:[0-9a-f]{64}$/)
 
-        // A name of this machine's own is none where containerd is; that of the stack's registry is understood.
-        const names = imagesIn(home)
-        Cli.write(root, { "template.yaml": withImage(template, "127.0.0.1:1/own:1") })
-        assert.include(
-          yield* refused(esb("deploy", "--image-prewarm", "off")),
-          "own: 127.0.0.1:1/own:1 is on this machine"
-        )
-        assert.deepStrictEqual(imagesIn(home), names)
-        const there = names.find((name) => name.includes("own")) ?? ""
-        Cli.write(root, { "template.yaml": withImage(template, there) })
-        assert.include(yield* answered(esb("deploy")), "Nothing has changed")
+          // A name of this machine's own is none where containerd is; that of the stack's registry is understood.
+          const names = imagesIn(home)
+          Cli.write(root, { "template.yaml": withImage(template, "127.0.0.1:1/own:1") })
+          assert.include(
+            yield* refused(esb("deploy", "--image-prewarm", "off")),
+            "own: 127.0.0.1:1/own:1 is on this machine"
+          )
+          assert.deepStrictEqual(imagesIn(home), names)
+          const there = names.find((name) => name.includes("own")) ?? ""
+          Cli.write(root, { "template.yaml": withImage(template, there) })
+          assert.include(yield* answered(esb("deploy")), "Nothing has changed")
 
-        // Who starts the containers of a stack again finds what it was told, and what it holds.
-        assert.include(yield* answered(esb("down")), "Its volumes are kept")
-        assert.deepStrictEqual(yield* owned("container", project), [])
-        assert.deepStrictEqual(yield* owned("network", project), [])
-        assert.deepStrictEqual(tracesOn(brand), [])
-        yield* answered(esb("up"))
-        assert.deepInclude(yield* says("hello"), { answer: "anew" })
-        yield* answered(esb("down", "--volumes"))
-        assert.deepStrictEqual(yield* owned("volume", project), [])
-        assert.deepStrictEqual(tracesOn(brand), [])
-      }).pipe(Effect.scoped),
-    600_000
-  )
-})
+          // Who starts the containers of a stack again finds what it was told, and what it holds.
+          assert.include(yield* answered(esb("down")), "Its volumes are kept")
+          assert.deepStrictEqual(yield* owned("container", project), [])
+          assert.deepStrictEqual(yield* owned("network", project), [])
+          assert.deepStrictEqual(tracesOn(brand), [])
+          yield* answered(esb("up"))
+          assert.deepInclude(yield* says("hello"), { answer: "anew" })
+          yield* answered(esb("down", "--volumes"))
+          assert.deepStrictEqual(yield* owned("volume", project), [])
+          assert.deepStrictEqual(tracesOn(brand), [])
+        }).pipe(Effect.scoped),
+      600_000
+    )
+  }
+)
 
 describe("esb up, told of a containerd where there is none,", () => {
   it.live("refuses the flags of the other modes by name", () =>

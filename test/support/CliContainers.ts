@@ -19,7 +19,8 @@ const published = [
   "DATABASE",
   "VICTORIALOGS",
   "VICTORIATRACES",
-  "AGENT_METRICS"
+  "AGENT_METRICS",
+  "AGENT_GRPC"
 ]
 
 /** Variables of all ports that a stack publishes, with ports that nobody has. */

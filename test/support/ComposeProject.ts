@@ -81,6 +81,7 @@ const variablesOf = Effect.fnUntraced(function* (
     DOCKER_GID: String(statSync(socketPath).gid),
     PORT_GATEWAY_HTTPS: String(yield* freePort),
     PORT_AGENT_METRICS: String(yield* freePort),
+    PORT_AGENT_GRPC: String(yield* freePort),
     PORT_S3: String(yield* freePort),
     PORT_S3_MGMT: String(yield* freePort),
     PORT_DATABASE: String(yield* freePort),

@@ -22,10 +22,10 @@ const told = ({ containerdRuntime, containerdSnapshotter }: Said): string => {
 /** Fails where containerd says that it lacks the snapshotter. One that says nothing of its parts refuses the first image. */
 export const check = (values: Said) =>
   SnapshotterCheck.check(snapshotterOf(values)).pipe(
-    Effect.catchTag("ContainerdFailure", ({ message }) =>
-      Effect.logWarning(`containerd does not tell which snapshotters it has: ${message}`)
-    ),
-    Effect.catchTag("SnapshotterUnavailable", ({ message }) =>
-      Effect.fail(new BadSettings({ program: "agent", complaints: [`${told(values)}. ${message}`] }))
-    )
+    Effect.catchTags({
+      ContainerdFailure: ({ message }) =>
+        Effect.logWarning(`containerd does not tell which snapshotters it has: ${message}`),
+      SnapshotterUnavailable: ({ message }) =>
+        Effect.fail(new BadSettings({ program: "agent", complaints: [`${told(values)}. ${message}`] }))
+    })
   )

@@ -29,15 +29,15 @@ const engine: ReadonlyArray<Check> = [
 ]
 
 /** Before a start: a port in use is a service that does not come up. */
-const freePorts = (settings: StackSettings): Check =>
+const freePorts = (settings: StackSettings, containers: RunFile.ContainerMode): Check =>
   check({
     mode,
     what: "free ports",
     isOptional: true,
     look: async () => {
-      const taken = await StackPorts.taken(settings)
+      const taken = await StackPorts.taken(settings, containers)
       if (taken.length > 0) throw new Error(StackPorts.told(taken))
-      return StackPorts.of(settings)
+      return StackPorts.of(settings, containers)
         .map(({ port }) => port)
         .join(", ")
     },
@@ -62,11 +62,17 @@ const services = (run: RunFile.ContainerRun): Effect.Effect<ReadonlyArray<Findin
     Effect.orElseSucceed(() => [])
   )
 
-/** Of the stack that runs, if one does; else of one that has these settings. */
-export const findings = Effect.fnUntraced(function* (run: RunFile.Run | undefined, settings: StackSettings) {
+/** Of the stack that runs, if one does; else of one that has these settings, in this mode. */
+export const findings = Effect.fnUntraced(function* (
+  run: RunFile.Run | undefined,
+  settings: StackSettings,
+  containers: RunFile.ContainerMode
+) {
   const isThere = RunFile.isInContainers(run)
   return [
-    ...(yield* Effect.all(isThere ? engine : [...engine, freePorts(settings)], { concurrency: "unbounded" })),
+    ...(yield* Effect.all(isThere ? engine : [...engine, freePorts(settings, containers)], {
+      concurrency: "unbounded"
+    })),
     ...(isThere ? yield* services(run) : [])
   ]
 })

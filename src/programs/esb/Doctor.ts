@@ -132,7 +132,7 @@ export const examine = Effect.fnUntraced(function* (flags: DoctorFlags, registry
   const { settings } = yield* GivenVariables.find(home, containers, {}, inherited())
   const findings = [
     ...(yield* Effect.all(embedded(home, flags.port), { concurrency: 8 })),
-    ...(yield* DockerFindings.findings(run, settings)),
+    ...(yield* DockerFindings.findings(run, settings, containers)),
     ...(yield* ContainerdFindings.findings(settings)),
     ...(yield* RegistryFindings.findings(registry)),
     ...(yield* CertificateFindings.findings(certificateDirectory))

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path"
 import { DockerApi, type EngineFailure } from "#layers/docker/DockerApi"
 import { ComposeEngineUnreachable } from "#services/ComposeStack"
 import { CommandFailed } from "./Refusal.ts"
-import type { ContainerRun } from "./RunFile.ts"
+import type { ContainerMode, ContainerRun } from "./RunFile.ts"
 import * as StackPorts from "./StackPorts.ts"
 import type { StackSettings } from "./StackSettings.ts"
 import * as WorkersBridge from "./WorkersBridge.ts"
@@ -41,8 +41,8 @@ const refuseNamesake = Effect.fnUntraced(function* (home: string, { project }: C
   return containers
 })
 
-const refuseTakenPorts = Effect.fnUntraced(function* (settings: StackSettings) {
-  const taken = yield* Effect.promise(() => StackPorts.taken(settings))
+const refuseTakenPorts = Effect.fnUntraced(function* (settings: StackSettings, mode: ContainerMode) {
+  const taken = yield* Effect.promise(() => StackPorts.taken(settings, mode))
   if (taken.length === 0) return
   return yield* new CommandFailed({
     message: `${StackPorts.told(taken)}: choose others with these variables, or end what has them`
@@ -102,7 +102,7 @@ export const settle = Effect.fnUntraced(
   function* (home: string, run: ContainerRun, settings: StackSettings) {
     const containers = yield* refuseNamesake(home, run)
     // Those that run have their ports themselves.
-    if (!containers.some(({ State }) => State === "running")) yield* refuseTakenPorts(settings)
+    if (!containers.some(({ State }) => State === "running")) yield* refuseTakenPorts(settings, run.mode)
     const networks = yield* networksThere
     const net = yield* workersNet(run, settings.workersNet, networks)
     const bridge = run.mode === "docker" ? undefined : yield* workersBridge(run, settings, net, networks)

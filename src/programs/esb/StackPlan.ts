@@ -96,7 +96,8 @@ export interface StackPlan {
 const containerdVariables = (settings: StackSettings): Readonly<Record<string, string>> => ({
   CONTAINERD_RUNTIME: settings.containerdRuntime ?? "",
   CONTAINERD_RUNTIME_BINARY: settings.containerdRuntimeBinary ?? "",
-  CONTAINERD_SNAPSHOTTER: settings.containerdSnapshotter ?? ""
+  CONTAINERD_SNAPSHOTTER: settings.containerdSnapshotter ?? "",
+  PORT_AGENT_GRPC: String(settings.agentPort)
 })
 
 export const make = Effect.fnUntraced(function* (of: {

@@ -1,5 +1,6 @@
 /** The ports of this machine on which a stack in containers answers. */
 import { isFree } from "./Finding.ts"
+import type { ContainerMode } from "./RunFile.ts"
 import type { StackSettings } from "./StackSettings.ts"
 
 export interface StackPort {
@@ -8,7 +9,7 @@ export interface StackPort {
   readonly port: number
 }
 
-export const of = (settings: StackSettings): ReadonlyArray<StackPort> => {
+export const of = (settings: StackSettings, mode: ContainerMode): ReadonlyArray<StackPort> => {
   const published = (variable: string, port: number) => ({ variable, host: settings.publishAddress, port })
   return [
     { variable: "PORT_GATEWAY_HTTPS", host: settings.gatewayBind, port: settings.gatewayPort },
@@ -18,13 +19,14 @@ export const of = (settings: StackSettings): ReadonlyArray<StackPort> => {
     published("PORT_DATABASE", settings.databasePort),
     published("PORT_VICTORIALOGS", settings.logsPort),
     published("PORT_VICTORIATRACES", settings.tracesPort),
-    published("PORT_AGENT_METRICS", settings.agentMetricsPort)
+    published("PORT_AGENT_METRICS", settings.agentMetricsPort),
+    ...(mode === "containerd" ? [published("PORT_AGENT_GRPC", settings.agentPort)] : [])
   ]
 }
 
 /** Those that somebody has. One that this user may not have is not among them: the engine may. */
-export const taken = async (settings: StackSettings): Promise<ReadonlyArray<StackPort>> => {
-  const ports = of(settings)
+export const taken = async (settings: StackSettings, mode: ContainerMode): Promise<ReadonlyArray<StackPort>> => {
+  const ports = of(settings, mode)
   const looks = await Promise.allSettled(ports.map(({ host, port }) => isFree(port, host)))
   return ports.filter((_, index) => {
     const look = looks[index]

@@ -45,7 +45,8 @@ const containerd = Setting.group("Workers by containerd", {
     "Network of the workers, inside the runtime node, such as 10.88.0.0/16",
     "found from the brand, a /23 of 10.0.0.0/8"
   ),
-  cniBridge: Setting.optional(Setting.Text)("CNI_BRIDGE", "Its bridge", "found from the brand")
+  cniBridge: Setting.optional(Setting.Text)("CNI_BRIDGE", "Its bridge", "found from the brand"),
+  agentPort: Setting.Port("PORT_AGENT_GRPC", "Port of the Agent, to those whom the stack's authority certifies", 50_051)
 })
 
 /** What only a stack with a containerd can be told. */
@@ -54,7 +55,8 @@ export const containerdOnly: ReadonlyArray<keyof typeof containerd> = [
   "containerdRuntimeBinary",
   "containerdSnapshotter",
   "cniSubnet",
-  "cniBridge"
+  "cniBridge",
+  "agentPort"
 ]
 
 export const stack = {
