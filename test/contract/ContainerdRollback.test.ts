@@ -13,16 +13,15 @@ import * as FaultyContainerd from "#test/support/FaultyContainerd"
 /** What only waits for news of containers, and of no start's concern. */
 const besides = ["Tasks.Get", "Tasks.Metrics", "Version.Version"]
 
-/** But for what expires, because whoever wanted to release it was not heard. */
-const leftOfContainers = Effect.gen(function* () {
-  const { ctr } = yield* ContainerdWorkers.Machine
-  const [, ...leases] = (yield* ctr("leases", "list")).split("\n")
-  return { ...(yield* left), leases: leases.filter((line) => !line.includes("containerd.io/gc.expire=")).join() }
-})
-
-/** containerd collects by itself what nobody holds: at the latest when something else is released. */
+/**
+ * containerd collects by itself what nobody holds: at the latest when something else is released. A lease whose release was not
+ * heard holds what it holds until it expires, for which nobody waits here.
+ */
 const collected = Effect.gen(function* () {
   const { ctr } = yield* ContainerdWorkers.Machine
+  const [, ...leases] = (yield* ctr("leases", "list")).split("\n")
+  const expiring = leases.filter((line) => line.includes("containerd.io/gc.expire="))
+  for (const line of expiring) yield* ctr("leases", "delete", line.split(/\s/)[0] ?? line)
   yield* ctr("leases", "create", "--id", "released")
   yield* ctr("leases", "delete", "--sync", "released")
 })
@@ -38,7 +37,7 @@ const leftOfNetworks = Effect.map(ContainerdWorkers.Machine, ({ bridge, director
 
 const noNetworks = { records: [], addresses: [], ports: [] }
 
-const gone = Effect.all({ left: leftOfContainers, networks: leftOfNetworks })
+const gone = Effect.all({ left, networks: leftOfNetworks })
 const nothingAtAll = { left: nothing, networks: noNetworks }
 
 /** A run of its own, which has not seen the image yet, and no network ahead of any start. */
