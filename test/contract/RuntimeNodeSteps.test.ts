@@ -10,6 +10,7 @@ import * as Engine from "#programs/runtime-node/Engine"
 import * as Forwarding from "#programs/runtime-node/Forwarding"
 import * as Kernel from "#programs/runtime-node/Kernel"
 import * as KernelFiles from "#programs/runtime-node/KernelFiles"
+import * as MachineFiles from "#programs/runtime-node/MachineFiles"
 import { settings } from "#programs/runtime-node/Settings"
 import * as Setting from "#programs/Setting"
 import * as RecordedMachine from "#test/support/RecordedMachine"
@@ -178,6 +179,19 @@ describe("a runtime node", () => {
     })
   )
 
+  it.effect("leaves no rule behind when one of them cannot be added", () =>
+    Effect.gen(function* () {
+      const there = "iptables --wait 5 --table nat --check POSTROUTING -s 10.5.0.0/16 ! -d 10.5.0.0/16 -j MASQUERADE"
+      const added = "iptables --wait 5 --table filter --append FORWARD -o esb0 -j ACCEPT"
+      const machine = RecordedMachine.make({ answers: { [there]: undefined, [added]: undefined } })
+      const opened = Forwarding.open(yield* values({ CNI_SUBNET: "10.5.0.0/16" }))
+      assert.include(yield* reason(Effect.scoped(Effect.provide(opened, machine.layer))), added)
+      const after = machine.told.slice(machine.told.indexOf(added) + 1)
+      assert.include(after, there.replace("--check", "--delete"))
+      assert.include(after, "iptables --wait 5 --table filter --delete FORWARD -i esb0 -j ACCEPT")
+    })
+  )
+
   it.effect("names a setting of the network that cannot be used", () =>
     Effect.gen(function* () {
       const refusal = (env: Readonly<Record<string, string>>) =>
@@ -204,6 +218,27 @@ describe("a runtime node", () => {
         Effect.flatMap(values(env), (asked) => Effect.provide(Devices.checkVsock(asked), RecordedMachine.make().layer))
       yield* look(machines)
       assert.include(yield* reason(look({ ...machines, VHOST_VSOCK_REQUIRED: "1" })), "/dev/vhost-vsock")
+    })
+  )
+
+  it.effect("says at once which files of virtual machines have to be mounted", () =>
+    Effect.gen(function* () {
+      const directory = "/var/lib/firecracker-containerd/shim-base"
+      const config = "/etc/firecracker-containerd/config.toml"
+      const prepared = (env: Readonly<Record<string, string>>, options: RecordedMachine.Options = {}) =>
+        Effect.flatMap(values(env), (given) =>
+          Effect.provide(MachineFiles.prepare(given), RecordedMachine.make(options).layer)
+        )
+      const machines = { CONTAINERD_RUNTIME: "aws.firecracker" }
+      const said = yield* reason(prepared(machines, { closed: [directory] }))
+      assert.include(said, `There is no ${config}`)
+      assert.include(said, "mount the machine's /var/lib/firecracker-containerd at")
+      assert.include(
+        yield* reason(prepared({ CONTAINERD_CONFIG: "/srv/c.toml" })),
+        "/srv/c.toml, which CONTAINERD_CONFIG"
+      )
+      yield* prepared(machines, { files: { [config]: "" } })
+      yield* prepared({}, { closed: [directory] })
     })
   )
 

@@ -5,6 +5,8 @@ import { type Attached, Machine, MachineRefused, type Program } from "#services/
 export interface Options {
   readonly files?: Readonly<Record<string, string>>
   readonly networks?: ReadonlyArray<Attached>
+  /** Directories in a place that cannot be written to. */
+  readonly closed?: ReadonlyArray<string>
   /** Answer of a command, by its words; `undefined`: it refuses. Others answer nothing. */
   readonly answers?: Readonly<Record<string, string | undefined>>
   /** Hosts that are known. */
@@ -17,7 +19,7 @@ export interface Started {
   readonly end: (how: string) => Effect.Effect<unknown>
 }
 
-export const make = ({ answers = {}, files = {}, hosts = {}, networks = [] }: Options = {}) => {
+export const make = ({ answers = {}, closed = [], files = {}, hosts = {}, networks = [] }: Options = {}) => {
   const there = new Map(Object.entries(files))
   const told: Array<string> = []
   const started: Array<Started> = []
@@ -34,7 +36,8 @@ export const make = ({ answers = {}, files = {}, hosts = {}, networks = [] }: Op
         there.set(path, text)
       }),
     exists: (path) => Effect.sync(() => there.has(path)),
-    makeDirectory: (path) => Effect.sync(() => void told.push(`mkdir ${path}`)),
+    makeDirectory: (path) =>
+      closed.includes(path) ? Effect.fail(refuse(path)) : Effect.sync(() => void told.push(`mkdir ${path}`)),
     run: (command, ...args) =>
       Effect.suspend(() => {
         const words = [command, ...args].join(" ")

@@ -37,7 +37,9 @@ const handOn = Effect.fnUntraced(function* (plan: CgroupDelegation.DelegationPla
   yield* makeDirectory(leaf)
   const kind = (yield* read(type)).trim()
   if (kind !== "domain") {
-    return yield* new NodeRefused({ message: `The control group ${plan.parent} is ${kind}, where workers need domain` })
+    return yield* new NodeRefused({
+      message: `The control group ${plan.parent} is ${kind}, where workers need domain: name another by CGROUP_PARENT`
+    })
   }
   for (let round = 0; round < rounds; round++) {
     if (round > 0) yield* Effect.sleep(roundEvery)

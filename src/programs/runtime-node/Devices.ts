@@ -1,11 +1,9 @@
 /** What workers with disks, and workers that are virtual machines, need of this machine. */
 import { Effect } from "effect"
 import { Machine } from "#services/Machine"
+import * as MachineFiles from "./MachineFiles.ts"
 import { NodeRefused } from "./NodeRefused.ts"
 import type { RuntimeNodeSettings } from "./Settings.ts"
-
-/** Runtime whose workers are virtual machines. */
-export const machineRuntime = "aws.firecracker"
 
 const tries = 10
 const tryEvery = "200 millis"
@@ -13,12 +11,12 @@ const tryEvery = "200 millis"
 const vsock = "/dev/vhost-vsock"
 
 /** By which virtual machines are spoken to. */
-export const checkVsock = Effect.fnUntraced(function* ({ containerdRuntime, vhostVsockRequired }: RuntimeNodeSettings) {
-  if (containerdRuntime !== machineRuntime) return
+export const checkVsock = Effect.fnUntraced(function* (values: RuntimeNodeSettings) {
+  if (!MachineFiles.isWanted(values)) return
   const { exists } = yield* Machine
   if (yield* exists(vsock)) return
   const lack = `There is no ${vsock}: modprobe vhost_vsock on this machine`
-  if (vhostVsockRequired) return yield* new NodeRefused({ message: lack })
+  if (values.vhostVsockRequired) return yield* new NodeRefused({ message: lack })
   yield* Effect.logWarning(lack)
 })
 

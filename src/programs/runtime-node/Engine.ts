@@ -4,15 +4,12 @@ import { dirname } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as ContainerdConfig from "#domain/ContainerdConfig"
 import { Machine } from "#services/Machine"
-import { machineRuntime } from "./Devices.ts"
 import * as FrozenWorkers from "./FrozenWorkers.ts"
+import * as MachineFiles from "./MachineFiles.ts"
 import type { RuntimeNodeSettings } from "./Settings.ts"
 import { type Supervised, supervise } from "./Supervision.ts"
 
 const root = "/var/lib/containerd"
-/** Of virtual machines: the runtime's own files, and its configuration where nobody names another. */
-const machineDirectory = "/var/lib/firecracker-containerd/shim-base"
-const machineConfig = "/etc/firecracker-containerd/config.toml"
 
 /** What it tells of an ordinary day is for whoever looks for a fault. */
 const levels = { debug: "debug", info: "warn", warn: "warn", warning: "warn", error: "error" }
@@ -24,18 +21,15 @@ const agentEndsAfterDrain = Duration.seconds(5)
 const lookEvery = "50 millis"
 const slowAfter = "30 seconds"
 
-const isOfMachines = ({ containerdRuntime }: RuntimeNodeSettings): boolean => containerdRuntime === machineRuntime
-
-/** The directories that containerd and its shims expect. */
-export const makeDirectories = Effect.fnUntraced(function* (values: RuntimeNodeSettings) {
+/** The directories that containerd expects. */
+export const makeDirectories = Effect.fnUntraced(function* ({ containerdSocket }: RuntimeNodeSettings) {
   const { makeDirectory } = yield* Machine
-  const all = [dirname(values.containerdSocket), root, ...(isOfMachines(values) ? [machineDirectory] : [])]
-  yield* Effect.forEach(all, makeDirectory, { discard: true })
+  yield* Effect.forEach([dirname(containerdSocket), root], makeDirectory, { discard: true })
 })
 
 /** Beside the socket: it is written anew at every start. */
 const configPath = Effect.fnUntraced(function* (values: RuntimeNodeSettings) {
-  const given = values.containerdConfig ?? (isOfMachines(values) ? machineConfig : undefined)
+  const given = MachineFiles.configOf(values)
   if (given !== undefined) return given
   const { write } = yield* Machine
   const { containerdSocket: socket, devmapperDirectory: directory, devmapperPool: name } = values
@@ -90,6 +84,7 @@ const agent = ({ drainTimeout }: RuntimeNodeSettings, hangUp: Effect.Effect<void
   renewed: hangUp
 })
 
+/** However long it takes: without containerd there is nothing else to do. */
 const untilAnswering = Effect.fnUntraced(function* ({ containerdSocket }: RuntimeNodeSettings) {
   const { answers } = yield* Machine
   const waiting = Effect.gen(function* () {

@@ -95,7 +95,9 @@ const openTo = Effect.fnUntraced(function* (
   const { networks } = yield* Machine
   const others = (yield* networks).filter(({ name }) => name !== place.bridge).map(({ subnet }) => subnet)
   const rules = NodeRules.rules({ ...place, nameserver, reach, beside: others })
-  yield* Effect.acquireRelease(raise(rules), () => lower(rules)).pipe(Effect.uninterruptible)
+  // Rules of one that fails halfway would stay.
+  const raised = Effect.onError(raise(rules), () => lower(rules))
+  yield* Effect.acquireRelease(raised, () => lower(rules))
   yield* Effect.logInfo(`Workers of ${Subnet.format(place.subnet)} get out by ${place.bridge}`)
 })
 

@@ -10,6 +10,7 @@ import * as Engine from "./Engine.ts"
 import * as Forwarding from "./Forwarding.ts"
 import * as Kernel from "./Kernel.ts"
 import * as KernelFiles from "./KernelFiles.ts"
+import * as MachineFiles from "./MachineFiles.ts"
 import { type RuntimeNodeSettings, settings } from "./Settings.ts"
 
 /** In the order it happens: nothing is started on a machine that cannot run workers. */
@@ -20,6 +21,7 @@ const serve = Effect.fn("RuntimeNode.serve")(function* (values: RuntimeNodeSetti
   yield* Kernel.computeChecksums
   yield* Effect.forkScoped(Kernel.routeToControl(values))
   yield* Devices.checkVsock(values)
+  yield* MachineFiles.prepare(values)
   yield* Engine.makeDirectories(values)
   yield* Forwarding.open(values)
   yield* Devices.checkPool(values)
