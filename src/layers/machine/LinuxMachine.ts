@@ -1,6 +1,6 @@
 /** The machine that this process runs on, with whatever rights the process has. */
 import { Deferred, Effect, Layer, Result } from "effect"
-import { execFile, spawn, type ChildProcess } from "node:child_process"
+import { execFile, spawn, type ChildProcess, type ExecFileException } from "node:child_process"
 import { lookup } from "node:dns/promises"
 import { access, mkdir, readFile, writeFile } from "node:fs/promises"
 import { connect } from "node:net"
@@ -19,13 +19,20 @@ const attempt = <A>(path: string, action: () => Promise<A>) =>
     catch: (cause) => new MachineRefused({ what: path, detail: cause instanceof Error ? cause.message : String(cause) })
   })
 
+const detailOf = ({ code, killed, message }: ExecFileException, stderr: string): string => {
+  if (code === "ENOENT") return "there is no such command"
+  // Too much output ends it as well, and has a code that says so.
+  if (killed === true && typeof code !== "string") return `it did not end within ${longestRunMs / 1000} s`
+  return stderr.trim() || message
+}
+
 const run = (command: string, ...args: ReadonlyArray<string>) =>
   Effect.callback<string, MachineRefused>((resume) => {
-    const options = { timeout: longestRunMs, maxBuffer: outputLimitBytes, encoding: "utf8" } as const
-    const child = execFile(command, [...args], options, (error, stdout, stderr) => {
+    // One that ignores a gentler word would never be heard of again.
+    const limits = { timeout: longestRunMs, killSignal: "SIGKILL", maxBuffer: outputLimitBytes } as const
+    const child = execFile(command, [...args], { ...limits, encoding: "utf8" }, (error, stdout, stderr) => {
       if (error === null) return resume(Effect.succeed(stdout))
-      const detail = error.code === "ENOENT" ? "there is no such command" : stderr.trim() || error.message
-      resume(Effect.fail(new MachineRefused({ what: [command, ...args].join(" "), detail })))
+      resume(Effect.fail(new MachineRefused({ what: [command, ...args].join(" "), detail: detailOf(error, stderr) })))
     })
     return Effect.sync(() => child.kill("SIGKILL"))
   })
