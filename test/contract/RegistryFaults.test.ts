@@ -108,7 +108,15 @@ describe("A registry that lies", () => {
     }))
 })
 
-describe("A registry that breaks off", () => {
+describe("A registry that breaks off, or cannot be spoken to", () => {
+  test("is told of by name when it speaks plain HTTP and is not named insecure", () =>
+    Effect.gen(function* () {
+      const server = yield* WaywardServer.make((_, response) => response.writeHead(200).end(bytes))
+      const failure = yield* Effect.flip(fetched(server.host).pipe(Effect.provide(client([]))))
+      assert.include(failure.message, "answers in plain HTTP, and is not among the insecure registries")
+      assert.strictEqual(server.asked.length, 0)
+    }))
+
   /** Sends a part of what is left, and cuts the connection. */
   const cutting =
     (partBytes: number, honoursRange: boolean): WaywardServer.Conduct =>

@@ -46,9 +46,17 @@ const redirects = new Set([301, 302, 303, 307, 308])
 /** Errors of connections that the next attempt meets again. */
 const isHopeless = (code: string): boolean => code === "ENOTFOUND" || /CERT|UNABLE_TO_VERIFY|ERR_TLS|ERR_SSL/.test(code)
 
+/** What the library of TLS says of an answer in plain HTTP. */
+const answeredPlainly = "ERR_SSL_WRONG_VERSION_NUMBER"
+
+const detailOf = ({ code = "", message }: NodeJS.ErrnoException): string =>
+  code === answeredPlainly
+    ? "it answers in plain HTTP, and is not among the insecure registries"
+    : message.trim() || code
+
 const unanswered = (cause: unknown): Unanswered => {
-  const { code = "", message } = cause as NodeJS.ErrnoException
-  return new Unanswered({ detail: message === "" ? code : message, isFinal: isHopeless(code), cause })
+  const error = cause as NodeJS.ErrnoException
+  return new Unanswered({ detail: detailOf(error), isFinal: isHopeless(error.code ?? ""), cause })
 }
 
 /** Reading so much costs less than another connection. */
