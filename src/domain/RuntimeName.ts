@@ -1,7 +1,17 @@
-/** What starts the containers of a containerd, as `CONTAINERD_RUNTIME` and `CONTAINERD_RUNTIME_BINARY` name it. */
+/**
+ * What starts the containers of a containerd, as `CONTAINERD_RUNTIME` and `CONTAINERD_RUNTIME_BINARY` name it, and what keeps their
+ * files unless somebody says otherwise.
+ */
 
 /** The runtime whose containers are virtual machines. */
 export const ofMachines = "aws.firecracker"
+
+/** The snapshotter that makes disks of layers, out of a pool of the device mapper. */
+export const diskSnapshotter = "devmapper"
+
+/** The one that is named; else disks for virtual machines, and directories for everything else. */
+export const snapshotterOf = (runtime: string | undefined, snapshotter: string | undefined): string =>
+  snapshotter ?? (runtime === ofMachines ? diskSnapshotter : "overlayfs")
 
 /** Another word for what containerd does by itself. */
 const containerdsOwn = "containerd"

@@ -1,21 +1,19 @@
 /** What images and workers are kept by in containerd; an Agent does not start where containerd cannot do that. */
 import { Effect } from "effect"
+import * as RuntimeName from "#domain/RuntimeName"
 import * as SnapshotterCheck from "#layers/containerd/SnapshotterCheck"
 import { BadSettings } from "../Program.ts"
 import type { AgentSettings } from "./Settings.ts"
 
-/** The runtime whose containers are virtual machines, with disks for file systems. */
-const machineRuntime = "aws.firecracker"
-
 type Said = Pick<AgentSettings, "containerdRuntime" | "containerdSnapshotter">
 
 export const snapshotterOf = ({ containerdRuntime, containerdSnapshotter }: Said): string =>
-  containerdSnapshotter ?? (containerdRuntime === machineRuntime ? "devmapper" : "overlayfs")
+  RuntimeName.snapshotterOf(containerdRuntime, containerdSnapshotter)
 
 const told = ({ containerdRuntime, containerdSnapshotter }: Said): string => {
   const variable = "CONTAINERD_SNAPSHOTTER (--containerd-snapshotter)"
   if (containerdSnapshotter !== undefined) return `${variable} is "${containerdSnapshotter}"`
-  const reason = containerdRuntime === machineRuntime ? ` for CONTAINERD_RUNTIME=${machineRuntime}` : ""
+  const reason = containerdRuntime === RuntimeName.ofMachines ? ` for CONTAINERD_RUNTIME=${containerdRuntime}` : ""
   return `${variable} is not set, which means ${snapshotterOf({ containerdRuntime, containerdSnapshotter })}${reason}`
 }
 

@@ -12,8 +12,6 @@ import type { StackSettings } from "./StackSettings.ts"
 
 const mode = "containerd"
 
-const diskSnapshotter = "devmapper"
-
 /** Rights that an engine of a user, or one with users of its own, has not got to give. */
 const lesserRights = /name=(rootless|userns)/
 
@@ -119,8 +117,7 @@ const wanted = ({ containerdRuntime, containerdSnapshotter }: StackSettings): Re
         })
       ]
     : []),
-  ...((containerdSnapshotter ?? (containerdRuntime === RuntimeName.ofMachines ? diskSnapshotter : "")) ===
-  diskSnapshotter
+  ...(RuntimeName.snapshotterOf(containerdRuntime, containerdSnapshotter) === RuntimeName.diskSnapshotter
     ? [
         check({
           mode,
