@@ -13,7 +13,10 @@ const kind = (name: string, groupOrder: number, testTimeoutMs: number, maxWorker
   }
 })
 
-const endToEnd = kind("e2e", 4, 30_000, 1)
+/** Of those that open real sockets and start real processes: most of their time is waiting. */
+const filesAtOnce = 2
+
+const endToEnd = kind("e2e", 4, 30_000, filesAtOnce)
 
 /** What concerns an invocation, once more: by a Gateway whose workers live behind an Agent of its own, over mTLS. */
 const behindAnAgent = {
@@ -36,11 +39,11 @@ export default defineConfig({
     reporters: [["default", { summary: false }], "./test/support/ClosingLine.ts"],
     passWithNoTests: false,
     globalSetup: "./test/support/TemporaryFiles.ts",
-    // Cheap ones first. Real sockets and processes take real time, so the files that open them run one after another.
+    // Cheap ones first. Real sockets and processes take real time, so few of the files that open them run at once.
     projects: [
       kind("unit", 1, 10_000, "100%"),
       kind("tidy", 2, 60_000, 1),
-      kind("contract", 3, 30_000, 1),
+      kind("contract", 3, 30_000, filesAtOnce),
       endToEnd,
       behindAnAgent
     ]

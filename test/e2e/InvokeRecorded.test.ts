@@ -165,12 +165,13 @@ describe("AWS's recordings", needs("golden"), () => {
         const recording = Recorded.find("TestLambdaConcurrency::test_reserved_concurrency")
         const file = join(stack.directory, "witness")
         Recorded.assertSame(recording, "invoke_result", yield* call("closed", { file }, { InvocationType: "Event" }))
-        yield* eventually(
+        // A file that is just being written is there, and empty.
+        const told = yield* eventually(
           "the destination is told",
-          Effect.sync(() => existsSync(file)),
-          (told) => told
+          Effect.sync(() => (existsSync(file) ? readFileSync(file, "utf8") : "")),
+          (text) => text !== ""
         )
-        const record = JSON.parse(readFileSync(file, "utf8"))
+        const record = JSON.parse(told)
         assert.deepStrictEqual(record.requestPayload, { file })
         Recorded.assertSame(recording, "msg.Body", { ...record, requestPayload: {} })
       })
