@@ -9,9 +9,12 @@ export const ofMachines = "aws.firecracker"
 /** The snapshotter that makes disks of layers, out of a pool of the device mapper. */
 export const diskSnapshotter = "devmapper"
 
+/** The one that makes directories of them, on every Linux. */
+export const directorySnapshotter = "overlayfs"
+
 /** The one that is named; else disks for virtual machines, and directories for everything else. */
 export const snapshotterOf = (runtime: string | undefined, snapshotter: string | undefined): string =>
-  snapshotter ?? (runtime === ofMachines ? diskSnapshotter : "overlayfs")
+  snapshotter ?? (runtime === ofMachines ? diskSnapshotter : directorySnapshotter)
 
 /** Another word for what containerd does by itself. */
 const containerdsOwn = "containerd"

@@ -166,22 +166,24 @@ describe("esb doctor --mode containerd", () => {
   })
 
   it.live(
-    "looks for virtual machines and disks only where they are asked for",
+    "looks for virtual machines, disks and layers of directories only where they are asked for",
     () =>
       Effect.gen(function* () {
-        const usual = ["privileged containers", "overlayfs", "a network for workers in the runtime node"]
+        const always = ["privileged containers", "a network for workers in the runtime node"]
         const disks = "device mapper, for the snapshotter of disks"
         const whats = (found: Effect.Success<ReturnType<typeof look>>) =>
           found.map(({ what }) => what).filter((what) => what !== "all rights of a machine")
-        assert.deepStrictEqual(whats(yield* look({})), usual)
+        assert.deepStrictEqual(whats(yield* look({})), always.toSpliced(1, 0, "overlayfs"))
         assert.deepStrictEqual(whats(yield* look({ CONTAINERD_RUNTIME: "aws.firecracker" })), [
-          ...usual,
+          ...always,
           "KVM, for Firecracker",
           disks
         ])
         const other = { CONTAINERD_RUNTIME: "aws.firecracker", CONTAINERD_SNAPSHOTTER: "overlayfs" }
-        assert.notInclude(whats(yield* look(other)), disks)
-        assert.deepStrictEqual(whats(yield* look({ CONTAINERD_SNAPSHOTTER: "devmapper" })), [...usual, disks])
+        const ofOther = whats(yield* look(other))
+        assert.notInclude(ofOther, disks)
+        assert.include(ofOther, "overlayfs")
+        assert.deepStrictEqual(whats(yield* look({ CONTAINERD_SNAPSHOTTER: "devmapper" })), [...always, disks])
       }).pipe(Effect.scoped),
     90_000
   )

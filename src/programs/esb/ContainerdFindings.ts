@@ -47,8 +47,8 @@ const rights = Effect.map(Effect.promise(MachineRights.withheld), (withheld) => 
 }))
 
 /** Elsewhere the engine has a kernel of its own. */
-const overlay =
-  process.platform === "linux"
+const overlay = (snapshotter: string): ReadonlyArray<Check> =>
+  process.platform === "linux" && snapshotter === RuntimeName.directorySnapshotter
     ? [
         check({
           mode,
@@ -106,8 +106,8 @@ const network = (image: string, isPrivileged: boolean): Check =>
   )
 
 /** Of those who ask for them, and nobody else. */
-const wanted = ({ containerdRuntime, containerdSnapshotter }: StackSettings): ReadonlyArray<Check> => [
-  ...(containerdRuntime === RuntimeName.ofMachines
+const wanted = (runtime: string | undefined, snapshotter: string): ReadonlyArray<Check> => [
+  ...(runtime === RuntimeName.ofMachines
     ? [
         check({
           mode,
@@ -117,7 +117,7 @@ const wanted = ({ containerdRuntime, containerdSnapshotter }: StackSettings): Re
         })
       ]
     : []),
-  ...(RuntimeName.snapshotterOf(containerdRuntime, containerdSnapshotter) === RuntimeName.diskSnapshotter
+  ...(snapshotter === RuntimeName.diskSnapshotter
     ? [
         check({
           mode,
@@ -130,10 +130,13 @@ const wanted = ({ containerdRuntime, containerdSnapshotter }: StackSettings): Re
 ]
 
 export const findings = (settings: StackSettings) => {
-  const image = ServerImages.reference({ registry: settings.serverRegistry, tag: settings.tag }, "runtime-node")
+  const { containerdRuntime: runtime, containerdSnapshotter, serverRegistry: registry, tag } = settings
+  const snapshotter = RuntimeName.snapshotterOf(runtime, containerdSnapshotter)
+  const image = ServerImages.reference({ registry, tag }, "runtime-node")
   return Effect.flatMap(rights, ({ checks, isWhole }) =>
-    Effect.all([privileges, ...checks, ...overlay, network(image, isWhole), ...wanted(settings)], {
-      concurrency: "unbounded"
-    })
+    Effect.all(
+      [privileges, ...checks, ...overlay(snapshotter), network(image, isWhole), ...wanted(runtime, snapshotter)],
+      { concurrency: "unbounded" }
+    )
   )
 }
