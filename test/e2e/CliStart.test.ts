@@ -148,6 +148,7 @@ describe("the Agent", () => {
       const refused = yield* Cli.runProgram("agent", [], { environment })
       assert.strictEqual(refused.code, 1)
       assert.include(refused.stderr, "containerd does not answer")
+      assert.include(refused.stderr, "CONTAINERD_SOCKET (--containerd-socket), which is /nobody/listens.sock")
     })
   )
 })

@@ -158,7 +158,10 @@ describe("names of workers", needs("containerd", "cni", "packet-filter"), () => 
         const insisting = { ...stack.agentSettings(), ...(yield* settings), AGENT_DNS: "on" }
         const refused = yield* Cli.runProgram("agent", [], { environment: insisting })
         assert.strictEqual(refused.code, 1, refused.stderr)
-        assert.include(refused.stderr, `no name server can listen at ${address}:53: somebody else listens there`)
+        assert.include(
+          refused.stderr,
+          `AGENT_DNS (--dns) is on, and no name server can listen at ${address}:53: somebody else listens there`
+        )
         another.close()
 
         yield* agent.start({ AGENT_DNS: "off" })

@@ -1,6 +1,7 @@
 /** Workers in containers of a containerd, and their doors at the machine's end of the workers' bridge. */
 import { dirname, join } from "node:path"
 import { Duration, Effect, Layer } from "effect"
+import { RuntimeUnavailable } from "#domain/Failure"
 import * as RuntimeName from "#domain/RuntimeName"
 import type { StackIdentity } from "#domain/StackIdentity"
 import * as CniPlugins from "#layers/cni/CniPlugins"
@@ -124,10 +125,17 @@ const fence = Effect.fnUntraced(function* (values: AgentSettings, stack: StackId
   )
 })
 
+/** Its version, from whoever answers where one should. */
+const answering = ({ containerdSocket }: AgentSettings) =>
+  Effect.mapError(ContainerdVersion.get, (failure) => {
+    const advice = `start it at CONTAINERD_SOCKET (--containerd-socket), which is ${containerdSocket}, or name another`
+    return new RuntimeUnavailable({ detail: `${failure.detail}: ${advice}`, isAway: true, cause: failure })
+  })
+
 /** Nothing of this machine is touched before containerd has answered, nor where another Agent of the stack has its hands on it. */
 export const layer = (values: AgentSettings, home: string, identity: StackIdentity) =>
   Layer.unwrap(
-    Effect.map(Effect.tap(ContainerdVersion.get, SnapshotterChoice.check(values)), (version) =>
+    Effect.map(Effect.tap(answering(values), SnapshotterChoice.check(values)), (version) =>
       Layer.mergeAll(
         runtime(values, identity),
         ProtocolWorkerClient.layer({ "runtime-api": LocalWorkerClient.layer, rie: RieWorkerClient.layer() }),

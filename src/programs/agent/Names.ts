@@ -1,5 +1,5 @@
 /** Names for workers of containerd: which are our own, and whether this Agent is whom workers ask. */
-import { Effect, Layer, Result } from "effect"
+import { Effect, Layer, Result, Schema } from "effect"
 import { isIPv4 } from "node:net"
 import * as OwnNames from "#domain/OwnNames"
 import * as Subnet from "#domain/Subnet"
@@ -8,6 +8,13 @@ import * as Nameservers from "#layers/dns/Nameservers"
 import { Cni } from "#services/Cni"
 import { BadSettings } from "../Program.ts"
 import type { AgentSettings } from "./Settings.ts"
+
+/** It was told to serve names and cannot. */
+class NotServed extends Schema.TaggedError<NotServed>()("NotServed", { reason: Schema.String }) {
+  override get message() {
+    return `AGENT_DNS (--dns) is on, and ${this.reason}. With auto the Agent starts all the same, and says so.`
+  }
+}
 
 interface Names {
   readonly own: ReadonlyArray<OwnNames.OwnName>
@@ -70,7 +77,7 @@ const served = Effect.fnUntraced(function* ({ dns }: AgentSettings, names: Names
   return yield* NameServer.serve(place).pipe(
     Effect.as(`This Agent serves names at ${bridge.gateway}: ${told(names)}${isAsked ? "" : `, though ${instead}`}`),
     Effect.catchTag("CannotListen", (failure) => {
-      if (dns === "on") return Effect.fail(failure)
+      if (dns === "on") return Effect.fail(new NotServed({ reason: failure.message }))
       const line = `This Agent serves no names: ${failure.detail}, at ${bridge.gateway}, where workers ask for them`
       // Where somebody else does, workers have their names.
       return failure.isTaken ? Effect.succeed(line) : Effect.as(Effect.logWarning(line), undefined)
