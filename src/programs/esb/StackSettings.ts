@@ -77,7 +77,7 @@ export const stack = {
     tag,
     nodeImage: Setting.optional(Setting.Text)(
       "ESB_NODE_IMAGE",
-      "Image of yours with Node and iptables, of which our own are made",
+      "Image of yours with Node, iptables and, for workers by containerd, what runs them, of which our own are made",
       "the public one"
     ),
     cache,
