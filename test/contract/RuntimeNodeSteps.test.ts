@@ -232,7 +232,7 @@ describe("a runtime node", () => {
       const machines = { CONTAINERD_RUNTIME: "aws.firecracker" }
       const said = yield* reason(prepared(machines, { closed: [directory] }))
       assert.include(said, `There is no ${config}`)
-      assert.include(said, "mount the machine's /var/lib/firecracker-containerd at")
+      assert.include(said, "mount the machine's /var/lib/firecracker-containerd there")
       assert.include(
         yield* reason(prepared({ CONTAINERD_CONFIG: "/srv/c.toml" })),
         "/srv/c.toml, which CONTAINERD_CONFIG"
@@ -259,6 +259,7 @@ describe("a runtime node", () => {
           machine.started.map(({ program: { args, command } }) => (command === "containerd" ? command : args[0]))
         assert.strictEqual(names()[0], "containerd")
         assert.match(names()[1] ?? "", /\/agent\.js$/)
+        assert.deepStrictEqual(machine.started[1]?.program.environment, { AGENT_RUNTIME: "containerd" })
         assert.isTrue(machine.told.some((text) => text.startsWith("/run/containerd/config.toml < version = 2")))
 
         yield* machine.started[0]?.end("it was ended by SIGKILL") ?? Effect.void

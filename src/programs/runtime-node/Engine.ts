@@ -75,11 +75,12 @@ const hangUps = Effect.gen(function* () {
 /** `dist` has it beside this program. */
 const agentProgram = fileURLToPath(new URL("./agent.js", import.meta.url))
 
-const agent = ({ drainTimeout }: RuntimeNodeSettings, hangUp: Effect.Effect<void>): Supervised => ({
+const agent = ({ agentRuntime, drainTimeout }: RuntimeNodeSettings, hangUp: Effect.Effect<void>): Supervised => ({
   name: "The Agent",
   command: process.execPath,
   args: [agentProgram],
-  environment: {},
+  // Left to itself it looks for a Docker Engine.
+  environment: { AGENT_RUNTIME: agentRuntime },
   endsWithin: Duration.sum(drainTimeout, agentEndsAfterDrain),
   renewed: hangUp
 })

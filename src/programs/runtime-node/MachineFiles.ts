@@ -33,7 +33,7 @@ export const prepare = Effect.fn("RuntimeNode.prepareMachineFiles")(function* (v
     ...(config === undefined || (yield* exists(config)) ? [] : [configLack(values, config)]),
     ...(Result.isSuccess(made)
       ? []
-      : [`${shimDirectory} cannot be made (${made.failure.detail}): mount the machine's ${files} at ${files}`])
+      : [`${shimDirectory} cannot be made (${made.failure.detail}): mount the machine's ${files} there, writable`])
   ]
   if (lacks.length > 0) return yield* new NodeRefused({ message: lacks.join("\n") })
 })
