@@ -195,8 +195,8 @@ export const settings = {
     ),
     containerdFreeze: Setting.OneOf(["auto", "cgroup", "task"])(
       "CONTAINERD_FREEZE",
-      "How workers are frozen: by the kernel's file of their control group, which wakes them within a millisecond, by containerd, " +
-        "or by the file wherever a worker has one of its own",
+      "How workers are frozen: by the kernel's file of their control group, which wakes them within a millisecond, wherever a worker " +
+        "has a group of its own, and else by containerd; by that file alone; or by containerd alone",
       "auto"
     ),
     cniConfDir: Setting.Text("CNI_CONF_DIR", "Directory of network configurations", "/etc/cni/net.d"),

@@ -7,7 +7,7 @@ const volumes = Flag.Boolean("volumes").pipe(
   Flag.withDefault(false)
 )
 
-const summary = "End the stack of this directory; in containers those and their networks go, its data stays"
+const summary = "End the stack of this directory; one in containers goes with its networks, and its data stays"
 
 export const down = Command.make("down", { volumes }, (flags) =>
   Effect.flatMap(
