@@ -81,6 +81,7 @@ export const freeze = (place: FreezerPlace.FreezerPlace): Effect.Effect<void, Ru
       orElse: () =>
         Effect.fail(new RuntimeUnavailable({ detail: `freezing: it does not stand still after ${freezeLimitMs} ms` }))
     }),
-    Effect.onError(() => Effect.ignore(thaw(place))),
+    // What cannot be thawed is gone: the file goes with the container.
+    Effect.onError(() => Effect.ignore(thaw(place), { log: "Debug" })),
     Effect.asVoid
   )

@@ -17,15 +17,19 @@ export const make = Effect.fnUntraced(function* ({ ends, settings, tasks }: Surr
   const processes = yield* TaskProcesses.make
   const again = Schedule.spaced(settings.reconnectEveryMs)
 
-  const isOver = (container: Container) =>
-    Effect.map(tasks.find(container.name), (task) => task === undefined || task.status === Status.STOPPED)
+  /** `undefined`: it is over. */
+  const findRunning = (container: Container) =>
+    Effect.map(tasks.find(container.name), (task) => (task?.status === Status.STOPPED ? undefined : task))
 
   /** It has ended by itself, in a container that runs on: that one has failed, and ends. */
   const crash = Effect.fnUntraced(
     function* (container: Container, extension: string, code: number) {
-      if (container.exit !== undefined || container.isRemoved || (yield* isOver(container))) return
+      if (container.exit !== undefined || container.isRemoved) return
+      const task = yield* findRunning(container)
+      if (task === undefined) return
       container.crash ??= { extension, code }
-      yield* tasks.kill(container.name)
+      // Its owner may have frozen it since, and may again before it has heard: then the next try thaws it.
+      yield* tasks.kill(task)
       yield* ends.look(container)
     },
     // The container must not go on without it.
@@ -36,7 +40,7 @@ export const make = Effect.fnUntraced(function* ({ ends, settings, tasks }: Surr
   /** What has become of one that was not started: its own fault, unless its container has ended, which is told without us. */
   const notStarted = Effect.fnUntraced(function* (container: Container, failure: ContainerdFailure) {
     if (failure.kind !== "refused") return yield* failure
-    if (yield* isOver(container)) return undefined
+    if ((yield* findRunning(container)) === undefined) return undefined
     container.door.output(Buffer.from(`${failure.message}\n`))
     return notStartedCode
   })

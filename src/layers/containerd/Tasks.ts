@@ -106,21 +106,21 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings) {
     if (place !== undefined && CgroupFreezer.isFrozen(place)) yield* CgroupFreezer.thaw(place)
   })
 
-  /** All of it has ended when this returns. */
-  const kill = (name: string) =>
-    unlessMissing(call(Tasks.method.kill, { containerId: name, signal: constants.signals.SIGKILL, all: true })).pipe(
-      Effect.andThen(unlessMissing(ended(name, settings.endLimitMs)))
-    )
+  /** All of it has ended when this returns. Frozen, it would not hear that it is killed. */
+  const kill = Effect.fnUntraced(function* (task: Process) {
+    // It may end meanwhile; if it does not, the end of its limit tells.
+    yield* Effect.ignore(thaw(task), { log: "Debug" })
+    const asked = { containerId: task.id, signal: constants.signals.SIGKILL, all: true }
+    yield* unlessMissing(call(Tasks.method.kill, asked))
+    yield* unlessMissing(ended(task.id, settings.endLimitMs))
+  })
 
-  /** A task that is frozen would not hear that it is killed. */
   const end = Effect.fnUntraced(function* (name: string) {
     const task = yield* find(name)
     if (task === undefined) return
     if (task.status !== Status.STOPPED) {
-      // It may end meanwhile; if it does not, the end of its limit tells.
-      yield* Effect.ignore(thaw(task), { log: "Debug" })
       const isNew = task.status === Status.CREATED
-      yield* kill(name).pipe(
+      yield* kill(task).pipe(
         // gVisor kills nothing that has not begun; there it is deleting that ends it.
         Effect.catchIf(
           ({ kind }) => isNew && kind === "refused",
