@@ -35,8 +35,8 @@ import * as WorkerBringUp from "./WorkerBringUp.ts"
 import * as WorkerFreeze from "./WorkerFreeze.ts"
 import * as WorkerMeter from "./WorkerMeter.ts"
 
-/** Containers that are removed at a time where there are many. */
-const parallelRemovals = 16
+/** Containers that are looked at, or on their way out, at a time: of the latter most wait for their extensions. */
+const parallelContainers = 16
 
 const unavailable = (failure: { readonly message: string }): RuntimeUnavailable =>
   new RuntimeUnavailable({ detail: failure.message, cause: failure })
@@ -144,7 +144,7 @@ const make = Effect.fnUntraced(function* (
 
   const fork = yield* FiberSet.makeRuntime<never>()
   const lookAtAll = Effect.suspend(() =>
-    Effect.forEach(known.all, ends.look, { concurrency: parallelRemovals, discard: true })
+    Effect.forEach(known.all, ends.look, { concurrency: parallelContainers, discard: true })
   )
   const returned = yield* Effect.mapError(FormerContainers.takeOver(surroundings), unavailable)
   for (const held of returned) workers.set(held.worker.id, held)
@@ -190,7 +190,7 @@ const make = Effect.fnUntraced(function* (
         const useless = [...workers.values()].filter((held) => isUseless(held, phase(held), isGone))
         // One that resists keeps nobody else, and is told of at the end.
         return Effect.gen(function* () {
-          const [, [failure]] = yield* Effect.partition(useless, remove, { concurrency: parallelRemovals })
+          const [, [failure]] = yield* Effect.partition(useless, remove, { concurrency: parallelContainers })
           const count = yield* removeLeftovers
           yield* removeNetworks
           return failure === undefined ? count + useless.length : yield* failure

@@ -5,10 +5,10 @@ import * as ContainerRecord from "./ContainerRecord.ts"
 import type { ContainerStarts } from "./ContainerStart.ts"
 import * as StackContainers from "./StackContainers.ts"
 
-/** How many are removed at a time. */
-const parallelRemovals = 16
-
-/** Removes those that have none of the names, and returns how many. One that resists is told of when all others are gone. */
+/**
+ * Removes those that have none of the names, as many at a time as `remove` lets, and returns how many. One that resists is told of
+ * when all others are gone.
+ */
 export const removeAll = Effect.fnUntraced(function* (
   identity: StackIdentity,
   names: ReadonlySet<string>,
@@ -21,7 +21,7 @@ export const removeAll = Effect.fnUntraced(function* (
   const [, [failure]] = yield* Effect.partition(
     leftovers,
     (container) => remove(container.id, ContainerRecord.networkOf(identity, container)),
-    { concurrency: parallelRemovals }
+    { concurrency: "unbounded" }
   )
   if (failure !== undefined) return yield* failure
   return leftovers.length
