@@ -23,18 +23,31 @@ export class DiskUnreadable extends Schema.TaggedError<DiskUnreadable>()("DiskUn
 }
 
 const mountLimitMs = 10_000
+/** How long it is waited for the end of a mount that nobody needs any more, before it is killed. */
+const endLimitMs = 2_000
 
 /** Tells when it is mounted, and stays until its input ends, as it does with the process at the other end. */
 const script = 'mount -t "$1" -o "$2" "$3" "$4" && echo mounted && exec cat'
 
 const readOnly = ({ options }: Mount): string => [...options.filter((option) => option !== "rw"), "ro"].join()
 
+/** With whatever it has started: `mount` waits for its disk, however long that takes. */
+const kill = ({ pid, stdio }: ChildProcess): void => {
+  for (const stream of stdio) stream?.destroy()
+  if (pid === undefined) return
+  try {
+    process.kill(-pid, "SIGKILL")
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
 const end = (holder: ChildProcess): Effect.Effect<void> =>
-  Effect.callback((resume) => {
+  Effect.callback<void>((resume) => {
     if (holder.exitCode !== null || holder.signalCode !== null || holder.pid === undefined) return resume(Effect.void)
     holder.once("close", () => resume(Effect.void))
     holder.stdin?.destroy()
-  })
+  }).pipe(Effect.timeoutOrElse({ duration: endLimitMs, orElse: () => Effect.sync(() => kill(holder)) }))
 
 /** The directory with its files, until the scope ends. `place` is a directory of this machine, which only the mount covers. */
 export const root = Effect.fnUntraced(function* (
@@ -44,7 +57,7 @@ export const root = Effect.fnUntraced(function* (
   const unreadable = (reason: string) => new DiskUnreadable({ source: mount.source, reason })
   const told = ["--mount", "sh", "-c", script, "sh", mount.type, readOnly(mount), mount.source, place]
   const holder = yield* Effect.acquireRelease(
-    Effect.sync(() => spawn("unshare", told, { stdio: "pipe" })),
+    Effect.sync(() => spawn("unshare", told, { detached: true, stdio: "pipe" })),
     end
   )
   yield* Effect.callback<void, DiskUnreadable>((resume) => {
