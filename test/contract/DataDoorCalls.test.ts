@@ -296,6 +296,30 @@ const suite = (name: string, base: Options) => {
     )
 
     it.live(
+      "cuts off nobody who tries again and again",
+      withDoor({ drainMs: 5_000, wireless: true }, (bench) =>
+        Effect.gen(function* () {
+          const { call, fiber } = yield* taken(bench)
+          const stopped = yield* Effect.forkScoped(bench.stop)
+          const insist = Effect.gen(function* () {
+            const details: Array<string> = []
+            while (stopped.pollUnsafe() === undefined) {
+              const refusal = yield* Effect.flip(bench.client.send(bench.worker, invocation()))
+              details.push(unreachableOf(refusal).detail)
+            }
+            return details
+          })
+          const callers = yield* Effect.forkScoped(Effect.all(Array(8).fill(insist), { concurrency: "unbounded" }))
+          yield* Effect.sleep(200)
+          yield* heard(bench.runtime.respond(call.requestId, Buffer.from("1")))
+          yield* Fiber.join(fiber)
+          assert.include((yield* Fiber.join(callers)).flat(), "its Agent is stopping")
+          yield* Fiber.join(stopped)
+        })
+      )
+    )
+
+    it.live(
       "cuts off what takes longer than it may",
       withDoor({ drainMs: 50 }, (bench) =>
         Effect.gen(function* () {

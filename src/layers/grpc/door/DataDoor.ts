@@ -4,7 +4,7 @@
  * A call belongs to its worker, not to the connection it came by: when that breaks, the call runs to its end. The end of the
  * layer's scope refuses new calls and waits for those in flight, up to a limit.
  */
-import { Context, type Duration, Effect, Layer, Result } from "effect"
+import { Context, type Duration, Effect, Layer, Result, Scope } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as DoorAnswer from "./DoorAnswer.ts"
 import * as DoorCalls from "./DoorCalls.ts"
@@ -67,9 +67,15 @@ export const layer = ({ drainTimeout, host, limits: given, port }: Options) =>
         if (Result.isSuccess(wanted)) answer(wanted.success, request, response)
         else refuse(wanted.failure, request, response)
       })
-      const listening = yield* PeerListener.listen({ host, port, protocol: "http/1.1", accept })
-      // First of all: while calls end, Gateways are still let in, and told that no further one is taken.
-      yield* Effect.addFinalizer(() => calls.drain(drainTimeout))
+      const entrance = yield* Effect.acquireRelease(Scope.make(), Scope.close)
+      const listening = yield* PeerListener.listen({ host, port, protocol: "http/1.1", accept }).pipe(
+        Scope.provide(entrance)
+      )
+      // First of all: while calls end, Gateways are still let in, and told that no further one is taken. Then nobody new is, or
+      // those that try again and again would find the door closed in the middle of a call.
+      yield* Effect.addFinalizer((exit) =>
+        calls.drain(drainTimeout).pipe(Effect.andThen(Scope.close(entrance, exit)), Effect.andThen(calls.untilQuiet))
+      )
       return { port: listening.port, callsInFlight: calls.inFlight }
     })
   )

@@ -128,11 +128,13 @@ export const make = Effect.gen(function* () {
       })
     },
     inFlight: () => inFlight,
-    /** Takes no further call, and waits for those in flight, and for those that are on their way to be refused. */
+    /** Takes no further call, and waits for those in flight. */
     drain: (limit: Duration.Duration): Effect.Effect<void> =>
       Effect.suspend(() => {
         isStopping = true
-        return Effect.andThen(Effect.timeoutOption(none.await, limit), untilQuiet)
-      })
+        return Effect.asVoid(Effect.timeoutOption(none.await, limit))
+      }),
+    /** Waits until those that were on their way are refused. It comes to an end once nobody new is let in. */
+    untilQuiet
   }
 })
