@@ -11,6 +11,7 @@ import { functionNamed, left, listed, mine, nothing, started, taskOf } from "#te
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
+import * as FaultyContainerd from "#test/support/FaultyContainerd"
 import * as Freezers from "#test/support/Freezers"
 import * as Processes from "#test/support/Processes"
 import { call } from "./ContainerRuntimeContract.ts"
@@ -86,6 +87,19 @@ describe("frozen containers of containerd", { ...needs("containerd", "cni"), ...
       yield* answers(worker)
     }).pipe(Effect.provide(ContainerdWorkers.layer({ containerd: { freeze: "task" } })))
   )
+
+  it.live("are woken also where containerd froze them and nobody heard of it", () => {
+    const faulty = FaultyContainerd.make()
+    return Effect.gen(function* () {
+      const runtime = yield* ContainerRuntime
+      const worker = yield* started(yield* functionNamed("echo"))
+      faulty.fail("Tasks.Pause", "unanswered")
+      assert.include((yield* Effect.flip(runtime.suspend(worker.id, mine))).message, "does not answer")
+      assert.strictEqual((yield* taskOf(worker)).state, "PAUSED")
+      yield* runtime.resume(worker.id, mine)
+      yield* answers(worker)
+    }).pipe(Effect.provide(ContainerdWorkers.layer({ between: faulty.layer, containerd: { freeze: "task" } })))
+  })
 
   it.live("stand still by containerd where their runtime gives them no control group of their own", () =>
     Effect.gen(function* () {

@@ -309,7 +309,12 @@ const suite = (name: string, base: Options) => {
             }
             return details
           })
-          const callers = yield* Effect.forkScoped(Effect.all(Array(8).fill(insist), { concurrency: "unbounded" }))
+          const callers = yield* Effect.forkScoped(
+            Effect.all(
+              Array.from({ length: 8 }, () => insist),
+              { concurrency: "unbounded" }
+            )
+          )
           yield* Effect.sleep(200)
           yield* heard(bench.runtime.respond(call.requestId, Buffer.from("1")))
           yield* Fiber.join(fiber)

@@ -9,6 +9,10 @@ import type { ContainerdWorker } from "./ContainerdWorker.ts"
 import { Status } from "./generated/containerd/tasks_pb.ts"
 import type { TaskCalls } from "./Tasks.ts"
 
+/** containerd may have done it, or may do it yet. */
+const isLost = (failure: ContainerdFailure | RuntimeUnavailable): boolean =>
+  failure._tag === "ContainerdFailure" && failure.kind === "lost"
+
 export const make = Effect.fnUntraced(function* (tasks: TaskCalls, ends: ContainerEnds) {
   const { isReachable } = yield* ContainerdApi
 
@@ -33,11 +37,11 @@ export const make = Effect.fnUntraced(function* (tasks: TaskCalls, ends: Contain
     const asked: Effect.Effect<void, ContainerdFailure | RuntimeUnavailable> =
       freezer === undefined ? byContainerd(name, isPaused) : byKernel(freezer)
     // Nobody would know how it is where this was broken off; neither takes longer than its limit.
-    return Effect.uninterruptible(
-      Effect.andThen(
-        asked,
-        Effect.sync(() => void (held.isFrozen = isPaused))
-      )
+    return asked.pipe(
+      // One whose pause was not answered may be frozen: who wakes it asks for that in any case.
+      Effect.tapError((failure) => Effect.sync(() => void (held.isFrozen ||= isPaused && isLost(failure)))),
+      Effect.andThen(Effect.sync(() => void (held.isFrozen = isPaused))),
+      Effect.uninterruptible
     )
   }
 
