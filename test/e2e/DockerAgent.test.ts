@@ -86,11 +86,9 @@ describe("an Agent with a Docker Engine", needs("docker"), () => {
         // Whether or not the Gateway has noticed that its Agent was away.
         yield* eventually("calls are answered", gateway.call("echo", {}), ({ status }) => status === 200, 20_000)
         yield* say(4)
-        assert.deepStrictEqual(
-          (yield* containersOf(environment)).map((line) => line.split(" ")[0]),
-          [second.split(" ")[0]],
-          `${agent.stderr()} ${gateway.stderr()}`
-        )
+        const names = (yield* containersOf(environment)).map((line) => line.split(" ")[0])
+        // A Gateway that could not wake it while the Agent was away has started another beside it.
+        assert.include(names, second.split(" ")[0], `${agent.stderr()} ${gateway.stderr()}`)
         assert.include(agent.stderr(), "Of 1 workers of an earlier run 1 are taken over")
       })
     )
