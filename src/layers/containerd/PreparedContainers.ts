@@ -1,7 +1,7 @@
 /**
  * Containers that were made before anybody asks for them, and only have to be started: some for each worker that was asked for
- * lately. None is made, or removed, while somebody waits for a start. They are nobody's workers, and go with the scope; those that a crash
- * leaves were never started, and the next run removes them.
+ * lately. None is made, or removed, while somebody waits for a start. They are nobody's workers, and go with the scope; those
+ * that a crash leaves were never started, and the next run removes them.
  */
 import { Clock, Effect, Exit, Latch, Scope } from "effect"
 import * as PreparedStock from "#domain/PreparedStock"
