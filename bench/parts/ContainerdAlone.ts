@@ -4,7 +4,6 @@
  */
 import { join } from "node:path"
 import { Context, Effect, Layer } from "effect"
-import type { FunctionName } from "#domain/FunctionName"
 import * as CniPlugins from "#layers/cni/CniPlugins"
 import * as CniSettings from "#layers/cni/CniSettings"
 import * as CgroupParents from "#layers/containerd/CgroupParents"
@@ -19,6 +18,7 @@ import { Cni } from "#services/Cni"
 import { pathOf } from "#test/support/Engines"
 import type { ContainerdStack } from "./ContainerdStack.ts"
 import { timed } from "./Figures.ts"
+import * as FloorFunction from "./FloorFunction.ts"
 import * as StubRuntimeApi from "./StubRuntimeApi.ts"
 
 export interface Wish {
@@ -65,18 +65,7 @@ export const make = Effect.fnUntraced(function* (
   const specOf = (name: string, networkNamespace: string) =>
     ContainerSpec.make({
       name,
-      spec: {
-        functionName: "floor" as FunctionName,
-        image,
-        specHash: "floor",
-        environment: {
-          _HANDLER: handler,
-          AWS_EXECUTION_ENV: "AWS_Lambda_nodejs24.x",
-          AWS_LAMBDA_FUNCTION_NAME: "floor",
-          AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memoryMiB),
-          AWS_LAMBDA_FUNCTION_TIMEOUT: "10"
-        }
-      },
+      spec: FloorFunction.specOf(image, handler, memoryMiB),
       image: config,
       imageUser: undefined,
       memoryMiB,

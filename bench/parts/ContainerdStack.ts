@@ -2,18 +2,14 @@
 import { join } from "node:path"
 import { Context, Effect, Layer, type Scope } from "effect"
 import * as CgroupParents from "#layers/containerd/CgroupParents"
+import * as ContainerdSamples from "#test/support/ContainerdSamples"
+import * as AgentOfContainerd from "#test/support/ContainerdStack"
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
-import { engine, pathOf } from "#test/support/Engines"
+import { engine } from "#test/support/Engines"
 import * as FunctionImage from "#test/support/FunctionImage"
 import * as AgentProcess from "./AgentProcess.ts"
 import * as CalledGateway from "./CalledGateway.ts"
 import { heading, tellNumber } from "./Figures.ts"
-
-export interface Task {
-  readonly name: string
-  readonly pid: number
-  readonly state: string
-}
 
 export interface ContainerdStack extends CalledGateway.CalledGateway {
   readonly machine: ContainerdWorkers.Machine["Service"]
@@ -21,7 +17,7 @@ export interface ContainerdStack extends CalledGateway.CalledGateway {
   readonly image: string
   readonly agent: AgentProcess.AgentProcess
   /** Of every container of this stack. */
-  readonly tasks: () => Promise<ReadonlyArray<Task>>
+  readonly tasks: () => Promise<ReadonlyArray<ContainerdSamples.Task>>
 }
 
 export const start = Effect.fnUntraced(function* (
@@ -32,20 +28,11 @@ export const start = Effect.fnUntraced(function* (
   // Last of all, when nothing is in them any more.
   yield* Effect.addFinalizer(() => Effect.forEach(brands, (brand) => CgroupParents.removeUnused(`/${brand}`)))
   const machine = Context.get(yield* Layer.build(ContainerdWorkers.machine()), ContainerdWorkers.Machine)
-  const { bridge, directory, namespace, socket, stack, subnet } = machine
+  const { directory, namespace } = machine
   brands.push(namespace)
   const { reference: image } = yield* Effect.promise(() => FunctionImage.archive())
   const agent = yield* AgentProcess.start(join(directory, "agent"), {
-    ENV: stack,
-    ESB_BRAND_SLUG: namespace,
-    AGENT_RUNTIME: "containerd",
-    CONTAINERD_SOCKET: socket,
-    CNI_BIN_DIR: pathOf("cni"),
-    CNI_CONF_DIR: join(directory, "net.d"),
-    CNI_NET_DIR: join(directory, "addresses"),
-    CNI_SUBNET: subnet,
-    CNI_BRIDGE: bridge,
-    IMAGE_PULL_POLICY: "never",
+    ...(yield* Effect.provideService(AgentOfContainerd.settings, ContainerdWorkers.Machine, machine)),
     // It would stay for the workers that are left to the machine's end.
     WORKER_FENCE: "off",
     ...settings
@@ -53,12 +40,7 @@ export const start = Effect.fnUntraced(function* (
   const home = join(directory, "gateway")
   const called = yield* CalledGateway.start({ home, agent, image, functions, settings })
   const run = Effect.runPromiseWith(yield* Effect.context<never>())
-  const tasks = async (): Promise<ReadonlyArray<Task>> =>
-    (await run(machine.ctr("tasks", "list")))
-      .split("\n")
-      .slice(1)
-      .map((line) => line.trim().split(/\s+/))
-      .map(([name = "", pid = "", state = ""]) => ({ name, pid: Number(pid), state }))
+  const tasks = () => run(Effect.provideService(ContainerdSamples.tasks, ContainerdWorkers.Machine, machine))
   return { machine, image, agent, tasks, ...called } satisfies ContainerdStack
 })
 

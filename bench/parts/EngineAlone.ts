@@ -3,11 +3,11 @@
  * that does nothing but hand out one event and take its answer.
  */
 import { Effect } from "effect"
-import type { FunctionName } from "#domain/FunctionName"
 import type { OwnerId } from "#domain/Worker"
 import * as ContainerOptions from "#layers/docker/ContainerOptions"
 import type { DockerStack } from "./DockerStack.ts"
 import { timed } from "./Figures.ts"
+import * as FloorFunction from "./FloorFunction.ts"
 import * as StubRuntimeApi from "./StubRuntimeApi.ts"
 
 /** Its containers are removed when the scope ends, as those of the stack are: a removal would disturb whatever is measured next. */
@@ -23,18 +23,7 @@ export const make = Effect.fnUntraced(function* (stack: DockerStack, handler: st
     ...ContainerOptions.make({
       identity,
       name,
-      spec: {
-        functionName: "floor" as FunctionName,
-        image,
-        specHash: "floor",
-        environment: {
-          _HANDLER: handler,
-          AWS_EXECUTION_ENV: "AWS_Lambda_nodejs24.x",
-          AWS_LAMBDA_FUNCTION_NAME: "floor",
-          AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memoryMiB),
-          AWS_LAMBDA_FUNCTION_TIMEOUT: "10"
-        }
-      },
+      spec: FloorFunction.specOf(image, handler, memoryMiB),
       owner: "bench" as OwnerId,
       image: { reference: image, digest: Id, entrypoint: [], user: Config.User },
       memoryMiB,

@@ -3,6 +3,7 @@
  * not named either does not exist. `*.s3-storage` stands for everything below `s3-storage`, dots included, as buckets have them.
  */
 import { Result, Schema } from "effect"
+import { Ipv4Address } from "./Ipv4Address.ts"
 
 export interface OwnName {
   /** Lower case, without the dot at its end and without `*.`. */
@@ -22,7 +23,7 @@ const Name = Schema.String.check(
 )
 const Entry = Schema.Struct({
   name: Name,
-  address: Schema.String.check(Schema.isPattern(/^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/))
+  address: Ipv4Address
 })
 const decodeEntry = Schema.decodeUnknownResult(Entry)
 

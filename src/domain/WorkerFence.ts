@@ -3,15 +3,13 @@
  * internet. Not each other, nor anything else of the machine they run on, nor what clouds tell their machines at 169.254.0.0/16.
  */
 import { Result, Schema } from "effect"
+import { Ipv4Address } from "./Ipv4Address.ts"
 import type { StackIdentity } from "./StackIdentity.ts"
-
-/** Four numbers, as every engine's bridge has them by default. */
-const Address = Schema.String.check(Schema.isPattern(/^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/))
 
 const Port = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65_535 }))
 
 /** A server that speaks TCP. */
-export const Endpoint = Schema.Struct({ address: Address, port: Port })
+export const Endpoint = Schema.Struct({ address: Ipv4Address, port: Port })
 export type Endpoint = typeof Endpoint.Type
 
 /** Whose workers are fenced in: one fence for a stack. */
@@ -29,7 +27,7 @@ export const WorkerFence = Schema.Struct({
   /** Chain that packets between networks pass before all other rules: the engine's for rules of others, or the machine's. */
   entry: Schema.Literals(["DOCKER-USER", "FORWARD"]),
   doors: Schema.Struct({
-    address: Address,
+    address: Ipv4Address,
     ports: Schema.Struct({ first: Port, last: Port }),
     /** Whose address it is: the machine's, or that of an Agent that is in the workers' network itself. */
     of: Schema.Literals(["machine", "agent"])

@@ -4,11 +4,11 @@ import { Effect, Layer } from "effect"
 import { createSocket } from "node:dgram"
 import { once } from "node:events"
 import { type AddressInfo, createServer } from "node:net"
-import { join } from "node:path"
 import * as AgentStack from "#test/support/AgentStack"
 import * as Cli from "#test/support/Cli"
+import * as ContainerdStack from "#test/support/ContainerdStack"
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
-import { needs, pathOf } from "#test/support/Engines"
+import { needs } from "#test/support/Engines"
 import * as FunctionImage from "#test/support/FunctionImage"
 import * as NameClient from "#test/support/NameClient"
 import * as NameUpstream from "#test/support/NameUpstream"
@@ -18,25 +18,7 @@ const { known, long } = NameUpstream
 const own = { gateway: "10.201.0.3", store: "10.201.0.4" }
 const namesOfOwn = `gateway=${own.gateway}, s3-storage=${own.store}, *.s3-storage=${own.store}`
 
-const settings = Effect.map(
-  ContainerdWorkers.Machine,
-  ({ bridge, directory, namespace, socket, stack, subnet }): Readonly<Record<string, string>> => ({
-    ENV: stack,
-    ESB_BRAND_SLUG: namespace,
-    AGENT_RUNTIME: "containerd",
-    CONTAINERD_SOCKET: socket,
-    CNI_BIN_DIR: pathOf("cni"),
-    CNI_CONF_DIR: join(directory, "net.d"),
-    CNI_NET_DIR: join(directory, "addresses"),
-    CNI_SUBNET: subnet,
-    CNI_BRIDGE: bridge,
-    IMAGE_PULL_POLICY: "never",
-    WORKER_FENCE: "on"
-  })
-)
-
-/** The machine's address among the workers of this test. */
-const gatewayAddress = Effect.map(ContainerdWorkers.Machine, ({ subnet }) => subnet.replace(/\.0\/24$/, ".1"))
+const settings = Effect.map(ContainerdStack.settings, (given) => ({ ...given, WORKER_FENCE: "on" }))
 
 const imported = Effect.fnUntraced(function* (archive: Promise<{ readonly path: string; readonly reference: string }>) {
   const { ctr } = yield* ContainerdWorkers.Machine
@@ -83,7 +65,7 @@ describe("names of workers", needs("containerd", "cni", "packet-filter"), () => 
           const stack = yield* AgentStack.Shared
           const upstream = yield* NameUpstream.make()
           const { bare, linked, usual } = yield* images
-          const address = yield* gatewayAddress
+          const address = yield* ContainerdStack.gateway
           const agent = yield* stack.agent({
             ...(yield* settings),
             AGENT_HOST: "0.0.0.0",
@@ -138,7 +120,7 @@ describe("names of workers", needs("containerd", "cni", "packet-filter"), () => 
     it.effect("are not told where workers ask another, where another answers, and where the Agent is told not to", () =>
       Effect.gen(function* () {
         const stack = yield* AgentStack.Shared
-        const address = yield* gatewayAddress
+        const address = yield* ContainerdStack.gateway
         const server = { address, port: 53 }
         const asked = NameClient.byDatagram(server, NameClient.query("gateway", "A"), 300)
         const agent = yield* stack.agent({ ...(yield* settings), AGENT_DNS_NAMES: namesOfOwn })
