@@ -16,39 +16,16 @@ const survive = (base: BaseName, how: "kill" | "stop") =>
     return yield* AgentRestarts.survive(base, { ...world, running: ContainerdStack.running }, how)
   }).pipe(Effect.scoped, Effect.provide(ContainerdWorkers.machine()))
 
+AgentRestarts.suite("containers of containerd", ["containerd", "cni"], survive)
+
 describe(
-  "an Agent that ends under load while its containers of containerd run on",
+  "an Agent that comes back to its containers of containerd",
   { ...needs("containerd", "cni"), timeout: 240_000 },
   () => {
     it.layer(
       AgentStack.layer,
       AgentStack.live
     )((it) => {
-      it.effect("killed, finds those with our client again, who go on", () =>
-        Effect.gen(function* () {
-          const { log, survivors } = yield* survive("our node", "kill")
-          for (const names of survivors) assert.isAbove(names.length, 0, log)
-        })
-      )
-
-      it.effect("stopped as planned, cuts no call, and finds those with our client again", () =>
-        Effect.gen(function* () {
-          const { load, log, survivors } = yield* survive("our node", "stop")
-          for (const names of survivors) assert.isAbove(names.length, 0, log)
-          assert.notProperty(load.errors(), "Sandbox.Failure", load.lastWords()["Sandbox.Failure"])
-        })
-      )
-
-      it.effect(
-        "killed, replaces those with AWS's client, which ends with its connection",
-        () =>
-          Effect.gen(function* () {
-            const { log, survivors } = yield* survive("node", "kill")
-            for (const names of survivors) assert.deepStrictEqual(names, [], log)
-          }),
-        needs("ric-node")
-      )
-
       it.effect("has what they wrote while there was none", () =>
         Effect.gen(function* () {
           const { agent, gateway } = yield* ContainerdStack.make({ base: "our node", names: ["work"] })

@@ -1,7 +1,9 @@
 /** An Agent that ends under load and comes back while its workers run on, in the containers of whichever engine. */
-import { assert } from "@effect/vitest"
-import { Effect } from "effect"
-import type * as AgentStack from "./AgentStack.ts"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, type Scope } from "effect"
+import * as AgentStack from "./AgentStack.ts"
+import type { BaseName } from "./BaseImages.ts"
+import { needs, type EngineName } from "./Engines.ts"
 import { eventually } from "./Eventually.ts"
 import * as EventLoad from "./EventLoad.ts"
 import * as HttpCaller from "./HttpCaller.ts"
@@ -71,3 +73,48 @@ export const survive = Effect.fnUntraced(function* <E, R>(
   assert.isAtMost(repeated, how === "kill" ? rounds * maxCapacity : 0)
   return { survivors, load, log: agent.stderr() }
 })
+
+type Outcome = Effect.Success<ReturnType<typeof survive>>
+
+/** Of either engine: `restarted` ends and starts its Agent under load, with functions in images of this base. */
+export const suite = <E>(
+  containers: string,
+  peers: ReadonlyArray<EngineName>,
+  restarted: (base: BaseName, how: "kill" | "stop") => Effect.Effect<Outcome, E, AgentStack.Shared | Scope.Scope>
+): void => {
+  describe(
+    `an Agent that ends under load while its ${containers} run on`,
+    { ...needs(...peers), timeout: 240_000 },
+    () => {
+      it.layer(
+        AgentStack.layer,
+        AgentStack.live
+      )((it) => {
+        it.effect("killed, finds those with our client again, who go on", () =>
+          Effect.gen(function* () {
+            const { log, survivors } = yield* restarted("our node", "kill")
+            for (const names of survivors) assert.isAbove(names.length, 0, log)
+          })
+        )
+
+        it.effect("stopped as planned, cuts no call, and finds those with our client again", () =>
+          Effect.gen(function* () {
+            const { load, log, survivors } = yield* restarted("our node", "stop")
+            for (const names of survivors) assert.isAbove(names.length, 0, log)
+            assert.notProperty(load.errors(), "Sandbox.Failure", load.lastWords()["Sandbox.Failure"])
+          })
+        )
+
+        it.effect(
+          "killed, replaces those with AWS's client, which ends with its connection",
+          () =>
+            Effect.gen(function* () {
+              const { log, survivors } = yield* restarted("node", "kill")
+              for (const names of survivors) assert.deepStrictEqual(names, [], log)
+            }),
+          needs("ric-node")
+        )
+      })
+    }
+  )
+}
