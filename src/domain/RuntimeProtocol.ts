@@ -149,11 +149,9 @@ export const answerEnds = (state: DoorState): DoorState => ({
   polledEarly: false
 })
 
-/** The runtime could not load the function. */
+/** The runtime begins to tell why it could not load the function. The worker is to be spoilt once that is known. */
 export const initFails = (state: DoorState): Step =>
-  state.runtime === "Started"
-    ? Result.succeed({ ...state, runtime: "InitError", spoilt: "its runtime reported an init error" })
-    : outOfOrder(state, "InitError")
+  state.runtime === "Started" ? Result.succeed({ ...state, runtime: "InitError" }) : outOfOrder(state, "InitError")
 
 /** An extension makes itself known. External ones may subscribe to SHUTDOWN, those inside the runtime may not. */
 export const extensionRegisters = (

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Redacted } from "effect"
 import { randomUUID } from "node:crypto"
+import { once } from "node:events"
 import { connect } from "node:net"
 import type { InitFailed, InvocationTimedOut, WorkerExited, WorkerUnreachable } from "#domain/Failure"
 import { type Invocation, limits } from "#domain/Invocation"
@@ -553,6 +554,25 @@ describe("the start of a worker", () => {
         assert.deepStrictEqual(yield* failureOf(api), failure)
         assert.strictEqual(api.phase(containerId), "dirty")
         assert.strictEqual((yield* Effect.flip(api.invoke(containerId, invocation())))._tag, "WorkerUnreachable")
+      })
+    )
+  )
+
+  it.live(
+    "fails with what its runtime reports, also for who asks while the report is still arriving",
+    withDoor({}, ({ api, runtime }) =>
+      Effect.gen(function* () {
+        const body = '{"errorType":"Runtime.ImportModuleError","errorMessage":"no module app"}'
+        const headers = { "content-length": String(body.length), expect: "100-continue" }
+        const report = runtime.begin("POST", "/2018-06-01/runtime/init/error", headers)
+        report.flushHeaders()
+        yield* Effect.promise(() => once(report, "continue"))
+        assert.strictEqual(api.phase(containerId), "init")
+        const fiber = yield* Effect.forkScoped(failureOf(api), { startImmediately: true })
+        report.end(body)
+        assert.strictEqual((yield* heard(runtime.heard(report))).status, 202)
+        assert.strictEqual(text((yield* Fiber.join(fiber)).payload), body)
+        assert.strictEqual(api.phase(containerId), "dirty")
       })
     )
   )

@@ -84,7 +84,9 @@ describe("a worker without extensions", () => {
 
   it("reports an init error only before its first poll", () => {
     const failed = agreed(RuntimeProtocol.initFails(opened))
-    assert.strictEqual(RuntimeProtocol.phaseOf(failed), "dirty")
+    assert.strictEqual(RuntimeProtocol.phaseOf(failed), "init")
+    assert.isFalse(RuntimeProtocol.canTakeCall(failed))
+    assert.deepInclude(refused(RuntimeProtocol.initFails(failed)), { status: 403, fault: false })
     assert.deepInclude(refused(RuntimeProtocol.initFails(idle)), { status: 403, errorType: "InvalidStateTransition" })
     assert.deepInclude(refused(RuntimeProtocol.runtimePolls(failed)), { status: 403, fault: false })
   })
