@@ -2,6 +2,7 @@
  * Where the kernel's own freezer of a container is, by what the kernel says of a process in it and of the mounts of this machine:
  * a file of a control group, of either version. A group that others share is no place to freeze one of them.
  */
+import type { Mount, MountTable } from "./MountTable.ts"
 
 export interface FreezerPlace {
   readonly version: 1 | 2
@@ -15,21 +16,14 @@ interface Hierarchy {
   readonly mountPoint: string
 }
 
-/** `37 31 0:34 / /sys/fs/cgroup/freezer rw,relatime - cgroup cgroup rw,freezer` @see man 5 proc, mountinfo */
-const hierarchyOf = (line: string): ReadonlyArray<Hierarchy> => {
-  const [left = "", right = ""] = line.split(" - ", 2)
-  const [, , , root = "", mountPoint = ""] = left.split(" ")
-  const [kind, , options = ""] = right.split(" ")
-  if (kind === "cgroup2") return [{ version: 2, root, mountPoint }]
-  return kind === "cgroup" && options.split(",").includes("freezer") ? [{ version: 1, root, mountPoint }] : []
+const hierarchyOf = ({ point: mountPoint, root, superOptions, type }: Mount): ReadonlyArray<Hierarchy> => {
+  if (type === "cgroup2") return [{ version: 2, root, mountPoint }]
+  return type === "cgroup" && superOptions.includes("freezer") ? [{ version: 1, root, mountPoint }] : []
 }
 
-/** Where freezers are to be found, by the text of `/proc/self/mountinfo`: those of the first version first, as it has the say. */
-export const hierarchies = (mountInfo: string): ReadonlyArray<Hierarchy> =>
-  mountInfo
-    .split("\n")
-    .flatMap(hierarchyOf)
-    .toSorted((one, other) => one.version - other.version)
+/** Where freezers are to be found: those of the first version first, as it has the say. */
+export const hierarchies = (mounts: MountTable): ReadonlyArray<Hierarchy> =>
+  mounts.flatMap(hierarchyOf).toSorted((one, other) => one.version - other.version)
 
 /** `9:freezer:/esb/name`, `0::/esb/name`. */
 const groupIn = (groups: string, version: 1 | 2): string | undefined =>

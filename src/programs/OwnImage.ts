@@ -1,6 +1,6 @@
 /** What holds for a program that runs in an image of its own, which says so by `IMAGE_RUNTIME`. */
 import { Effect, FileSystem } from "effect"
-import { mountOf } from "#domain/Mounts"
+import * as MountTable from "#domain/MountTable"
 import { BadSettings } from "./Program.ts"
 import * as Setting from "./Setting.ts"
 
@@ -24,14 +24,12 @@ export interface Surroundings extends Setting.Values<typeof settings> {
   readonly home: string
 }
 
-const mountsPath = "/proc/self/mountinfo"
-
 /** What goes with its container: the container's own layer, which is its root, and memory. */
 const isKept = Effect.fnUntraced(function* (home: string) {
   const files = yield* FileSystem.FileSystem
   // Where there is nothing to read there is no Linux, and so no container.
-  const mounts = yield* Effect.orElseSucceed(files.readFileString(mountsPath), () => "")
-  const mount = mountOf(mounts, home)
+  const text = yield* Effect.orElseSucceed(files.readFileString(MountTable.path), () => "")
+  const mount = MountTable.holding(MountTable.read(text), home)
   return mount === undefined || (mount.point !== "/" && mount.type !== "tmpfs")
 })
 

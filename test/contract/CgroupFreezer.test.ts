@@ -8,9 +8,10 @@ import { join } from "node:path"
 import * as CgroupFreezer from "#layers/containerd/CgroupFreezer"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
+import * as Mounts from "#test/support/Mounts"
 
 const mounted = (): string | undefined =>
-  /^\S+ \S+ \S+ \/ (\S+) .* - cgroup2 /m.exec(readFileSync("/proc/self/mountinfo", "utf8"))?.[1]
+  Mounts.table().find(({ root, type }) => root === "/" && type === "cgroup2")?.point
 
 /** A process that counts, in a group that is called so. */
 const counting = Effect.acquireRelease(

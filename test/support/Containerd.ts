@@ -12,6 +12,7 @@ import { promisify } from "node:util"
 import { Effect, Schedule } from "effect"
 import { engine, type EngineName, needs, pathOf } from "./Engines.ts"
 import * as Freezers from "./Freezers.ts"
+import * as Mounts from "./Mounts.ts"
 import * as Processes from "./Processes.ts"
 
 /** The machine's own, or another one that it has been given for tests. */
@@ -89,14 +90,6 @@ const configuration = (directory: string, socket: string, more: string): string 
     more
   ].join("\n")
 
-/** Mounts below a directory, the innermost first. */
-const mountsIn = (directory: string): ReadonlyArray<string> =>
-  readFileSync("/proc/self/mounts", "utf8")
-    .split("\n")
-    .flatMap((line) => line.split(" ")[1] ?? [])
-    .filter((path) => path.startsWith(`${directory}/`))
-    .toReversed()
-
 /** `undefined` where the process is gone meanwhile, which is what was wanted. */
 const unlessGone = <A>(act: () => A): A | undefined => {
   try {
@@ -143,7 +136,7 @@ const removeGroups = (namespace: string) =>
 const tidy = (directory: string, namespace: string): void => {
   for (const { pid } of Processes.of(directory)) end(pid)
   const runtimes = ["runc", "crun"].map((name) => join("/run/containerd", name, namespace))
-  for (const path of mountsIn(directory)) execFileSync("umount", ["--lazy", path])
+  for (const path of Mounts.below(directory)) execFileSync("umount", ["--lazy", path])
   for (const path of [directory, ...runtimes]) rmSync(path, { recursive: true, force: true, maxRetries: 5 })
 }
 

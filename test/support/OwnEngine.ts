@@ -12,6 +12,7 @@ import { Effect, type Scope } from "effect"
 import { needs } from "./Engines.ts"
 import { eventually } from "./Eventually.ts"
 import { commandPath } from "./ImageTree.ts"
+import * as Mounts from "./Mounts.ts"
 import * as Processes from "./Processes.ts"
 
 export interface OwnEngine {
@@ -77,11 +78,7 @@ const bridge = Effect.fnUntraced(function* (address: string) {
 /** What runs or is mounted below a directory, ended and taken away. Nobody else knows of the directory. */
 const clear = (directory: string): void => {
   for (const { pid } of Processes.of(directory)) process.kill(pid, "SIGKILL")
-  const points = readFileSync("/proc/self/mountinfo", "utf8")
-    .split("\n")
-    .flatMap((line) => line.split(" ")[4] ?? [])
-    .filter((point) => point.startsWith(`${directory}/`))
-  for (const point of points.toReversed()) spawnSync(commandPath("umount"), ["--lazy", point])
+  for (const point of Mounts.below(directory)) spawnSync(commandPath("umount"), ["--lazy", point])
   rmSync(directory, { recursive: true, force: true })
 }
 

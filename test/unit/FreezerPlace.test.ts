@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FreezerPlace from "#domain/FreezerPlace"
+import * as MountTable from "#domain/MountTable"
 
-const mounts = (...lines: ReadonlyArray<string>) => FreezerPlace.hierarchies(lines.join("\n"))
+const mounts = (...lines: ReadonlyArray<string>) => FreezerPlace.hierarchies(MountTable.read(lines.join("\n")))
 
 const first = "37 31 0:34 / /sys/fs/cgroup/freezer rw,relatime shared:9 master:2 - cgroup cgroup rw,freezer"
 const memory = "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory"

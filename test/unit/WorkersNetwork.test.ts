@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as MountTable from "#domain/MountTable"
 import * as OwnContainer from "#layers/docker/OwnContainer"
 import { memberOf } from "#layers/docker/WorkersNetwork"
 
@@ -15,6 +16,7 @@ describe("the address of an Agent in the workers' network", () => {
 })
 
 describe("the container that a process runs in", () => {
+  const idIn = (text: string) => OwnContainer.idIn(MountTable.read(text))
   const id = "51012565991b1039d89c1073c0574edb3f3f592d71b5f572db88ecf67b842693"
 
   it("is told by what the engine mounts, wherever the engine keeps its files", () => {
@@ -23,13 +25,13 @@ describe("the container that a process runs in", () => {
       `90 73 254:0 ${directory}/containers/${id}/resolv.conf /etc/resolv.conf rw,relatime - ext4 /dev/vda rw`
     ]
     for (const directory of ["/var/lib/docker", "/docker", ""]) {
-      assert.strictEqual(OwnContainer.idIn(lines(directory).join("\n")), id)
+      assert.strictEqual(idIn(lines(directory).join("\n")), id)
     }
   })
 
   it("is none on a machine, nor in a container of another kind of engine", () => {
-    assert.isUndefined(OwnContainer.idIn("28 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw"))
+    assert.isUndefined(idIn("28 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw"))
     const podman = `61 50 0:24 /containers/overlay-containers/${id}/userdata/hosts /etc/hosts rw - tmpfs tmpfs rw`
-    assert.isUndefined(OwnContainer.idIn(podman))
+    assert.isUndefined(idIn(podman))
   })
 })

@@ -7,6 +7,7 @@ import { accessSync, constants, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { RuntimeUnavailable } from "#domain/Failure"
 import * as FreezerPlace from "#domain/FreezerPlace"
+import * as MountTable from "#domain/MountTable"
 
 /** How long processes may take to stand still, and how often to look whether they do. */
 const freezeLimitMs = 500
@@ -37,7 +38,7 @@ let hierarchies: ReturnType<typeof FreezerPlace.hierarchies> | undefined
  */
 export const find = (pid: number, name: string): FreezerPlace.FreezerPlace | undefined => {
   try {
-    hierarchies ??= FreezerPlace.hierarchies(read("/proc/self/mountinfo"))
+    hierarchies ??= FreezerPlace.hierarchies(MountTable.read(read(MountTable.path)))
     const place = FreezerPlace.find(read("/proc", String(pid), "cgroup"), hierarchies, name)
     if (place === undefined || !read(place.directory, "cgroup.procs").split("\n").includes(String(pid)))
       return undefined

@@ -2,14 +2,12 @@
 import { Effect } from "effect"
 import { readFile, rmdir } from "node:fs/promises"
 import { join } from "node:path"
+import * as MountTable from "#domain/MountTable"
 
 /** Every hierarchy that there is: of the first version one for each controller, of the second one for all. */
-const hierarchies = Effect.tryPromise(() => readFile("/proc/self/mounts", "utf8")).pipe(
-  Effect.map((mounts) =>
-    mounts.split("\n").flatMap((line) => {
-      const [, place = "", type = ""] = line.split(" ")
-      return type === "cgroup" || type === "cgroup2" ? [place] : []
-    })
+const hierarchies = Effect.tryPromise(() => readFile(MountTable.path, "utf8")).pipe(
+  Effect.map((text) =>
+    MountTable.read(text).flatMap(({ point, type }) => (type === "cgroup" || type === "cgroup2" ? [point] : []))
   ),
   // Where there is nothing to read there are none.
   Effect.orElseSucceed((): ReadonlyArray<string> => [])

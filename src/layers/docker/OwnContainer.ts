@@ -4,6 +4,7 @@
  */
 import { Effect, Option } from "effect"
 import { readFile } from "node:fs/promises"
+import * as MountTable from "#domain/MountTable"
 import { DockerApi, type EngineFailure, hasStatus } from "./DockerApi.ts"
 
 export interface Mount {
@@ -20,22 +21,26 @@ export interface OwnContainer {
   readonly mounts: ReadonlyArray<Mount>
 }
 
-const mountsFile = "/proc/self/mountinfo"
+const engineFiles = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"]
 
-/** `… /var/lib/docker/containers/4f0c…/hostname /etc/hostname …` */
-const engineFile = /\/containers\/([0-9a-f]{64})\/\S+ \/etc\/(?:hostname|hosts|resolv\.conf) /
+/** `/var/lib/docker/containers/4f0c…/hostname` */
+const inDirectoryOf = /\/containers\/([0-9a-f]{64})\/./
 
-/** The id in the list of a process's mounts; `undefined` in none. */
-export const idIn = (mounts: string): string | undefined => engineFile.exec(mounts)?.[1]
+/** The id, by what is mounted for a process; `undefined` in none. */
+export const idIn = (mounts: MountTable.MountTable): string | undefined =>
+  mounts
+    .filter(({ point }) => engineFiles.includes(point))
+    .flatMap(({ root }) => inDirectoryOf.exec(root)?.[1] ?? [])
+    .at(0)
 
 /** `None`: this process runs in no container, or in one that the engine does not know. */
 export const find: Effect.Effect<Option.Option<OwnContainer>, EngineFailure, DockerApi> = Effect.gen(function* () {
   // Systems without this file have no containers.
-  const mounts = yield* Effect.orElseSucceed(
-    Effect.tryPromise(() => readFile(mountsFile, "utf8")),
+  const text = yield* Effect.orElseSucceed(
+    Effect.tryPromise(() => readFile(MountTable.path, "utf8")),
     () => ""
   )
-  const id = idIn(mounts)
+  const id = idIn(MountTable.read(text))
   if (id === undefined) return Option.none()
   const { call, engine } = yield* DockerApi
   return yield* call((abortSignal) => engine.getContainer(id).inspect({ abortSignal })).pipe(
