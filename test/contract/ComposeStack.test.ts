@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Result } from "effect"
 import { spawnSync } from "node:child_process"
 import { randomUUID } from "node:crypto"
-import { chmodSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as ComposeEnvironment from "#layers/docker/ComposeEnvironment"
@@ -12,6 +12,7 @@ import { ComposeStack } from "#services/ComposeStack"
 import * as Cli from "#test/support/Cli"
 import { docker, names, smallBase } from "#test/support/DockerImages"
 import { needs } from "#test/support/Engines"
+import * as Processes from "#test/support/Processes"
 
 const socketPath = "/var/run/docker.sock"
 
@@ -233,13 +234,12 @@ describe("ComposeStack (docker)", needs("compose"), () => {
           services: {},
           environment: { PATH: `${bin}:/bin:/usr/bin`, DOCKER_CONFIG: bin }
         })
-        const isGone = (pid: number) => !existsSync(`/proc/${pid}`) || !Cli.isRunning(pid)
         yield* Effect.raceFirst(
           Effect.asVoid(stack.up(progress)),
           Cli.eventually(() => assert.match(readFileSync(pidFile, "utf8"), /^\d+ \d+\n$/))
         )
         const pids = readFileSync(pidFile, "utf8").trim().split(" ").map(Number)
-        yield* Cli.eventually(() => assert.deepStrictEqual(pids.map(isGone), [true, true]))
+        yield* Cli.eventually(() => assert.deepStrictEqual(pids.filter(Processes.isAlive), []))
       }).pipe(Effect.scoped),
     30_000
   )

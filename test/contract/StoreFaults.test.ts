@@ -7,6 +7,7 @@ import * as DynamoTableStore from "#layers/aws/DynamoTableStore"
 import * as S3BucketStore from "#layers/aws/S3BucketStore"
 import { BucketStore } from "#services/BucketStore"
 import { TableStore } from "#services/TableStore"
+import * as FreePort from "#test/support/FreePort"
 import * as StoreServers from "#test/support/StoreServers"
 
 const at = (port: number): Options => ({
@@ -46,7 +47,7 @@ const awsError = (status: number, type: string) =>
 describe("a store that does not answer", () => {
   it.live("is unavailable when nobody listens", () =>
     Effect.gen(function* () {
-      const options = at(yield* StoreServers.freePort)
+      const options = at(yield* FreePort.find)
       for (const failure of [yield* findTable(options), yield* lookForBucket(options)]) {
         assert.strictEqual(failure._tag, "StoreUnavailable")
         assert.include(failure.message, `${options.endpoint} does not answer: connect ECONNREFUSED`)

@@ -1,9 +1,9 @@
 /** What becomes of the lines when the store is away, slow, or refuses them: the program never waits, and knows what was lost. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Metric } from "effect"
+import * as FreePort from "#test/support/FreePort"
 import * as Stderr from "#test/support/Stderr"
 import * as LogStores from "#test/support/LogStores"
-import { freePort } from "#test/support/StoreServers"
 import { eventually } from "#test/support/Eventually"
 import { record, telling } from "./VictoriaLogsContract.ts"
 
@@ -25,7 +25,7 @@ describe("VictoriaLogs in trouble", () => {
   it.live("a store that is away when the program starts gets everything once it is there", () =>
     Effect.gen(function* () {
       const told = yield* Stderr.complaints
-      const port = yield* freePort
+      const port = yield* FreePort.find
       const { sink } = yield* telling(`http://127.0.0.1:${port}`)
       for (let index = 0; index < 25; index += 1) sink.write(record(`${index}`))
       yield* eventually("a complaint", Effect.sync(told), ({ length }) => length > 0)

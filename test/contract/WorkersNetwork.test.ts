@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
-import { randomInt } from "node:crypto"
 import { Effect } from "effect"
 import { selectorLabels } from "#domain/StackIdentity"
 import { WorkersNetwork } from "#layers/docker/WorkersNetwork"
@@ -8,6 +7,7 @@ import * as Network from "#layers/docker/WorkersNetwork"
 import { docker } from "#test/support/DockerImages"
 import * as DockerWorkers from "#test/support/DockerWorkers"
 import { needs } from "#test/support/Engines"
+import * as FreeNetwork from "#test/support/FreeNetwork"
 
 /** A network's name that no other run has, and the stack it would be of. */
 const place = Effect.acquireRelease(
@@ -45,7 +45,7 @@ describe("the network of the workers", needs("docker"), () => {
   it.live("has the engine at its first address where it was made with a subnet and nothing else", () =>
     Effect.gen(function* () {
       const { identity, name } = yield* place
-      const addresses = `10.${randomInt(200, 250)}.${randomInt(0, 250)}`
+      const addresses = `${yield* FreeNetwork.find}.0`
       yield* docker("network", "create", "--subnet", `${addresses}.16/28`, name)
       const { network } = yield* oneRun({ identity, name })
       // Only who has the address can listen at it.

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs"
 import * as AgentStack from "#test/support/AgentStack"
 import * as Cli from "#test/support/Cli"
 import { eventually } from "#test/support/Eventually"
-import { freePort } from "#test/support/StoreServers"
+import * as FreePort from "#test/support/FreePort"
 
 /** Longer than it takes to ask a few times. */
 const callMs = 3_000
@@ -18,7 +18,7 @@ describe("an Agent's health, beside its metrics", () => {
     it.effect("is good while it takes calls, and bad while it drains", () =>
       Effect.gen(function* () {
         const stack = yield* AgentStack.Shared
-        const port = yield* freePort
+        const port = yield* FreePort.find
         const agent = yield* stack.agent({ AGENT_METRICS_PORT: String(port) })
         const gateway = yield* stack.gateway([agent.address])
         const health = Cli.runProgram("health", [`http://127.0.0.1:${port}/health`])

@@ -7,6 +7,7 @@ import * as Cli from "#test/support/Cli"
 import { answered, containerId, given, json, owned, ports, refused } from "#test/support/CliContainers"
 import { docker } from "#test/support/DockerImages"
 import { needs } from "#test/support/Engines"
+import * as Processes from "#test/support/Processes"
 
 /** Values of variables of the tests that `esb` keeps no track of: what images of functions begin with. */
 const building = ({ ESB_BASE_IMAGE_NODEJS24_X = "" }: Readonly<Record<string, string>>) => ({
@@ -149,7 +150,7 @@ describe("esb down", () => {
       const refused = yield* Cli.esb(["down", "--volumes"], { cwd: root })
       assert.strictEqual(refused.code, 2)
       assert.include(yield* answered(Cli.esb(["down"], { cwd: root })), "has stopped")
-      assert.isFalse(Cli.isRunning(up.child.pid ?? 0))
+      assert.isFalse(Processes.isAlive(up.child.pid ?? 0))
       assert.strictEqual(up.child.exitCode, 0)
       assert.include(yield* answered(Cli.esb(["down"], { cwd: root })), "nothing to take down")
     }).pipe(Effect.scoped)

@@ -5,6 +5,7 @@ import { createServer } from "node:net"
 import { join } from "node:path"
 import * as Cli from "#test/support/Cli"
 import { needs } from "#test/support/Engines"
+import * as Processes from "#test/support/Processes"
 
 const text = (url: string) => Effect.promise(() => fetch(url).then((response) => response.text()))
 
@@ -20,7 +21,7 @@ const processesOf = async (home: string): Promise<ReadonlyArray<number>> => {
       )
     )
   )
-  return pids.filter((pid, index) => uses[index] === true && Cli.isRunning(pid))
+  return pids.filter((pid, index) => uses[index] === true && Processes.isAlive(pid))
 }
 
 describe("esb up", () => {
@@ -124,11 +125,11 @@ describe("esb up", () => {
       const first = yield* Cli.up(root)
       const { pid } = first.runFile()
       yield* first.end("SIGKILL")
-      assert.isTrue(Cli.isRunning(pid))
+      assert.isTrue(Processes.isAlive(pid))
       const ps = yield* Cli.esb(["ps"], { cwd: root })
       assert.include(ps.stderr, "No running stack was found")
       const second = yield* Cli.up(root)
-      assert.isFalse(Cli.isRunning(pid))
+      assert.isFalse(Processes.isAlive(pid))
       assert.strictEqual(yield* text(`${second.ready.gateway}/hello`), "hi")
     }).pipe(Effect.scoped)
   )

@@ -9,9 +9,9 @@ import * as ContainerdStack from "#test/support/ContainerdStack"
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
+import * as FreePort from "#test/support/FreePort"
 import * as FunctionImage from "#test/support/FunctionImage"
 import * as Reach from "#test/support/Reach"
-import { freePort } from "#test/support/StoreServers"
 import * as WorkerNetworks from "#test/support/WorkerNetworks"
 
 /** A port of a worker and of a container, of which nobody has been told. */
@@ -53,11 +53,11 @@ const placeOf = Effect.fnUntraced(function* (name: string) {
 const world = Effect.fnUntraced(function* (fence: Environment) {
   const stack = yield* AgentStack.Shared
   const machine = yield* ContainerdStack.gateway
-  const published = yield* freePort
+  const published = yield* FreePort.find
   const ports = [unnamedPort, publishedPort]
   const beside = yield* Reach.service("bridge", ports, "--publish", `${published}:${publishedPort}`)
   const [named, unnamed] = yield* Effect.all([Reach.machineService, Reach.machineService])
-  const [data, metrics] = [yield* freePort, yield* freePort]
+  const [data, metrics] = [yield* FreePort.find, yield* FreePort.find]
   const agent = yield* stack.agent({
     ...(yield* ContainerdStack.settings),
     AGENT_HOST: "0.0.0.0",

@@ -10,6 +10,7 @@ import { BucketStore } from "#services/BucketStore"
 import { TableStore } from "#services/TableStore"
 import * as Cli from "#test/support/Cli"
 import { needs } from "#test/support/Engines"
+import * as FreePort from "#test/support/FreePort"
 import * as StoreServers from "#test/support/StoreServers"
 
 const table = (name: string, key = "id") => `
@@ -157,7 +158,7 @@ describe("a store", () => {
   it.live("that is still starting is waited for", () =>
     Effect.gen(function* () {
       const run = yield* provisioner
-      const port = yield* StoreServers.freePort
+      const port = yield* FreePort.find
       const tables: Options = {
         endpoint: `http://127.0.0.1:${port}`,
         region: "us-east-1",
@@ -177,7 +178,7 @@ describe("a store", () => {
   it.live("that is waited for when a signal comes was not provided for: the run has failed", () =>
     Effect.gen(function* () {
       const root = yield* Cli.project(files)
-      const port = yield* StoreServers.freePort
+      const port = yield* FreePort.find
       const tables: Options = { ...(yield* StoreServers.tables()), endpoint: `http://127.0.0.1:${port}` }
       const child = yield* Effect.acquireRelease(
         Effect.sync(() =>
@@ -202,7 +203,7 @@ describe("a store", () => {
     Effect.gen(function* () {
       const run = yield* provisioner
       const buckets = yield* StoreServers.bucketsWithoutLifecycle
-      const tables = { ...buckets, endpoint: `http://127.0.0.1:${yield* StoreServers.freePort}` }
+      const tables = { ...buckets, endpoint: `http://127.0.0.1:${yield* FreePort.find}` }
       const { code, stderr, stdout } = yield* run({ tables, buckets }, "both.yml", "--concurrency", "1")
       assert.strictEqual(code, 1)
       assert.match(stderr, /\ntable: http:\S+ does not answer: not within [2-4]\.\d seconds: connect ECONNREFUSED/)

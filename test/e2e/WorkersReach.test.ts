@@ -8,9 +8,9 @@ import type { Environment } from "#test/support/BareServer"
 import { docker } from "#test/support/DockerImages"
 import { freshStack } from "#test/support/DockerWorkers"
 import { needs } from "#test/support/Engines"
+import * as FreePort from "#test/support/FreePort"
 import * as FunctionImage from "#test/support/FunctionImage"
 import * as Reach from "#test/support/Reach"
-import { freePort } from "#test/support/StoreServers"
 
 const brand = "agents"
 
@@ -22,9 +22,9 @@ const namedPort = 7_000
 const makeNetwork = Effect.gen(function* () {
   const network = yield* Reach.network
   const service = yield* Reach.service(network.name, [namedPort, unnamedPort], "--network-alias", "store")
-  const published = yield* freePort
+  const published = yield* FreePort.find
   const beside = yield* Reach.service("bridge", [unnamedPort], "--publish", `${published}:${unnamedPort}`)
-  const publishedHere = yield* freePort
+  const publishedHere = yield* FreePort.find
   yield* Reach.service(network.name, [unnamedPort], "--publish", `${publishedHere}:${unnamedPort}`)
   const machinePort = yield* Reach.machineService
   const metadata = yield* Reach.metadataService
@@ -101,7 +101,7 @@ const fence = ({ environment }: Surroundings) => Reach.rulesAbout(...Object.valu
 /** The ports of an Agent on the machine, and workers of it. */
 const onTheMachine = Effect.fnUntraced(function* (around: Surroundings, settings: Environment) {
   const stack = yield* AgentStack.Shared
-  const [data, metrics] = [yield* freePort, yield* freePort]
+  const [data, metrics] = [yield* FreePort.find, yield* FreePort.find]
   const agent = yield* stack.agent({
     ...around.settings,
     AGENT_RUNTIME: "docker",

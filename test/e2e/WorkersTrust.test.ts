@@ -13,8 +13,8 @@ import type { Environment } from "#test/support/BareServer"
 import { docker } from "#test/support/DockerImages"
 import { freshStack } from "#test/support/DockerWorkers"
 import { needs } from "#test/support/Engines"
+import * as FreePort from "#test/support/FreePort"
 import * as Reach from "#test/support/Reach"
-import { freePort } from "#test/support/StoreServers"
 
 const brand = "agents"
 const task = fileURLToPath(new URL("../samples/trust", import.meta.url))
@@ -144,7 +144,7 @@ describe("functions in containers", { ...needs("docker", "python"), timeout: 90_
         const chown = 'require("node:fs").chownSync("/state", 10001, 10001)'
         yield* docker(...asRoot, AgentContainer.image(), "-e", chown)
         const certificates = yield* readable(stack)
-        const [grpc, data] = [String(yield* freePort), String(yield* freePort)]
+        const [grpc, data] = [String(yield* FreePort.find), String(yield* FreePort.find)]
         const settings = {
           ...around.settings,
           PORT: grpc,

@@ -1,7 +1,7 @@
 /** The command line as a user meets it: the built program, its exit code and what it writes. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { createInterface } from "node:readline"
@@ -161,10 +161,6 @@ export const eventually = <A>(look: () => A | Promise<A>, within: "5 seconds" | 
     Effect.timeoutOrElse({ duration: within, orElse: () => Effect.die(complaint) })
   )
 }
-
-/** Whether a process with this pid is there and no corpse. */
-export const isRunning = (pid: number): boolean =>
-  existsSync(`/proc/${pid}/stat`) && !readFileSync(`/proc/${pid}/stat`, "latin1").includes(") Z ")
 
 /** A stack of one Node function with one route. */
 export const hello = (answer: string): Readonly<Record<string, string>> => ({

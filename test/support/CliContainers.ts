@@ -1,15 +1,16 @@
 /** A template, and an environment in which `esb up` makes a stack in containers of it that meets nobody else's. */
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
-import { randomInt, randomUUID } from "node:crypto"
+import { randomUUID } from "node:crypto"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as BaseImages from "./BaseImages.ts"
 import * as Cli from "./Cli.ts"
 import { docker, names } from "./DockerImages.ts"
+import * as FreeNetwork from "./FreeNetwork.ts"
+import * as FreePort from "./FreePort.ts"
 import { nodeImage, runtimeImage } from "./ServerBase.ts"
 import * as StandIns from "./StandIns.ts"
-import { freePort } from "./StoreServers.ts"
 
 const published = [
   "GATEWAY_HTTPS",
@@ -26,7 +27,7 @@ const published = [
 /** Variables of all ports that a stack publishes, with ports that nobody has. */
 export const ports = Effect.gen(function* () {
   const found: Record<string, string> = {}
-  for (const port of published) found[`PORT_${port}`] = String(yield* freePort)
+  for (const port of published) found[`PORT_${port}`] = String(yield* FreePort.find)
   return found
 })
 
@@ -71,7 +72,7 @@ export const given = Effect.fnUntraced(function* (mode: "docker" | "containerd")
     ESB_COMPOSE_FILES: "stand-ins.yml",
     ESB_NODE_IMAGE: mode === "docker" ? nodeImage() : runtimeImage(),
     ESB_BASE_IMAGE_NODEJS24_X: yield* Effect.promise(() => BaseImages.reference("our node")),
-    WORKERS_NET: `10.${randomInt(200, 250)}`,
+    WORKERS_NET: yield* FreeNetwork.find,
     GATEWAY_BIND: "127.0.0.1",
     LOG_LEVEL: "DEBUG",
     ...(yield* ports)

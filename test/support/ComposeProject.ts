@@ -3,7 +3,7 @@
  * here. Its containers, workers among them, its networks, volumes and images are gone when the scope ends.
  */
 import { spawnSync } from "node:child_process"
-import { randomInt, randomUUID } from "node:crypto"
+import { randomUUID } from "node:crypto"
 import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -18,9 +18,10 @@ import * as ServerImages from "#programs/esb/ServerImages"
 import { ComposeStack } from "#services/ComposeStack"
 import { certs } from "./AgentStack.ts"
 import { docker, names } from "./DockerImages.ts"
+import * as FreeNetwork from "./FreeNetwork.ts"
+import * as FreePort from "./FreePort.ts"
 import { nodeImage, runtimeImage } from "./ServerBase.ts"
 import * as StandIns from "./StandIns.ts"
-import { freePort } from "./StoreServers.ts"
 
 const checkout = fileURLToPath(new URL("../..", import.meta.url))
 const socketPath = "/var/run/docker.sock"
@@ -75,19 +76,19 @@ const variablesOf = Effect.fnUntraced(function* (
     GATEWAY_BIND: "127.0.0.1",
     PAUSE_IDLE_SECONDS: "2",
     CNI_BRIDGE: `esb-${project.slice(-8)}`,
-    WORKERS_NET: `10.${randomInt(100, 200)}`,
+    WORKERS_NET: yield* FreeNetwork.find,
     RUN_UID: String(runUid),
     RUN_GID: String(runUid),
     DOCKER_GID: String(statSync(socketPath).gid),
-    PORT_GATEWAY_HTTPS: String(yield* freePort),
-    PORT_AGENT_METRICS: String(yield* freePort),
-    PORT_AGENT_GRPC: String(yield* freePort),
-    PORT_S3: String(yield* freePort),
-    PORT_S3_MGMT: String(yield* freePort),
-    PORT_DATABASE: String(yield* freePort),
-    PORT_VICTORIALOGS: String(yield* freePort),
-    PORT_VICTORIATRACES: String(yield* freePort),
-    PORT_REGISTRY: String(yield* freePort),
+    PORT_GATEWAY_HTTPS: String(yield* FreePort.find),
+    PORT_AGENT_METRICS: String(yield* FreePort.find),
+    PORT_AGENT_GRPC: String(yield* FreePort.find),
+    PORT_S3: String(yield* FreePort.find),
+    PORT_S3_MGMT: String(yield* FreePort.find),
+    PORT_DATABASE: String(yield* FreePort.find),
+    PORT_VICTORIALOGS: String(yield* FreePort.find),
+    PORT_VICTORIATRACES: String(yield* FreePort.find),
+    PORT_REGISTRY: String(yield* FreePort.find),
     // Where this machine has not got all rights to give.
     ...(hasEveryRight() ? {} : { RUNTIME_NODE_PRIVILEGED: "false" }),
     ...directories

@@ -107,7 +107,7 @@ const childrenOf = (pid: number): ReadonlyArray<number> =>
 
 const end = (pid: number): void => {
   for (const one of [...childrenOf(pid), pid]) {
-    unlessGone(() => process.kill(one, "SIGKILL"))
+    Processes.kill(one)
     unlessGone(() => Freezers.thaw(one))
   }
 }

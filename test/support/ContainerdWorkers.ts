@@ -23,6 +23,7 @@ import { Cni } from "#services/Cni"
 import { WorkerFence } from "#services/WorkerFence"
 import * as Containerd from "./Containerd.ts"
 import { pathOf } from "./Engines.ts"
+import * as FreeNetwork from "./FreeNetwork.ts"
 import * as FunctionImage from "./FunctionImage.ts"
 import * as RecordedLog from "./RecordedLog.ts"
 import { WorkerFaults } from "./WorkerFaults.ts"
@@ -77,7 +78,7 @@ export const machine = (wish?: Containerd.Wish) =>
       const containerd = yield* Containerd.make(wish)
       const { path } = yield* Effect.promise(() => FunctionImage.archive())
       yield* containerd.ctr("images", "import", path)
-      const subnet = `10.${randomInt(100, 200)}.${randomInt(0, 255)}.0/24`
+      const subnet = `${yield* FreeNetwork.find}.${randomInt(0, 255)}.0/24`
       const made = Machine.of({ ...containerd, stack: `test-${id}`, bridge, subnet })
       const { directory, namespace, stack } = made
       const ours = { brand: "esb", environment: stack }

@@ -3,12 +3,13 @@ import { Effect, Redacted } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { connect, createServer, type AddressInfo } from "node:net"
+import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as CertificateAuthority from "#layers/x509/CertificateAuthority"
 import * as Leaves from "#layers/x509/Leaves"
 import { pathOf } from "./Engines.ts"
+import * as FreePort from "./FreePort.ts"
 
 /** The user that {@link make} lets in when it is told to; the line is `htpasswd`'s, bcrypt at its cheapest. */
 export const reader = { username: "reader", password: Redacted.make("correct-horse") }
@@ -37,15 +38,6 @@ export interface DockerRegistry {
 }
 
 const readyLimitMs = 10_000
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, "close")
-  return port
-}
 
 const accepts = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
@@ -100,7 +92,7 @@ export const make = Effect.fnUntraced(function* (wish: Wish = {}) {
   yield* Effect.orDie(certify(directory))
   writeFileSync(join(directory, "htpasswd"), htpasswd)
   if (wish.tokens !== undefined) writeFileSync(join(directory, "tokens.pem"), wish.tokens.authority)
-  const port = yield* Effect.promise(freePort)
+  const port = yield* FreePort.find
   // JSON is YAML.
   writeFileSync(join(directory, "config.yml"), JSON.stringify(configurationOf(directory, port, wish)))
   let said = ""

@@ -1,13 +1,16 @@
-/** A port of 127.0.0.1 on which nobody listens at this moment, for servers that must come back to where they were. */
-import { once } from "node:events"
-import { type AddressInfo, createServer } from "node:net"
-import { Effect } from "effect"
+/**
+ * Ports that nobody listens on, for servers that are told theirs or come back to where they were. They lie below those that a
+ * system chooses by itself: no connection and no other server comes upon one before it is used.
+ */
+import { createServer } from "node:net"
+import * as OwnShare from "./OwnShare.ts"
 
-export const find = Effect.promise(async () => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, "close")
-  return port
-})
+/** At any address of this machine. */
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer()
+    server.once("error", () => resolve(false))
+    server.listen(port, () => server.close(() => resolve(true)))
+  })
+
+export const find = OwnShare.finder({ from: 20_000, to: 32_000 })(isFree)

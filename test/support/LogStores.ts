@@ -12,7 +12,8 @@ import { join } from "node:path"
 import { Effect } from "effect"
 import { pathOf } from "./Engines.ts"
 import { eventually } from "./Eventually.ts"
-import { freePort, listening } from "./StoreServers.ts"
+import * as FreePort from "./FreePort.ts"
+import { listening } from "./StoreServers.ts"
 
 /** A line as the store tells it: every value is text. */
 export type StoredLine = Readonly<Record<string, string>>
@@ -188,7 +189,7 @@ export const victoriaLogs = Effect.gen(function* () {
     Effect.sync(() => mkdtempSync(join(tmpdir(), "esb-victorialogs-"))),
     (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }))
   )
-  const port = yield* freePort
+  const port = yield* FreePort.find
   const url = `http://127.0.0.1:${port}`
   yield* Effect.acquireRelease(
     Effect.sync(() =>

@@ -3,7 +3,7 @@
  * with it, its bridge has a name of its own, and the machine's packet filter is left alone, which belongs to other engines.
  */
 import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process"
-import { randomBytes, randomInt } from "node:crypto"
+import { randomBytes } from "node:crypto"
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -11,6 +11,7 @@ import { promisify } from "node:util"
 import { Effect, type Scope } from "effect"
 import { needs } from "./Engines.ts"
 import { eventually } from "./Eventually.ts"
+import * as FreeNetwork from "./FreeNetwork.ts"
 import { commandPath } from "./ImageTree.ts"
 import * as Mounts from "./Mounts.ts"
 import * as Processes from "./Processes.ts"
@@ -76,11 +77,12 @@ const bridge = Effect.fnUntraced(function* (address: string) {
 })
 
 /** What runs or is mounted below a directory, ended and taken away. Nobody else knows of the directory. */
-const clear = (directory: string): void => {
-  for (const { pid } of Processes.of(directory)) process.kill(pid, "SIGKILL")
+const clear = Effect.fnUntraced(function* (directory: string) {
+  for (const { pid } of Processes.of(directory)) Processes.kill(pid)
+  yield* Processes.allGone(directory, stopLimitMs)
   for (const point of Mounts.below(directory)) spawnSync(commandPath("umount"), ["--lazy", point])
   rmSync(directory, { recursive: true, force: true })
-}
+})
 
 /** `flags` are further flags of `dockerd`. */
 export const make = Effect.fnUntraced(function* (
@@ -88,9 +90,9 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<OwnEngine, never, Scope.Scope> {
   const directory = yield* Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "esb-engine-"))),
-    (made) => Effect.sync(() => clear(made))
+    clear
   )
-  const addresses = `10.${randomInt(200, 250)}`
+  const addresses = yield* FreeNetwork.find
   const host = `unix://${join(directory, "sock")}`
   const logFile = join(directory, "log")
   const args = [

@@ -59,6 +59,9 @@ export const isAlive = (pid: number): boolean => {
   return stat !== undefined && !stat.ended
 }
 
+/** `kill -9`, of one that may have ended since it was seen. */
+export const kill = (pid: number): void => void attempt(() => process.kill(pid, "SIGKILL"))
+
 /** Fails when something of the directory still runs after the time it may take to end. */
 export const allGone = (directory: string, withinMs: number) =>
   eventually(

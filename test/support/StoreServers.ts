@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
-import { createServer, type Server } from "node:http"
+import type { Server } from "node:http"
 import { createRequire } from "node:module"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
@@ -13,6 +13,7 @@ import * as S3BucketStore from "#layers/aws/S3BucketStore"
 import { BucketStore } from "#services/BucketStore"
 import { pathOf } from "./Engines.ts"
 import { eventually } from "./Eventually.ts"
+import * as FreePort from "./FreePort.ts"
 
 /** Neither of them brings types. */
 const require = createRequire(import.meta.url)
@@ -47,9 +48,6 @@ export const listening = (server: Server, port = 0) =>
     () => closed(server)
   )
 
-/** A port that nobody listens on. */
-export const freePort = Effect.scoped(listening(createServer()))
-
 /** A new table takes 200 ms to become `ACTIVE`. Any key is good. */
 export const tables = (port?: number) =>
   Effect.map(listening(dynalite({ createTableMs: 200 }), port), (bound) => at(bound, "esb", "esbsecret"))
@@ -76,7 +74,7 @@ export const bucketsWithoutLifecycle = Effect.gen(function* () {
 /** MinIO, for tests that `needs("minio")`. */
 export const buckets = Effect.gen(function* () {
   const path = yield* directory("esb-minio-")
-  const port = yield* freePort
+  const port = yield* FreePort.find
   const options = at(port, "esb-minio", "esbsecret")
   const environment = { MINIO_ROOT_USER: "esb-minio", MINIO_ROOT_PASSWORD: "esbsecret", MINIO_BROWSER: "off" }
   yield* Effect.acquireRelease(

@@ -1,8 +1,8 @@
 /** An Agent that its Gateways reach over wires only: one to its gRPC port and one to its data door. */
 import { Effect, type Scope } from "effect"
-import { type AddressInfo, createServer } from "node:net"
 import * as AgentStack from "./AgentStack.ts"
 import type { Environment } from "./BareServer.ts"
+import * as FreePort from "./FreePort.ts"
 import * as Wire from "./Wire.ts"
 
 export interface WiredAgent {
@@ -17,21 +17,12 @@ export interface WiredAgent {
   readonly heal: () => void
 }
 
-/** A port that nobody listens on. */
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, AgentStack.elsewhere, () => {
-    const { port } = server.address() as AddressInfo
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
-
 /** Workers tell one host and port of the data door: the wire begins at the same port of another address of this machine. */
 export const make = Effect.fnUntraced(function* (
   stack: AgentStack.AgentStack,
   settings: Environment = {}
 ): Effect.fn.Return<WiredAgent, never, Scope.Scope> {
-  const port = yield* freePort
+  const port = yield* FreePort.find
   const agent = yield* stack.agent({
     ...settings,
     AGENT_DATA_HOST: AgentStack.elsewhere,
