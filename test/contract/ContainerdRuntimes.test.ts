@@ -11,6 +11,7 @@ import { functionNamed, left, mine, nothing, started, taskOf } from "#test/suppo
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
 import { needs } from "#test/support/Engines"
 import * as RuncsPlace from "#test/support/RuncsPlace"
+import type { Asked } from "#test/support/WorkerFunctions"
 import { call, suite } from "./ContainerRuntimeContract.ts"
 
 const answerOf = Effect.fnUntraced(function* (worker: Worker, event: unknown) {
@@ -33,80 +34,114 @@ for (const [name, program] of [
   })
 }
 
-describe("containers of crun", { ...needs("containerd", "cni", "crun"), timeout }, () => {
-  it.live("are crun's, and hardened as runc's", () =>
-    Effect.gen(function* () {
-      const { namespace } = yield* ContainerdWorkers.Machine
-      const worker = yield* started(yield* functionNamed("echo"))
-      const inState = (file: string) => existsSync(join("/run/containerd/runc", namespace, worker.name, file))
-      assert.deepStrictEqual([inState("status"), inState("state.json")], [true, false])
-      const inside = (command: string) => ContainerdWorkers.inside(worker, command)
-      assert.strictEqual(yield* inside("id -u"), "993")
-      const status = yield* inside("cat /proc/1/status")
-      for (const line of [/^CapBnd:\s+0+\s*$/m, /^NoNewPrivs:\s+1\s*$/m, /^Seccomp:\s+2\s*$/m])
-        assert.match(status, line)
-      assert.match(yield* inside("touch /var/task/mine; true"), /Read-only file system/)
-    }).pipe(Effect.provide(ContainerdWorkers.layer({ containerd: { runtimeProgram: RuncsPlace.crun() } })))
-  )
+/** A worker that is gone with the test. */
+const lent = Effect.fnUntraced(function* (handler: string, asked?: Asked) {
+  const runtime = yield* ContainerRuntime
+  const spec = yield* functionNamed(handler, asked)
+  return yield* Effect.acquireRelease(started(spec), ({ id }) => Effect.orDie(runtime.destroy(id, mine)))
 })
 
-describe("containers of gVisor", { ...needs("containerd", "cni", "runsc"), timeout }, () => {
-  const layer = () => ContainerdWorkers.layer({ containerd: { runtimeProgram: RuncsPlace.gVisor() } })
-
-  it.live("run their function on a kernel that is not the machine's", () =>
-    Effect.gen(function* () {
-      const worker = yield* started(yield* functionNamed("read"))
-      const { text } = (yield* answerOf(worker, { path: "/proc/version" })) as { readonly text: string }
-      assert.match(text, /^Linux version 4\.4\.0 /)
-      assert.notStrictEqual(text, readFileSync("/proc/version", "utf8"))
-    }).pipe(Effect.provide(layer()))
-  )
-
-  it.live("have no rights and a root that not even root can write to, and a place for what is temporary", () =>
-    Effect.gen(function* () {
-      const worker = yield* started(yield* functionNamed("echo"))
-      assert.strictEqual(yield* ContainerdWorkers.inside(worker, "id -u"), "993")
-      const root = yield* started(yield* functionNamed("echo", { environment: { RUN_AS_ROOT: "1" } }))
-      const inside = (command: string) => ContainerdWorkers.inside(root, `${command}; true`)
-      assert.strictEqual(yield* inside("id -u"), "0")
-      assert.match(yield* inside("touch /var/task/mine"), /Read-only file system/)
-      assert.strictEqual(yield* inside("touch /tmp/mine && ls /tmp"), "mine")
-      const status = yield* inside("cat /proc/1/status")
-      assert.match(status, /^CapBnd:\s+0+\s*$/m)
-      // Its own kernel is the filter: ours is not put before that.
-      assert.match(status, /^Seccomp:\s+0\s*$/m)
-    }).pipe(Effect.provide(layer()))
-  )
-
-  it.live("are killed when they take more memory than they have, and the caller is told so", () =>
-    Effect.gen(function* () {
-      const client = yield* WorkerClient
-      const runtime = yield* ContainerRuntime
-      const worker = yield* started(yield* functionNamed("hoard", { memoryMiB: 128 }))
-      const failure = yield* Effect.flip(client.send(worker, call(worker, { megabytes: 400 })))
-      assert.deepInclude(failure, { _tag: "WorkerExited", errorType: "Runtime.OutOfMemory" })
-      assert.deepInclude(yield* runtime.metrics(worker.id, mine), { status: "STOPPED", oomEvents: 1, exitCode: 137 })
-    }).pipe(Effect.provide(layer()))
-  )
-
-  it.live("are gone where their start was not wanted to its end", () =>
-    Effect.gen(function* () {
-      const runtime = yield* ContainerRuntime
-      const spec = yield* functionNamed("echo")
-      for (const afterMs of [60, 120, 180]) {
-        const fiber = yield* Effect.forkChild(runtime.ensure(spec, mine))
-        yield* Effect.sleep(afterMs)
-        yield* Fiber.interrupt(fiber)
-        const exit = yield* Fiber.await(fiber)
-        // It was done before it could be interrupted.
-        if (Exit.isSuccess(exit)) yield* runtime.destroy(exit.value.id, mine)
-      }
-      assert.deepStrictEqual(yield* left, nothing)
-    }).pipe(Effect.provide(layer()))
-  )
+/** As any worker, through all that becomes of one; nothing is left of it. */
+const lives = Effect.gen(function* () {
+  const runtime = yield* ContainerRuntime
+  const worker = yield* started(yield* functionNamed("echo"))
+  assert.deepStrictEqual(yield* answerOf(worker, { n: 1 }), { n: 1 })
+  yield* runtime.suspend(worker.id, mine)
+  yield* runtime.resume(worker.id, mine)
+  assert.deepStrictEqual(yield* answerOf(worker, { n: 2 }), { n: 2 })
+  yield* runtime.destroy(worker.id, mine)
+  assert.deepStrictEqual(yield* left, nothing)
 })
 
 for (const { name, needed, series } of Containerd.everyVersion("cni")) {
+  describe(`on ${name}`, needed, () => {
+    it.layer(ContainerdWorkers.machine({ series }), { timeout, excludeTestServices: true })((it) => {
+      describe("containers of crun", { ...needs("crun"), timeout }, () => {
+        const by = Effect.provide(
+          Layer.suspend(() => ContainerdWorkers.onMachine({ containerd: { runtimeProgram: RuncsPlace.crun() } }))
+        )
+
+        it.effect("are called, frozen, woken and gone", () => lives.pipe(by))
+
+        it.effect("are crun's, and hardened as runc's", () =>
+          Effect.gen(function* () {
+            const { namespace } = yield* ContainerdWorkers.Machine
+            const worker = yield* lent("echo")
+            const inState = (file: string) => existsSync(join("/run/containerd/runc", namespace, worker.name, file))
+            assert.deepStrictEqual([inState("status"), inState("state.json")], [true, false])
+            const inside = (command: string) => ContainerdWorkers.inside(worker, command)
+            assert.strictEqual(yield* inside("id -u"), "993")
+            const status = yield* inside("cat /proc/1/status")
+            for (const line of [/^CapBnd:\s+0+\s*$/m, /^NoNewPrivs:\s+1\s*$/m, /^Seccomp:\s+2\s*$/m])
+              assert.match(status, line)
+            assert.match(yield* inside("touch /var/task/mine; true"), /Read-only file system/)
+          }).pipe(Effect.scoped, by)
+        )
+      })
+
+      describe("containers of gVisor", { ...needs("runsc"), timeout }, () => {
+        const by = Effect.provide(
+          Layer.suspend(() => ContainerdWorkers.onMachine({ containerd: { runtimeProgram: RuncsPlace.gVisor() } }))
+        )
+
+        it.effect("are called, frozen, woken and gone", () => lives.pipe(by))
+
+        it.effect("run their function on a kernel that is not the machine's", () =>
+          Effect.gen(function* () {
+            const worker = yield* lent("read")
+            const { text } = (yield* answerOf(worker, { path: "/proc/version" })) as { readonly text: string }
+            assert.match(text, /^Linux version 4\.4\.0 /)
+            assert.notStrictEqual(text, readFileSync("/proc/version", "utf8"))
+          }).pipe(Effect.scoped, by)
+        )
+
+        it.effect("have no rights and a root that not even root can write to, and a place for what is temporary", () =>
+          Effect.gen(function* () {
+            const worker = yield* lent("echo")
+            assert.strictEqual(yield* ContainerdWorkers.inside(worker, "id -u"), "993")
+            const root = yield* lent("echo", { environment: { RUN_AS_ROOT: "1" } })
+            const inside = (command: string) => ContainerdWorkers.inside(root, `${command}; true`)
+            assert.strictEqual(yield* inside("id -u"), "0")
+            assert.match(yield* inside("touch /var/task/mine"), /Read-only file system/)
+            assert.strictEqual(yield* inside("touch /tmp/mine && ls /tmp"), "mine")
+            const status = yield* inside("cat /proc/1/status")
+            assert.match(status, /^CapBnd:\s+0+\s*$/m)
+            // Its own kernel is the filter: ours is not put before that.
+            assert.match(status, /^Seccomp:\s+0\s*$/m)
+          }).pipe(Effect.scoped, by)
+        )
+
+        it.effect("are killed when they take more memory than they have, and the caller is told so", () =>
+          Effect.gen(function* () {
+            const client = yield* WorkerClient
+            const runtime = yield* ContainerRuntime
+            const worker = yield* lent("hoard", { memoryMiB: 128 })
+            const failure = yield* Effect.flip(client.send(worker, call(worker, { megabytes: 400 })))
+            assert.deepInclude(failure, { _tag: "WorkerExited", errorType: "Runtime.OutOfMemory" })
+            const metrics = yield* runtime.metrics(worker.id, mine)
+            assert.deepInclude(metrics, { status: "STOPPED", oomEvents: 1, exitCode: 137 })
+          }).pipe(Effect.scoped, by)
+        )
+
+        it.effect("are gone where their start was not wanted to its end", () =>
+          Effect.gen(function* () {
+            const runtime = yield* ContainerRuntime
+            const spec = yield* functionNamed("echo")
+            for (const afterMs of [60, 120, 180]) {
+              const fiber = yield* Effect.forkChild(runtime.ensure(spec, mine))
+              yield* Effect.sleep(afterMs)
+              yield* Fiber.interrupt(fiber)
+              const exit = yield* Fiber.await(fiber)
+              // It was done before it could be interrupted.
+              if (Exit.isSuccess(exit)) yield* runtime.destroy(exit.value.id, mine)
+            }
+            assert.deepStrictEqual(yield* left, nothing)
+          }).pipe(by)
+        )
+      })
+    })
+  })
+
   describe(`containers of ${name} and a shim that is called aws.firecracker`, { ...needed, timeout }, () => {
     const machine = (...shims: ReadonlyArray<string>) =>
       Layer.provideMerge(
