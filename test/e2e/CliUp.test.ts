@@ -24,6 +24,10 @@ const processesOf = async (home: string): Promise<ReadonlyArray<number>> => {
   return pids.filter((pid, index) => uses[index] === true && Processes.isAlive(pid))
 }
 
+/** The first signal has been taken to heart: nobody listens any more. */
+const isTaken = ({ ready }: Cli.Up) =>
+  Cli.eventually(async () => assert.isUndefined(await fetch(ready.gateway).catch(() => undefined)))
+
 describe("esb up", () => {
   it.live("prints one ready line that is enough to call the stack, and nothing else", () =>
     Effect.gen(function* () {
@@ -73,23 +77,32 @@ describe("esb up", () => {
   it.live("lets calls in flight end at a Ctrl-C that arrives twice, and ends them at a later one", () =>
     Effect.gen(function* () {
       const wait = "await new Promise((done) => setTimeout(done, 1500))"
+      const begins = 'import { writeFileSync } from "node:fs"'
       const root = yield* Cli.project({
         ...Cli.hello("hi"),
-        "src/app.mjs": `export const handler = async () => { ${wait}; return { statusCode: 200, body: "in time" } }`
+        "src/app.mjs": `${begins}
+export const handler = async ({ queryStringParameters }) => {
+  writeFileSync(queryStringParameters.begun, "")
+  ${wait}
+  return { statusCode: 200, body: "in time" }
+}`
       })
-      for (const [pauseMs, answer] of [
-        [20, "in time"],
-        [600, "cut"]
+      for (const [isLater, answer] of [
+        [false, "in time"],
+        [true, "cut"]
       ] as const) {
         const up = yield* Cli.up(root)
+        const begun = join(root, `begun-${answer}`)
         const call = yield* Effect.forkScoped(
-          Effect.tryPromise(() => fetch(`${up.ready.gateway}/hello`).then((response) => response.text())).pipe(
+          Effect.tryPromise(() => fetch(`${up.ready.gateway}/hello?${new URLSearchParams({ begun })}`)).pipe(
+            Effect.flatMap((response) => Effect.tryPromise(() => response.text())),
             Effect.orElseSucceed(() => "cut")
           )
         )
-        yield* Effect.sleep("500 millis")
+        yield* Cli.eventually(() => assert.isTrue(existsSync(begun)))
         const ended = yield* Effect.forkScoped(up.end("SIGINT"))
-        yield* Effect.sleep(pauseMs)
+        if (isLater) yield* isTaken(up)
+        yield* Effect.sleep(isLater ? 400 : 20)
         up.child.kill("SIGINT")
         assert.strictEqual(yield* Fiber.join(call), answer)
         assert.strictEqual(yield* Fiber.join(ended), 0)

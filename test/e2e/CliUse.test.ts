@@ -3,6 +3,7 @@ import { Effect, Fiber } from "effect"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Cli from "#test/support/Cli"
+import { eventually } from "#test/support/Eventually"
 
 /** A running stack, and the commands of somebody who stands in its directory. */
 const stack = Effect.gen(function* () {
@@ -92,7 +93,11 @@ describe("esb logs, ps, routes, events", () => {
     Effect.gen(function* () {
       const { esb, root } = yield* stack
       yield* esb(["invoke", "hello"])
-      const lines = (yield* esb(["logs", "--function", "hello", "--json"])).stdout.trim().split("\n")
+      const lines = yield* eventually(
+        "the call is in the log to its end",
+        Effect.map(esb(["logs", "--function", "hello", "--json"]), ({ stdout }) => stdout.trim().split("\n")),
+        (seen) => seen.at(-1)?.includes("REPORT") === true
+      )
       const messages = lines.map((line) => JSON.parse(line).message as string)
       assert.isTrue(messages.some((message) => message.includes("said hi")))
       const unknown = yield* esb(["logs", "--function", "helo"])
@@ -104,15 +109,20 @@ describe("esb logs, ps, routes, events", () => {
       assert.strictEqual((yield* esb(["logs", "--function", "hello", "--since", "2999-01-01T00:00:00Z"])).stdout, "")
       assert.strictEqual((yield* esb(["logs", "--since", "soon"])).code, 2)
 
-      const follower = yield* Effect.forkScoped(Cli.esb(["logs", "-f", "--function", "hello"], { cwd: root }))
-      yield* Effect.sleep("500 millis")
+      const shown = join(root, "followed")
+      const follower = yield* Effect.forkScoped(
+        Cli.esb(["logs", "-f", "--function", "hello"], { cwd: root, stdout: shown as `/${string}` })
+      )
+      const shows = (count: number) =>
+        Cli.eventually(() => assert.lengthOf(readFileSync(shown, "utf8").match(/said hi/g) ?? [], count))
+      yield* shows(1)
       yield* esb(["invoke", "hello"])
-      yield* Effect.sleep("500 millis")
+      yield* shows(2)
       const { supervisor } = JSON.parse(readFileSync(join(root, ".esb/run.json"), "utf8"))
       process.kill(supervisor.pid, "SIGTERM")
       const followed = yield* Fiber.join(follower)
       assert.strictEqual(followed.code, 0, followed.stderr)
-      assert.strictEqual(followed.stdout.match(/said hi/g)?.length, 2)
+      yield* shows(2)
       assert.include(followed.stderr, "The stack has stopped.")
     }).pipe(Effect.scoped)
   )
