@@ -233,6 +233,22 @@ it.live("an Agent that accepts connections and says nothing holds nobody for lon
   })
 )
 
+it.live("an attempt that is given up before there is a connection leaves none behind either", () =>
+  Effect.gen(function* () {
+    const agent = yield* ForeignAgent.make(healthy)
+    const wire = yield* Wire.make(agent.port)
+    wire.freeze()
+    for (const connectLimitMs of [0, 1, 2, 3, 4, 5]) {
+      const { message } = yield* Effect.gen(function* () {
+        return yield* Effect.flip((yield* ContainerRuntime).list(owner))
+      }).pipe(using([wire.address], { limits: { connectLimitMs } }))
+      assert.match(message, new RegExp(`cannot be reached: no answer within ${connectLimitMs} ms$`))
+    }
+    assert.isAbove(wire.attempts(), 0)
+    yield* eventually("they are closed", Effect.sync(wire.connections), (open) => open === 0)
+  })
+)
+
 it.live("a client that goes while it connects leaves no connection behind", () =>
   Effect.gen(function* () {
     const agent = yield* ForeignAgent.make(healthy)

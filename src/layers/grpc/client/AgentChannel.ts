@@ -170,7 +170,7 @@ export class AgentChannel {
   /** Ends the attempt to connect. */
   #abandon(): void {
     this.#close()
-    for (const socket of this.#credentials.sockets) socket.destroy()
+    this.#credentials.giveUp()
   }
 
   #close(): void {

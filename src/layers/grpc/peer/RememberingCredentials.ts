@@ -1,4 +1,7 @@
-/** Credentials that remember the sockets they were asked to secure: an attempt that is given up must not leave one behind. */
+/**
+ * Credentials that remember the sockets they were asked to secure: an attempt that is given up must not leave one behind, nor
+ * one that is connected only then, which grpc-js forgets.
+ */
 import type { Socket } from "node:net"
 import { ChannelCredentials } from "@grpc/grpc-js"
 
@@ -6,12 +9,19 @@ type ConnectorArguments = Parameters<ChannelCredentials["_createSecureConnector"
 type Connector = ReturnType<ChannelCredentials["_createSecureConnector"]>
 
 export class RememberingCredentials extends ChannelCredentials {
-  readonly sockets = new Set<Socket>()
   readonly inner: ChannelCredentials
+  readonly #sockets = new Set<Socket>()
+  #isGivenUp = false
 
   constructor(inner: ChannelCredentials) {
     super()
     this.inner = inner
+  }
+
+  /** Ends all connections, and from now on each as soon as it is made. */
+  giveUp(): void {
+    this.#isGivenUp = true
+    for (const socket of this.#sockets) socket.destroy()
   }
 
   override _isSecure(): boolean {
@@ -26,8 +36,12 @@ export class RememberingCredentials extends ChannelCredentials {
     const connector = this.inner._createSecureConnector(...given)
     return {
       connect: (socket) => {
-        this.sockets.add(socket)
-        socket.once("close", () => this.sockets.delete(socket))
+        if (this.#isGivenUp) {
+          socket.destroy()
+          return Promise.reject(new Error("nobody waits for this connection any more"))
+        }
+        this.#sockets.add(socket)
+        socket.once("close", () => this.#sockets.delete(socket))
         return connector.connect(socket)
       },
       waitForReady: () => connector.waitForReady(),
