@@ -41,6 +41,8 @@ export const read = (text: string): Result.Result<OwnName, string> => {
   )
 }
 
+export const write = ({ address, isWildcard, name }: OwnName): string => `${isWildcard ? "*." : ""}${name}=${address}`
+
 export type Found =
   /** Somebody else knows. */
   | { readonly _tag: "Elsewhere" }

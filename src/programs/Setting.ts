@@ -9,7 +9,7 @@
  * }
  * ```
  */
-import { Config, Effect, FileSystem, Option, Result } from "effect"
+import { Array as Arr, Config, Effect, FileSystem, Option, Result } from "effect"
 import { Flag as CliFlag } from "effect/cli"
 import { Flag, type Kind, type Setting, type Settings, type Values } from "./SettingKind.ts"
 
@@ -84,19 +84,19 @@ const secretIn = Effect.fnUntraced(function* (path: string, variable: string) {
 })
 
 const resolveOne = Effect.fnUntraced(function* (key: string, setting: Setting<unknown>, given: Option.Option<string>) {
+  const refuse = (...problems: ReadonlyArray<string>) =>
+    Effect.fail(problems.map((problem) => complain(key, setting, problem)))
   const text = Option.isSome(given)
     ? given
-    : yield* fromEnvironment(setting).pipe(Effect.mapError((problem) => complain(key, setting, problem)))
+    : yield* Effect.catch(fromEnvironment(setting), (problem) => refuse(problem))
   if (Option.isNone(text)) {
     return yield* Result.match(setting.fallback, {
       onSuccess: (value) => Effect.succeed(value),
-      onFailure: () => Effect.fail(complain(key, setting, `is required: expected ${setting.kind.expected}`))
+      onFailure: () => refuse(`is required: expected ${setting.kind.expected}`)
     })
   }
   const value = setting.kind.read(text.value.trim())
-  if (Option.isSome(value)) return value.value
-  const found = setting.kind.isSecret ? "cannot be used" : `is ${JSON.stringify(text.value)}`
-  return yield* Effect.fail(complain(key, setting, `${found}: expected ${setting.kind.expected}`))
+  return Option.isSome(value) ? value.value : yield* refuse(...setting.kind.problems(text.value))
 })
 
 /** The values of all settings; fails with every complaint at once. */
@@ -107,9 +107,9 @@ export const resolve = Effect.fnUntraced(function* <S extends Settings>(settings
       Effect.result
     )
   )
-  const complaints = read.filter(Result.isFailure).map((result) => result.failure)
-  if (complaints.length > 0) return yield* Effect.fail(complaints)
-  return Object.fromEntries(read.filter(Result.isSuccess).map((result) => result.success)) as Values<S>
+  const [values, complaints] = Arr.separate(read)
+  if (complaints.length > 0) return yield* Effect.fail(complaints.flat())
+  return Object.fromEntries(values) as Values<S>
 })
 
 /** One line of `--help` and of docs/configuration.md. */

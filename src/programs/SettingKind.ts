@@ -1,5 +1,6 @@
 /** The kinds of settings: how a value is written, and what a setting of that kind is made of. */
 import { ByteSize as Bytes, Duration, Option, Redacted, Result } from "effect"
+import { isIPv4 } from "node:net"
 
 /** How one kind of value is written: all values are text until a kind reads them. */
 export interface Kind<A> {
@@ -8,6 +9,8 @@ export interface Kind<A> {
   /** A word for the value in `--help`. */
   readonly placeholder: string
   readonly read: (text: string) => Option.Option<A>
+  /** What is wrong with a text that `read` refuses: each completes "NAME …". */
+  readonly problems: (text: string) => ReadonlyArray<string>
   readonly write: (value: A) => string
   /** Read from the environment or from the file that `<NAME>_FILE` names, never from the command line, and never shown. */
   readonly isSecret: boolean
@@ -41,18 +44,27 @@ export interface Constructor<A> {
   readonly kind: Kind<A>
 }
 
-const constructor = <A>(kind: Kind<A>): Constructor<A> =>
-  Object.assign(
+/** Of most kinds a whole text is wrong, not a part of it. */
+type Written<A> = Omit<Kind<A>, "problems"> & Partial<Pick<Kind<A>, "problems">>
+
+const constructor = <A>(written: Written<A>): Constructor<A> => {
+  const { expected, isSecret } = written
+  const problems = (text: string) => [
+    `${isSecret ? "cannot be used" : `is ${JSON.stringify(text)}`}: expected ${expected}`
+  ]
+  const kind: Kind<A> = { problems, ...written }
+  return Object.assign(
     (env: Names, about: string, fallback: A): Setting<A> => ({
       env: names(env),
       about,
       kind: kind as Kind<unknown>,
       fallback: Result.succeed(fallback),
-      toldFallback: kind.isSecret ? undefined : kind.write(fallback),
+      toldFallback: isSecret ? undefined : kind.write(fallback),
       group: undefined
     }),
     { kind }
   )
+}
 
 /** A setting that may be absent. `told` says in words what happens then. */
 export const optional =
@@ -182,20 +194,52 @@ export const ByteSize: Constructor<Bytes.ByteSize> = constructor({
   isSecret: false
 })
 
+/** An address of four numbers. */
+export const Ipv4Address: Constructor<string> = constructor({
+  ...open,
+  expected: "an address, such as 10.88.0.1",
+  placeholder: "address",
+  read: (text) => (isIPv4(text) ? Option.some(text) : Option.none())
+})
+
+const wordsIn = (text: string): ReadonlyArray<string> =>
+  text
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "")
+
+const words = { placeholder: "a,b,…", isSecret: false }
+
 /** Words separated by commas. */
 export const List: Constructor<ReadonlyArray<string>> = constructor<ReadonlyArray<string>>({
+  ...words,
   expected: "words separated by commas",
-  placeholder: "a,b,…",
-  read: (text) =>
-    Option.some(
-      text
-        .split(",")
-        .map((word) => word.trim())
-        .filter((word) => word !== "")
-    ),
-  write: (words) => words.join(","),
-  isSecret: false
+  read: (text) => Option.some(wordsIn(text)),
+  write: (list) => list.join(",")
 })
+
+/** How each word of a list is written. */
+export interface Word<A> {
+  /** What it has to be, to complete "expected …". */
+  readonly expected: string
+  readonly read: (word: string) => Result.Result<A, unknown>
+  readonly write: (value: A) => string
+}
+
+/** Words separated by commas, of which each means something. Every one that is wrong is told. */
+export const ListOf = <A>({ expected, read, write }: Word<A>): Constructor<ReadonlyArray<A>> => {
+  const isWrong = (word: string): boolean => Result.isFailure(read(word))
+  return constructor<ReadonlyArray<A>>({
+    ...words,
+    expected: `words separated by commas, each ${expected}`,
+    read: (text) => Result.getSuccess(Result.all(wordsIn(text).map(read))),
+    problems: (text) =>
+      wordsIn(text)
+        .filter(isWrong)
+        .map((word) => `has ${JSON.stringify(word)}: expected ${expected}`),
+    write: (list) => list.map(write).join(",")
+  })
+}
 
 /** Kept out of logs, help and process lists. */
 export const Secret: Constructor<Redacted.Redacted> = constructor({

@@ -16,12 +16,13 @@ import * as Setting from "#programs/Setting"
 import * as RecordedMachine from "#test/support/RecordedMachine"
 
 /** As a runtime node has them whose environment is this and nothing else. */
-const values = (env: Readonly<Record<string, string>> = {}) =>
+const resolved = (env: Readonly<Record<string, string>>) =>
   Setting.resolve(settings, {}).pipe(
     Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env })),
-    Effect.provide(NodeServices.layer),
-    Effect.orDie
+    Effect.provide(NodeServices.layer)
   )
+
+const values = (env: Readonly<Record<string, string>> = {}) => Effect.orDie(resolved(env))
 
 const group = "/sys/fs/cgroup"
 
@@ -192,15 +193,21 @@ describe("a runtime node", () => {
     })
   )
 
-  it.effect("names a setting of the network that cannot be used", () =>
+  it.effect("names a setting of the network that cannot be used, and every word of one that is a list", () =>
     Effect.gen(function* () {
-      const refusal = (env: Readonly<Record<string, string>>) =>
-        Effect.flatMap(values(env), (given) =>
-          reason(Effect.scoped(Effect.provide(Forwarding.open(given), RecordedMachine.make().layer)))
-        )
-      assert.include(yield* refusal({ CNI_SUBNET: "10.5.0.0" }), "CNI_SUBNET")
-      assert.include(yield* refusal({ WORKER_REACH: "gateway" }), "WORKER_REACH")
-      assert.include(yield* refusal({ CNI_DNS_SERVER: "coredns" }), "CNI_DNS_SERVER")
+      const refused = yield* Effect.flip(
+        resolved({ WORKER_REACH: "gateway, 10.89.0.3:443,10.89.0.4", CNI_DNS_SERVER: "coredns" })
+      )
+      assert.deepStrictEqual(
+        refused.map(({ message }) => message),
+        [
+          'CNI_DNS_SERVER (--cni-dns-server) is "coredns": expected an address, such as 10.88.0.1',
+          'WORKER_REACH (--worker-reach) has "gateway": expected an address and a port, such as 10.89.0.3:443',
+          'WORKER_REACH (--worker-reach) has "10.89.0.4": expected an address and a port, such as 10.89.0.3:443'
+        ]
+      )
+      const opened = Forwarding.open(yield* values({ CNI_SUBNET: "10.5.0.0" }))
+      assert.include(yield* reason(Effect.scoped(Effect.provide(opened, RecordedMachine.make().layer))), "CNI_SUBNET")
     })
   )
 

@@ -29,6 +29,12 @@ describe("own names", () => {
     })
   })
 
+  it("are written as they are read", () => {
+    for (const text of ["gateway=10.89.0.3", "*.s3-storage=10.89.0.4"]) {
+      assert.strictEqual(OwnNames.write(read(text)), text)
+    }
+  })
+
   it("are refused with their own text where they are no name with an address", () => {
     const long = `${"a".repeat(64)}=10.0.0.1`
     const wrong = ["", "gateway", "gateway=", "=10.0.0.1", "*=10.0.0.1", "*.=10.0.0.1", "a.*.b=10.0.0.1"].concat(

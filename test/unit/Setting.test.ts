@@ -1,6 +1,6 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { ByteSize, ConfigProvider, Duration, Effect, Option, Redacted } from "effect"
+import { ByteSize, ConfigProvider, Duration, Effect, Option, Redacted, Result } from "effect"
 import { mkdtempSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -16,6 +16,12 @@ const settings = {
   mode: Setting.OneOf(["docker", "containerd"])("AGENT_RUNTIME", "Engine", "docker"),
   level: Setting.Text(["AGENT_LOG_LEVEL", "LOG_LEVEL"], "Log level", "info"),
   hosts: Setting.List("ALLOWED_HOSTS", "Names", []),
+  server: Setting.optional(Setting.Ipv4Address)("CNI_DNS_SERVER", "Name server"),
+  ports: Setting.ListOf({
+    expected: "a number",
+    read: (word) => (/^\d+$/.test(word) ? Result.succeed(Number(word)) : Result.fail(word)),
+    write: String
+  })("PORTS", "Ports", [1, 2]),
   limit: Setting.ByteSize("LIMIT", "Largest body", ByteSize.mebibytes(10)),
   key: Setting.optional(Setting.Secret)("JWT_SECRET_KEY", "Signs tokens")
 }
@@ -51,6 +57,8 @@ describe("Setting", () => {
         OPEN: "Yes",
         AGENT_RUNTIME: "CONTAINERD",
         ALLOWED_HOSTS: "a, b,,c",
+        CNI_DNS_SERVER: "10.0.0.2",
+        PORTS: "3, 4,",
         LIMIT: "1KiB"
       })
       assert.strictEqual(values.workers, 9)
@@ -58,6 +66,8 @@ describe("Setting", () => {
       assert.isTrue(values.isOpen)
       assert.strictEqual(values.mode, "containerd")
       assert.deepStrictEqual(values.hosts, ["a", "b", "c"])
+      assert.strictEqual(values.server, "10.0.0.2")
+      assert.deepStrictEqual(values.ports, [3, 4])
       assert.strictEqual(ByteSize.toNumberUnsafe(values.limit), 1024)
       assert.isUndefined(values.key)
     })
@@ -76,6 +86,16 @@ describe("Setting", () => {
         'PORT (--port) is "70000": expected a port, 0 to 65535',
         'WORKERS (--workers) is "0": expected a whole number, 1 to 9',
         'AGENT_RUNTIME (--mode) is "lxc": expected one of docker, containerd'
+      ])
+    })
+  )
+
+  it.effect("tells every bad word of a list", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* complaints({ PORTS: "1, a,2,b", CNI_DNS_SERVER: "10.0.0" }), [
+        'CNI_DNS_SERVER (--server) is "10.0.0": expected an address, such as 10.88.0.1',
+        'PORTS (--ports) has "a": expected a number',
+        'PORTS (--ports) has "b": expected a number'
       ])
     })
   )

@@ -12,7 +12,7 @@ import * as RieWorkerClient from "#layers/rie/RieWorkerClient"
 import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
 import * as LocalWorkerClient from "#layers/runtime-api/LocalWorkerClient"
 import { BadSettings } from "../Program.ts"
-import * as Fence from "./Fence.ts"
+import * as DockerFence from "./DockerFence.ts"
 import * as RegistryLogin from "./RegistryLogin.ts"
 import type { AgentSettings } from "./Settings.ts"
 import * as Trust from "./Trust.ts"
@@ -66,7 +66,7 @@ export const layer = (values: AgentSettings, home: string, network: string, iden
         ProtocolWorkerClient.layer({ "runtime-api": LocalWorkerClient.layer, rie: RieWorkerClient.layer() })
       ).pipe(
         Layer.provide([runtimeApi(values), protocols(values)]),
-        Layer.provide(Fence.layer(values, identity)),
+        Layer.provide(DockerFence.layer(values, identity)),
         Layer.provide(WorkersNetwork.layer(network, identity)),
         Layer.provide(SoleAgent.layer(identity, home)),
         Layer.provide(DockerApi.layer(address))

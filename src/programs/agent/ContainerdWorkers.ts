@@ -20,10 +20,9 @@ import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
 import * as LocalWorkerClient from "#layers/runtime-api/LocalWorkerClient"
 import * as TrustBundle from "#layers/x509/TrustBundle"
 import { Cni } from "#services/Cni"
-import { WorkerFence } from "#services/WorkerFence"
 import * as PeerCertificates from "../PeerCertificates.ts"
 import { BadSettings } from "../Program.ts"
-import { doorAddress, NotFenced, reachOf, unfenced } from "./FenceReach.ts"
+import * as Fence from "./Fence.ts"
 import * as Names from "./Names.ts"
 import * as RegistryLogin from "./RegistryLogin.ts"
 import type { AgentSettings } from "./Settings.ts"
@@ -106,23 +105,15 @@ const runtimeApi = (values: AgentSettings) =>
     })
   )
 
-/** Raised before the first worker starts. It stays for as long as workers do, which outlive their Agent. */
 const fence = Effect.fnUntraced(function* (values: AgentSettings, stack: StackIdentity) {
-  const reach = yield* reachOf(values)
-  if (values.workerFence === "off") return
   const { bridge } = yield* Cni
-  const { lower, raise } = yield* WorkerFence
-  const end = Effect.flatMap(StackContainers.list(stack), (left) => (left.length > 0 ? Effect.void : lower(stack)))
-  const doors = { address: doorAddress(values, bridge.gateway), ports: values.runtimeApiPorts, of: "machine" as const }
-  yield* Effect.acquireRelease(raise({ stack, bridge: bridge.name, entry: "FORWARD", doors, reach }), () =>
-    Effect.ignore(end, { log: "Warn" })
-  ).pipe(
-    Effect.catchTag("FenceUnavailable", ({ message }) =>
-      values.workerFence === "on"
-        ? Effect.fail(new NotFenced({ reason: message }))
-        : Effect.logWarning(`${unfenced} ${message}`)
-    )
-  )
+  yield* Fence.raise(values, stack, {
+    bridge: bridge.name,
+    entry: "FORWARD",
+    standing: Effect.succeed({ address: bridge.gateway, of: "machine" }),
+    isNeeded: false,
+    hasWorkers: Effect.map(StackContainers.list(stack), (found) => found.length > 0)
+  })
 })
 
 /** Its version, from whoever answers where one should. */

@@ -1,8 +1,11 @@
 /** Everything the Agent can be told. Names and defaults are part of its contract. */
 import { ByteSize, Duration } from "effect"
+import * as OwnNames from "#domain/OwnNames"
+import * as Nameservers from "#layers/dns/Nameservers"
 import * as OwnImage from "../OwnImage.ts"
 import * as Setting from "../Setting.ts"
 import * as Sight from "../Sight.ts"
+import * as WorkerReach from "../WorkerReach.ts"
 
 export const settings = {
   ...Setting.group("Which stack", {
@@ -110,9 +113,9 @@ export const settings = {
         "done, or not at all if it cannot, or never",
       "auto"
     ),
-    workerReach: Setting.List(
+    workerReach: WorkerReach.Endpoints(
       "WORKER_REACH",
-      "Servers in the workers' network and on this machine that workers may use, as 10.89.0.3:443",
+      "Servers in the workers' network and on this machine that workers may use",
       []
     ),
     cpuLimit: Setting.OneOf(["weight", "quota"])(
@@ -208,7 +211,7 @@ export const settings = {
     ),
     cniSubnet: Setting.Text("CNI_SUBNET", "Addresses of workers", "10.88.0.0/16"),
     cniBridge: Setting.optional(Setting.Text)("CNI_BRIDGE", "Bridge of workers", "esb0"),
-    cniDnsServer: Setting.optional(Setting.Text)(
+    cniDnsServer: Setting.optional(Setting.Ipv4Address)(
       ["CNI_DNS_SERVER", "CNI_GW_IP"],
       "Name server of workers",
       "the machine's own address among them, 10.88.0.1 in 10.88.0.0/16"
@@ -220,14 +223,20 @@ export const settings = {
         "answers, or not start if it cannot, or never",
       "auto"
     ),
-    dnsNames: Setting.List(
-      "AGENT_DNS_NAMES",
-      "Names that it knows by itself, as gateway=10.89.0.3 or, for all below one, *.s3-storage=10.89.0.4",
-      []
-    ),
-    dnsUpstream: Setting.optional(Setting.List)(
+    dnsNames: Setting.ListOf({
+      expected: "a name and an address, such as gateway=10.89.0.3",
+      read: OwnNames.read,
+      write: OwnNames.write
+    })("AGENT_DNS_NAMES", "Names that it knows by itself; *.s3-storage=10.89.0.4 is for all below one", []),
+    dnsUpstream: Setting.optional(
+      Setting.ListOf({
+        expected: "an address, such as 10.0.0.2 or 10.0.0.2:5353",
+        read: Nameservers.read,
+        write: Nameservers.write
+      })
+    )(
       "AGENT_DNS_UPSTREAM",
-      "Name servers that it asks for all others, in this order, as 10.0.0.2 or 10.0.0.2:5353",
+      "Name servers that it asks for all others, in this order",
       "those of the machine, from /etc/resolv.conf"
     )
   }),

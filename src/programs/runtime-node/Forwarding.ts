@@ -1,10 +1,8 @@
 /** The rules of the packet filter that let workers out: there for as long as this program runs. */
 import { Effect, Option, Result } from "effect"
-import { isIPv4 } from "node:net"
 import { parseEnv } from "node:util"
 import * as NodeRules from "#domain/NodeRules"
 import * as Subnet from "#domain/Subnet"
-import { type Endpoint, readEndpoint } from "#domain/WorkerFence"
 import { Machine } from "#services/Machine"
 import { BadSettings } from "../Program.ts"
 import type { RuntimeNodeSettings } from "./Settings.ts"
@@ -22,20 +20,6 @@ interface Place {
   readonly subnet: Subnet.Subnet
 }
 
-const complain = (complaint: string) => new BadSettings({ program: "runtime-node", complaints: [complaint] })
-
-const readReach = (values: RuntimeNodeSettings): Effect.Effect<ReadonlyArray<Endpoint>, BadSettings> =>
-  Effect.forEach(values.workerReach, (text) =>
-    Effect.mapError(Effect.fromResult(readEndpoint(text)), () =>
-      complain(`WORKER_REACH (--worker-reach) has "${text}": expected an address and a port, such as 10.89.0.3:443`)
-    )
-  )
-
-const readNameserver = ({ cniDnsServer }: RuntimeNodeSettings): Effect.Effect<string | undefined, BadSettings> =>
-  cniDnsServer === undefined || isIPv4(cniDnsServer)
-    ? Effect.succeed(cniDnsServer)
-    : Effect.fail(complain(`CNI_DNS_SERVER (--cni-dns-server) is ${cniDnsServer}: expected four numbers`))
-
 const givenPlace = ({
   cniBridge: bridge,
   cniSubnet
@@ -45,7 +29,8 @@ const givenPlace = ({
     : Effect.fromResult(Subnet.parse(cniSubnet)).pipe(
         Effect.mapBoth({
           onSuccess: (subnet) => Option.some({ bridge, subnet }),
-          onFailure: ({ message }) => complain(`CNI_SUBNET (--cni-subnet): ${message}`)
+          onFailure: ({ message }) =>
+            new BadSettings({ program: "runtime-node", complaints: [`CNI_SUBNET (--cni-subnet): ${message}`] })
         })
       )
 
@@ -103,7 +88,7 @@ const openTo = Effect.fnUntraced(function* (
 
 /** Until the scope ends. Where the place is not known yet, it is opened once it is. */
 export const open = Effect.fn("RuntimeNode.openForwarding")(function* (values: RuntimeNodeSettings) {
-  const plan = { nameserver: yield* readNameserver(values), reach: yield* readReach(values) }
+  const plan = { nameserver: values.cniDnsServer, reach: values.workerReach }
   const given = yield* givenPlace(values)
   if (Option.isSome(given)) return yield* openTo(given.value, plan)
   yield* untilWritten.pipe(

@@ -1,6 +1,7 @@
 /** Everything a runtime node can be told. What its Agent is told besides is the Agent's. */
 import { Duration } from "effect"
 import * as Setting from "../Setting.ts"
+import * as WorkerReach from "../WorkerReach.ts"
 
 export const settings = {
   ...Setting.group("What runs here", {
@@ -65,14 +66,14 @@ export const settings = {
       "what the Agent has written into /var/lib/cni/esb-cni.env"
     ),
     cniBridge: Setting.Text("CNI_BRIDGE", "Bridge of workers, where CNI_SUBNET is given", "esb0"),
-    cniDnsServer: Setting.optional(Setting.Text)(
+    cniDnsServer: Setting.optional(Setting.Ipv4Address)(
       "CNI_DNS_SERVER",
       "Name server of workers, which they may use wherever it is",
       "this machine"
     ),
-    workerReach: Setting.List(
+    workerReach: WorkerReach.Endpoints(
       "WORKER_REACH",
-      "Servers that workers may use in the networks which this machine is in itself, as 10.89.0.3:443; all else there is closed",
+      "Servers that workers may use in the networks which this machine is in itself; all else there is closed",
       []
     ),
     wireguardNet: Setting.optional(Setting.Text)(
