@@ -2,6 +2,8 @@
 import { assert, describe, it, type Vitest } from "@effect/vitest"
 import { Effect } from "effect"
 import { randomUUID } from "node:crypto"
+import { mkdtempSync } from "node:fs"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { Invocation } from "#domain/Invocation"
 import { OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
@@ -10,6 +12,8 @@ import { WorkerClient } from "#services/WorkerClient"
 import * as BaseImages from "#test/support/BaseImages"
 import { type ContainerEngine, EngineMachine } from "#test/support/ContainerEngines"
 import { needs } from "#test/support/Engines"
+import * as JavaClasses from "#test/support/JavaClasses"
+import { temporaryDirectory } from "#test/support/ProcessWorkers"
 import { type Asked, specOf } from "#test/support/WorkerFunctions"
 import { call } from "./ContainerRuntimeContract.ts"
 
@@ -20,24 +24,66 @@ const client = { custom: { tenant: "a" } }
 const functionUser = 993
 const timeoutMs = 8_000
 
-const runtimes = { node: "nodejs24.x", python: "python3.11" }
-type Language = keyof typeof runtimes
+const samples = (path: string) => fileURLToPath(new URL(`../samples/images/${path}`, import.meta.url))
+
+interface Language {
+  readonly runtime: string
+  /** Directory of its function. */
+  readonly task: () => string
+  readonly handler: string
+  /** Of a function that is not there to be called: what its client says why, in the words `not today`. */
+  readonly unloadable: { readonly handler: string; readonly errorType: string }
+  /** What its function throws, with `boom`, and what its client calls that where only a word is asked for. */
+  readonly failure: { readonly thrown: string; readonly told: string }
+}
+
+const typeError = { thrown: "TypeError", told: "TypeError" }
+
+const node: Language = {
+  runtime: "nodejs24.x",
+  task: () => samples("node"),
+  handler: "app.handler",
+  unloadable: { handler: "unloadable.handler", errorType: "RangeError" },
+  failure: typeError
+}
+
+const python: Language = {
+  runtime: "python3.11",
+  task: () => samples("python"),
+  handler: "app.handler",
+  unloadable: { handler: "unloadable.handler", errorType: "LookupError" },
+  failure: typeError
+}
+
+let classes: string | undefined
+const compiled = (): string => {
+  const directory = mkdtempSync(join(temporaryDirectory(), "classes-"))
+  JavaClasses.compile(samples("java/deeds"), directory)
+  return directory
+}
+
+const java: Language = {
+  runtime: "java17",
+  task: () => (classes ??= compiled()),
+  handler: "app.App::handle",
+  unloadable: { handler: "app.Unloadable::handle", errorType: "java.lang.IllegalArgumentException" },
+  // The header of AWS's client tells no more than whose fault it is.
+  failure: { thrown: "java.lang.IllegalStateException", told: "Runtime.UserException" }
+}
 
 /** A function of `test/samples/images` on a base. */
 const functionOn = (
   base: BaseImages.BaseName,
   language: Language,
-  handler = "app.handler",
+  handler = language.handler,
   asked: Asked = {},
   settings: ReadonlyArray<string> = []
-) => {
-  const task = fileURLToPath(new URL(`../samples/images/${language}`, import.meta.url))
-  return Effect.gen(function* () {
+) =>
+  Effect.gen(function* () {
     const { take } = yield* EngineMachine
-    const image = yield* take(yield* Effect.promise(() => BaseImages.image(base, { task, handler, settings })))
-    return specOf(image, handler, { runtime: runtimes[language], timeoutMs, ...asked })
+    const made = Effect.promise(() => BaseImages.image(base, { task: language.task(), handler, settings }))
+    return specOf(yield* take(yield* made), handler, { runtime: language.runtime, timeoutMs, ...asked })
   })
-}
 
 const bodyOf = (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()) as Readonly<Record<string, unknown>>
 
@@ -92,8 +138,8 @@ const speaks = <M>({ it, run }: Bench<M>, base: BaseImages.BaseName, language: L
         for (const n of [1, 2]) {
           assert.deepStrictEqual(bodyOf((yield* send(worker, { do: "echo", event: { n } })).payload), { n })
           const failed = yield* send(worker, { do: "fail" })
-          assert.strictEqual(failed.errorType, "TypeError")
-          assert.deepInclude(bodyOf(failed.payload), { errorType: "TypeError", errorMessage: "boom" })
+          assert.strictEqual(failed.errorType, language.failure.told)
+          assert.deepInclude(bodyOf(failed.payload), { errorType: language.failure.thrown, errorMessage: "boom" })
         }
       }).pipe(Effect.scoped, Effect.provide(container))
     )
@@ -101,18 +147,19 @@ const speaks = <M>({ it, run }: Bench<M>, base: BaseImages.BaseName, language: L
     it.effect("tells why a function cannot be loaded", () =>
       Effect.gen(function* () {
         const workers = yield* WorkerClient
-        const worker = yield* ensured(yield* functionOn(base, language, "unloadable.handler"))
+        const { unloadable } = language
+        const worker = yield* ensured(yield* functionOn(base, language, unloadable.handler))
         const failure = yield* Effect.flip(workers.ready(worker))
         if (failure._tag !== "InitFailed") return assert.fail(failure.message)
         const { errorMessage, errorType } = bodyOf(failure.payload)
         assert.strictEqual(errorMessage, "not today")
-        assert.strictEqual(errorType, language === "node" ? "RangeError" : "LookupError")
+        assert.strictEqual(errorType, unloadable.errorType)
       }).pipe(Effect.scoped, Effect.provide(container))
     )
 
     it.effect("is stopped when it takes longer than it may, and its end is told when it exits", () =>
       Effect.gen(function* () {
-        const slow = yield* started(yield* functionOn(base, language, "app.handler", { timeoutMs: 1_000 }))
+        const slow = yield* started(yield* functionOn(base, language, language.handler, { timeoutMs: 1_000 }))
         const late = yield* Effect.flip(send(slow, { do: "hang" }))
         if (late._tag !== "InvocationTimedOut") return assert.fail(late.message)
         assert.include(bodyOf(late.payload), { errorType: "Sandbox.Timedout" })
@@ -125,7 +172,7 @@ const speaks = <M>({ it, run }: Bench<M>, base: BaseImages.BaseName, language: L
       }).pipe(Effect.scoped, Effect.provide(container))
     )
 
-    if (language === "node") {
+    if (language === node) {
       it.effect("streams its answers", () =>
         Effect.gen(function* () {
           const worker = yield* started(yield* functionOn(base, language, "app.stream"))
@@ -152,8 +199,8 @@ const throughEmulator = <M>({ it, run }: Bench<M>, base: BaseImages.BaseName, la
           custom: { ...client.custom, aws_request_id: requestId, trace_id: traceId }
         })
         const failed = yield* send(worker, { do: "fail" })
-        assert.strictEqual(failed.errorType, "TypeError")
-        assert.deepInclude(bodyOf(failed.payload), { errorType: "TypeError", errorMessage: "boom" })
+        assert.strictEqual(failed.errorType, language.failure.thrown)
+        assert.deepInclude(bodyOf(failed.payload), { errorType: language.failure.thrown, errorMessage: "boom" })
       }).pipe(Effect.scoped, Effect.provide(run({ protocols: { setting: "rie" } })))
     )
   })
@@ -164,7 +211,7 @@ const startsWithEmulator = <M>({ it, run }: Bench<M>) => {
   describe("an image that starts with AWS's emulator", { ...needed, timeout: 60_000 }, () => {
     it.effect("is found out although it is told of a door, and at once the second time", () =>
       Effect.gen(function* () {
-        const spec = yield* functionOn("node", "node", "app.handler", {}, [
+        const spec = yield* functionOn("node", node, node.handler, {}, [
           'ENTRYPOINT ["/usr/local/bin/aws-lambda-rie", "/lambda-entrypoint.sh"]'
         ])
         const graceMs = 1_000
@@ -188,12 +235,13 @@ export const suite = <M>({ machine, name, needs: needed, run }: ContainerEngine<
   describe(`functions in images of AWS's layout, on ${name}`, { ...needs(...needed), timeout: 60_000 }, () => {
     it.layer(machine, { timeout: "60 seconds", excludeTestServices: true })((it) => {
       const bench = { it, run }
-      speaks(bench, "node", "node")
-      speaks(bench, "our node", "node")
-      speaks(bench, "python", "python")
-      speaks(bench, "our python", "python")
-      throughEmulator(bench, "node", "node")
-      throughEmulator(bench, "python", "python")
+      speaks(bench, "node", node)
+      speaks(bench, "our node", node)
+      speaks(bench, "python", python)
+      speaks(bench, "our python", python)
+      speaks(bench, "java", java)
+      throughEmulator(bench, "node", node)
+      throughEmulator(bench, "python", python)
       startsWithEmulator(bench)
     })
   })

@@ -2,9 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import { Zip } from "effect/encoding"
-import { execFileSync } from "node:child_process"
-import { chmodSync, copyFileSync, cpSync, mkdirSync, readdirSync, realpathSync, writeFileSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { chmodSync, copyFileSync, cpSync, mkdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { OwnerId } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
@@ -14,7 +13,8 @@ import * as BaseImages from "#test/support/BaseImages"
 import * as Cli from "#test/support/Cli"
 import { names } from "#test/support/DockerImages"
 import * as DockerWorkers from "#test/support/DockerWorkers"
-import { needs, pathOf } from "#test/support/Engines"
+import { needs } from "#test/support/Engines"
+import * as JavaClasses from "#test/support/JavaClasses"
 import { specOf } from "#test/support/WorkerFunctions"
 
 const samples = (path: string) => fileURLToPath(new URL(`../samples/${path}`, import.meta.url))
@@ -87,15 +87,6 @@ const wheel = Stream.fromIterable([
   Zip.file("wheeled-1.0.dist-info/RECORD", "")
 ]).pipe(Stream.pipeThroughChannel(Zip.encode()), Stream.runCollect, Effect.map(Buffer.concat))
 
-/** Compiles sources of Java, by the tools beside those of the machine. */
-const compile = (from: string, to: string, classPath: ReadonlyArray<string>) => {
-  const tool = (name: string) => join(dirname(realpathSync(pathOf("java"))), name)
-  const sources = readdirSync(join(from, "example")).map((name) => join(from, "example", name))
-  mkdirSync(to, { recursive: true })
-  execFileSync(tool("javac"), ["-d", to, "-cp", classPath.join(":"), ...sources])
-  return { jar: (path: string) => execFileSync(tool("jar"), ["--create", "--file", path, "-C", to, "."]) }
-}
-
 describe("an image that esb build makes of a zip function", () => {
   live("finds in Python the packages of its requirements.txt and the modules of its layers", "python", () =>
     Effect.gen(function* () {
@@ -148,8 +139,9 @@ describe("an image that esb build makes of a zip function", () => {
           Effect.sync(() => {
             const classes = join(root, "layer-classes")
             mkdirSync(join(root, "layer/java/lib"), { recursive: true })
-            compile(samples("images/java/layer"), classes, []).jar(join(root, "layer/java/lib/greeting.jar"))
-            compile(samples("images/java/function"), join(root, "src"), [classes, `${pathOf("ric-java")}/*`])
+            JavaClasses.compile(samples("images/java/layer"), classes)
+            JavaClasses.archive(join(root, "layer/java/lib/greeting.jar"), classes)
+            JavaClasses.compile(samples("images/java/function"), join(root, "src"), classes)
           })
       })
       const { answer, requestId } = yield* invoke({ n: 1 })
