@@ -2,6 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, type Scope } from "effect"
 import { randomUUID } from "node:crypto"
+import { existsSync } from "node:fs"
+import { join } from "node:path"
 import { FunctionName } from "#domain/FunctionName"
 import { type Invocation, limits } from "#domain/Invocation"
 import { ContainerId, OwnerId, type Worker } from "#domain/Worker"
@@ -10,6 +12,8 @@ import type { RieSettings } from "#layers/rie/RieSettings"
 import * as RieWorkerClient from "#layers/rie/RieWorkerClient"
 import { WorkerClient } from "#services/WorkerClient"
 import * as Emulators from "#test/support/Emulators"
+import { eventually } from "#test/support/Eventually"
+import * as FreePort from "#test/support/FreePort"
 
 const functionName = FunctionName.make("sample")
 const traceId = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1"
@@ -39,6 +43,17 @@ export const call = (event: unknown, asked: Partial<Invocation> = {}): Invocatio
   wantsLogTail: true,
   ...asked
 })
+
+/** What the event of a call says for the test to see when the function has it. */
+const callOf = ({ directory }: Emulators.Emulator) => {
+  const begun = join(directory, "begun")
+  const hasCall = eventually(
+    "the function has the call",
+    Effect.sync(() => existsSync(begun)),
+    (isThere) => isThere
+  )
+  return { begun, hasCall }
+}
 
 const json = (bytes: Uint8Array): unknown => JSON.parse(Buffer.from(bytes).toString())
 
@@ -174,8 +189,9 @@ export const suite = (name: Emulators.EmulatorName) =>
     live("refuses a second call at a time, of which the emulator would die", () =>
       Effect.gen(function* () {
         const { emulator, fail, isAlive, send } = yield* open("index.rest")
-        const first = yield* Effect.forkChild(send({ ms: 500 }))
-        yield* Effect.sleep(100)
+        const { begun, hasCall } = callOf(emulator)
+        const first = yield* Effect.forkChild(send({ ms: 500, begun }))
+        yield* hasCall
         for (const _ of [1, 2, 3]) assert.strictEqual((yield* fail({ ms: 1 }))._tag, "WorkerUnreachable")
         assert.strictEqual(json((yield* Fiber.join(first)).payload), 500)
         assert.strictEqual(json((yield* send({ ms: 2 })).payload), 2)
@@ -187,8 +203,9 @@ export const suite = (name: Emulators.EmulatorName) =>
     live("calls a worker no more whose caller left, because it still has the call", () =>
       Effect.gen(function* () {
         const { emulator, fail, isAlive, send } = yield* open("index.rest")
-        const left = yield* Effect.forkChild(send({ ms: 500 }))
-        yield* Effect.sleep(100)
+        const { begun, hasCall } = callOf(emulator)
+        const left = yield* Effect.forkChild(send({ ms: 500, begun }))
+        yield* hasCall
         yield* Fiber.interrupt(left)
         assert.isFalse(isAlive())
         assert.strictEqual((yield* fail({ ms: 1 }))._tag, "WorkerUnreachable")
@@ -216,9 +233,10 @@ export const suite = (name: Emulators.EmulatorName) =>
         yield* Emulators.end(gone.emulator)
         assert.strictEqual((yield* gone.fail({}))._tag, "WorkerUnreachable")
         assert.isFalse(gone.isAlive())
-        const going = yield* open("index.hang")
-        const held = yield* Effect.forkChild(going.fail({}))
-        yield* Effect.sleep(300)
+        const going = yield* open("index.rest")
+        const { begun, hasCall } = callOf(going.emulator)
+        const held = yield* Effect.forkChild(going.fail({ ms: 60_000, begun }))
+        yield* hasCall
         yield* Emulators.end(going.emulator)
         assert.deepInclude(yield* Fiber.join(held), { _tag: "WorkerExited", errorType: "Runtime.ExitError" })
         assert.isFalse(going.isAlive())
@@ -260,13 +278,12 @@ export const suite = (name: Emulators.EmulatorName) =>
       () =>
         Effect.gen(function* () {
           const client = yield* WorkerClient
-          const { emulator } = yield* open("index.echo")
-          yield* Emulators.end(emulator)
+          const address = { host: "127.0.0.1", port: yield* FreePort.find }
           const startedAtMs = performance.now()
-          const failure = yield* Effect.flip(client.ready(workerAt(emulator.address)))
+          const failure = yield* Effect.flip(client.ready(workerAt(address)))
           assert.strictEqual(failure._tag, "InitFailed")
           assert.isAtLeast(performance.now() - startedAtMs, 390)
-          assert.isFalse(yield* EmulatorPort.accepts(emulator.address, 100))
+          assert.isFalse(yield* EmulatorPort.accepts(address, 100))
         }),
       { initLimitMs: 400 }
     )

@@ -1,4 +1,5 @@
 /** Functions for workers behind an emulator: what they are told, and what they do to it. */
+import { writeFileSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 
 export { echo, exit, fail, hang, large } from "../workers/node/index.mjs"
@@ -11,7 +12,9 @@ export const told = async (_event, { awsRequestId, clientContext, invokedFunctio
   pid: process.pid
 })
 
-export const rest = async ({ ms }) => {
+/** Tells by a file that it has the call. */
+export const rest = async ({ begun, ms }) => {
+  if (begun !== undefined) writeFileSync(begun, "")
   await sleep(ms)
   return ms
 }
