@@ -4,10 +4,23 @@ import type { ContainerExtensions } from "./ContainerExtensions.ts"
 import type { ContainerMetrics, ContainerState, ContainerStatus, OwnerId, Phase, Worker } from "./Worker.ts"
 import type { ExitStatus } from "./WorkerExit.ts"
 
+/** How a container has ended, and when. */
+export interface ContainerExit {
+  readonly status: ExitStatus
+  readonly code: number
+  readonly atUnixSeconds: number
+}
+
+/** What a container uses. */
+export type ContainerUsage = Pick<ContainerMetrics, "memoryBytes" | "oomEvents" | "cpuNanoseconds">
+
+/** Of one that has ended. */
+export const noUsage: ContainerUsage = { memoryBytes: 0, oomEvents: 0, cpuNanoseconds: 0 }
+
 /** What every engine knows of a container. */
 interface EndingContainer {
   /** There once it has ended. */
-  readonly exit: { readonly status: ExitStatus; readonly code: number; readonly atUnixSeconds: number } | undefined
+  readonly exit: ContainerExit | undefined
 }
 
 /** `C` is what its engine knows of the container. */
@@ -79,7 +92,7 @@ export const stateOf = (held: HeldContainer, phase: Phase, lastCallAtUnixMs: num
 
 export const metricsOf = (
   held: HeldContainer,
-  usage: Pick<ContainerMetrics, "memoryBytes" | "oomEvents" | "cpuNanoseconds">,
+  usage: ContainerUsage,
   wasOutOfMemory: boolean,
   nowUnixMs: number
 ): ContainerMetrics => ({

@@ -6,6 +6,7 @@ import { createServer } from "node:http"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { ContainerId, type Phase } from "#domain/Worker"
+import * as WorkerMeter from "#layers/containers/WorkerMeter"
 import * as ContainerMeter from "#layers/docker/ContainerMeter"
 import * as Docker from "#layers/docker/DockerApi"
 import { temporaryDirectory } from "#test/support/ProcessWorkers"
@@ -42,6 +43,8 @@ const statistician = Effect.acquireRelease(
     })
 )
 
+const meters = ContainerMeter.make(() => assert.fail("nothing is in sight, and so nothing is missed"))
+
 const workerNamed = (name: string) => {
   const seen = { calls: 0, memoryBytes: 0 }
   const door = {
@@ -50,18 +53,29 @@ const workerNamed = (name: string) => {
       seen.memoryBytes = Math.max(seen.memoryBytes, bytes)
     }
   }
-  const worker = { id: ContainerId.make(name) }
-  return { seen, worker, isPaused: false, container: { name, door, exit: undefined, cgroup: undefined } }
+  return { seen, container: { name, door, cgroup: undefined } }
 }
 
 it.live("Workers out of sight are asked for one at a time while they are in use, and idle ones once", () =>
   Effect.gen(function* () {
     const { asked, load, socketPath } = yield* statistician
     yield* Effect.gen(function* () {
-      const meter = yield* ContainerMeter.make({ sampleEveryMs: 10 })
-      const workers = new Map(["busy", "idle", "idler"].map((name) => [ContainerId.make(name), workerNamed(name)]))
+      const meter = yield* meters
+      const workers = new Map(
+        ["busy", "idle", "idler"].map((name) => {
+          const { container, seen } = workerNamed(name)
+          const measured = {
+            ...container,
+            exit: undefined,
+            measure: meter.measure(container),
+            isDearToMeasure: () => meter.isDear(container)
+          }
+          const worker = { id: ContainerId.make(name) }
+          return [worker.id, { seen, worker, isPaused: false, container: measured }]
+        })
+      )
       const phaseOf = (id: ContainerId): Phase => (id === "busy" ? "busy" : "idle")
-      yield* Effect.timeoutOption(meter.watch(workers, phaseOf), 20 * slownessMs)
+      yield* Effect.timeoutOption(WorkerMeter.watch(workers, phaseOf, 10), 20 * slownessMs)
       assert.strictEqual(load.most, 1)
       assert.strictEqual(asked.get("idle"), 1)
       assert.strictEqual(asked.get("idler"), 1)
@@ -75,7 +89,7 @@ it.live("Whoever wants to know of an idle worker out of sight is told what was s
   Effect.gen(function* () {
     const { asked, socketPath } = yield* statistician
     yield* Effect.gen(function* () {
-      const meter = yield* ContainerMeter.make({ sampleEveryMs: 10 })
+      const meter = yield* meters
       const { container, seen } = workerNamed("one")
       const first = yield* meter.usage(container)
       assert.deepStrictEqual(yield* meter.usage(container), first)

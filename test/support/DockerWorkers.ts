@@ -2,9 +2,11 @@
 import { Effect, Layer, References } from "effect"
 import { randomBytes } from "node:crypto"
 import type { Worker } from "#domain/Worker"
+import * as EngineContainerRuntime from "#layers/containers/EngineContainerRuntime"
+import type { RuntimeOptions } from "#layers/containers/RuntimeSettings"
 import { DockerApi, type EngineAddress } from "#layers/docker/DockerApi"
 import * as Docker from "#layers/docker/DockerApi"
-import * as DockerContainerRuntime from "#layers/docker/DockerContainerRuntime"
+import * as DockerContainerEngine from "#layers/docker/DockerContainerEngine"
 import type { DockerOptions } from "#layers/docker/DockerSettings"
 import { volumeName } from "#layers/docker/SoleAgent"
 import { WorkersNetwork } from "#layers/docker/WorkersNetwork"
@@ -30,7 +32,7 @@ export interface Options {
   readonly socketPath?: string
   /** Names a stack; without one it is a new one. */
   readonly stack?: string
-  readonly docker?: Partial<DockerOptions>
+  readonly docker?: Partial<DockerOptions & RuntimeOptions>
   readonly protocols?: Partial<ProbedWorkerProtocols.ProtocolSettings>
   readonly door?: Partial<DoorSettings>
   readonly log?: RecordedLog.RecordedLog
@@ -97,7 +99,9 @@ export const layer = (options: Options = {}) => {
     )
   )
   return Layer.mergeAll(
-    DockerContainerRuntime.layer({ identity, ...options.docker }),
+    EngineContainerRuntime.layer({ identity, ...options.docker }).pipe(
+      Layer.provide(DockerContainerEngine.layer({ identity, ...options.docker }))
+    ),
     ProtocolWorkerClient.layer({ "runtime-api": LocalWorkerClient.layer, rie: RieWorkerClient.layer() }),
     faults,
     functions

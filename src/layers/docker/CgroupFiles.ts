@@ -6,17 +6,12 @@ import { Effect, Option } from "effect"
 import { readFileSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
+import type { ContainerUsage } from "#domain/HeldContainer"
 
 /** Where the files of one container are: hierarchies of their own for memory and CPU, or one for both. */
 export type CgroupFiles =
   | { readonly version: 1; readonly memory: string; readonly cpu: string }
   | { readonly version: 2; readonly directory: string }
-
-export interface Usage {
-  readonly memoryBytes: number
-  readonly oomEvents: number
-  readonly cpuNanoseconds: number
-}
 
 const root = "/sys/fs/cgroup"
 
@@ -61,7 +56,7 @@ const readVersion1 = ({ cpu, memory }: Extract<CgroupFiles, { readonly version: 
       ],
       { concurrency: "unbounded" }
     ),
-    ([usage, stat, oom, nanoseconds]): Usage => ({
+    ([usage, stat, oom, nanoseconds]): ContainerUsage => ({
       memoryBytes: Math.max(0, Number(usage) - field(stat, "total_inactive_file")),
       oomEvents: field(oom, "oom_kill"),
       cpuNanoseconds: Number(nanoseconds)
@@ -75,7 +70,7 @@ const readVersion2 = ({ directory }: Extract<CgroupFiles, { readonly version: 2 
       (name) => text(join(directory, name)),
       { concurrency: "unbounded" }
     ),
-    ([usage = "", stat = "", events = "", cpu = ""]): Usage => ({
+    ([usage = "", stat = "", events = "", cpu = ""]): ContainerUsage => ({
       memoryBytes: Math.max(0, Number(usage) - field(stat, "inactive_file")),
       oomEvents: field(events, "oom_kill"),
       cpuNanoseconds: field(cpu, "usage_usec") * 1_000
@@ -104,5 +99,5 @@ export const memoryBytes = (files: CgroupFiles): Option.Option<number> => {
 }
 
 /** `None` when the container has ended meanwhile. */
-export const read = (files: CgroupFiles): Effect.Effect<Option.Option<Usage>> =>
+export const read = (files: CgroupFiles): Effect.Effect<Option.Option<ContainerUsage>> =>
   Effect.option(files.version === 1 ? readVersion1(files) : readVersion2(files))

@@ -2,8 +2,8 @@
 import { Deferred, Effect } from "effect"
 import * as WorkerExit from "#domain/WorkerExit"
 import { DockerApi, type EngineFailure, hasStatus } from "./DockerApi.ts"
+import type { Container } from "./DockerContainer.ts"
 import type { DockerSettings } from "./DockerSettings.ts"
-import type { Container } from "./DockerWorker.ts"
 
 /** The code of a container that was killed, as engines tell it. */
 const killed = 137
@@ -22,6 +22,7 @@ export const make = Effect.fnUntraced(function* ({ lastOutputMs }: DockerSetting
       yield* Effect.timeoutOption(Deferred.await(container.outputEnded), lastOutputMs)
       if (container.exit !== undefined) return
       const status = WorkerExit.ofCode(code, outOfMemory)
+      container.wasOutOfMemory = outOfMemory
       container.exit = { status, code, atUnixSeconds }
       container.door.exited(status)
     })
@@ -62,3 +63,5 @@ export const make = Effect.fnUntraced(function* ({ lastOutputMs }: DockerSetting
 
   return { look, missed }
 })
+
+export type ContainerEnds = Effect.Success<ReturnType<typeof make>>

@@ -5,8 +5,8 @@
 import { Deferred, Effect } from "effect"
 import { Writable } from "node:stream"
 import { DockerApi } from "./DockerApi.ts"
+import type { Container } from "./DockerContainer.ts"
 import type { DockerSettings } from "./DockerSettings.ts"
-import type { Container } from "./DockerWorker.ts"
 
 export const make = Effect.fnUntraced(function* ({ reconnectEveryMs }: DockerSettings) {
   const { call, engine } = yield* DockerApi

@@ -6,24 +6,15 @@ import { Redacted, Result } from "effect"
 import type { ContainerInspectInfo } from "dockerode"
 import * as ContainerVariables from "#domain/ContainerVariables"
 import * as StackIdentity from "#domain/StackIdentity"
-import type { LabelledWorker } from "#domain/StackIdentity"
 import * as WorkerSettings from "#domain/WorkerSettings"
+import type { FormerContainer } from "#services/ContainerEngine"
 import type { FormerDoor } from "#services/RuntimeApi"
 import * as ContainerImages from "./ContainerImages.ts"
 
-export interface ContainerRecord extends LabelledWorker {
+export interface ContainerRecord extends Omit<FormerContainer, "takeOver"> {
   readonly name: string
   readonly engineId: string
-  readonly settings: WorkerSettings.WorkerSettings
-  /** `undefined`: it was told of none. */
-  readonly door: FormerDoor | undefined
-  readonly imageDigest: string
-  readonly entrypoint: ReadonlyArray<string>
-  /** In the workers' network. */
-  readonly address: string
   readonly pid: number
-  readonly isPaused: boolean
-  readonly createdAtUnixSeconds: number
 }
 
 const doorOf = (endpoint: string | undefined, token: string | undefined): FormerDoor | undefined =>

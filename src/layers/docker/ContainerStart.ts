@@ -1,32 +1,18 @@
 /** How a container comes up, step by step; whatever fails or is interrupted, what was made so far goes with the scope. */
-import { Deferred, Effect, Option, Redacted, Schedule, type Scope, Semaphore } from "effect"
-import { randomBytes } from "node:crypto"
+import { Deferred, Effect, Option, Schedule, type Scope, Semaphore } from "effect"
 import { RuntimeUnavailable } from "#domain/Failure"
-import * as LogStreamName from "#domain/LogStreamName"
-import type { OwnerId, WorkerSpec } from "#domain/Worker"
-import type { WorkerSettings } from "#domain/WorkerSettings"
+import type { ContainerOrder } from "#services/ContainerEngine"
 import type { Door } from "#services/RuntimeApi"
-import { WorkerProtocols } from "#services/WorkerProtocols"
 import * as CgroupFiles from "./CgroupFiles.ts"
-import type * as ContainerEnds from "./ContainerEnds.ts"
+import type { ContainerEnds } from "./ContainerEnds.ts"
 import type { ContainerImage } from "./ContainerImages.ts"
 import type { ContainerRecord } from "./ContainerRecord.ts"
 import * as ContainerOptions from "./ContainerOptions.ts"
 import * as ContainerOutput from "./ContainerOutput.ts"
 import { DockerApi, type EngineFailure, hasStatus } from "./DockerApi.ts"
+import type { Container } from "./DockerContainer.ts"
 import type { DockerSettings } from "./DockerSettings.ts"
-import type { Container } from "./DockerWorker.ts"
 import { WorkersNetwork } from "./WorkersNetwork.ts"
-
-export interface Start {
-  readonly name: string
-  readonly spec: WorkerSpec
-  readonly owner: OwnerId
-  readonly image: ContainerImage
-  readonly settings: WorkerSettings
-  readonly door: Door
-  readonly extensionNames: ReadonlyArray<string>
-}
 
 const containerOf = (name: string, door: Door, engineId: string | undefined) =>
   Effect.map(Deferred.make<void>(), (outputEnded): Container => ({
@@ -36,6 +22,7 @@ const containerOf = (name: string, door: Door, engineId: string | undefined) =>
     cgroup: undefined,
     outputEnded,
     exit: undefined,
+    wasOutOfMemory: false,
     isRemoved: false,
     stays: false
   }))
@@ -45,16 +32,10 @@ const isBeingRemoved = hasStatus(409)
 const removalEveryMs = 50
 const removalTries = 100
 
-export const make = Effect.fnUntraced(function* (
-  settings: DockerSettings,
-  ends: Effect.Success<ReturnType<typeof ContainerEnds.make>>
-) {
+export const make = Effect.fnUntraced(function* (settings: DockerSettings, ends: ContainerEnds) {
   const { call, engine } = yield* DockerApi
   const network = yield* WorkersNetwork
-  const { namesDoor } = yield* WorkerProtocols
   const output = yield* ContainerOutput.make(settings)
-  /** For our own runtime clients. */
-  const patience = { ESB_LISTENER_PATIENCE_SECONDS: String(settings.listenerPatienceMs / 1_000) }
   const starting = Semaphore.makeUnsafe(settings.parallelStarts)
   const removing = Semaphore.makeUnsafe(settings.parallelRemovals)
 
@@ -85,21 +66,23 @@ export const make = Effect.fnUntraced(function* (
     )
 
   /** Not interrupted half-way: a container that is made after it was removed would stay for ever. */
-  const create = (start: Start, container: Container): Effect.Effect<void, EngineFailure, Scope.Scope> => {
-    const { door, name, settings: worker } = start
+  const create = (
+    { told, ...order }: ContainerOrder,
+    image: ContainerImage,
+    container: Container
+  ): Effect.Effect<void, EngineFailure, Scope.Scope> => {
+    const { identity, trustDirectory } = settings
     const options = ContainerOptions.make({
-      ...start,
-      spec: { ...start.spec, environment: { ...start.spec.environment, ...patience } },
-      identity: settings.identity,
-      memoryMiB: worker.memoryMiB,
-      logStream: LogStreamName.make(new Date(), randomBytes(LogStreamName.randomBytes)),
+      ...order,
+      identity,
+      image,
       network: network.name,
-      trustDirectory: settings.trustDirectory,
-      door: namesDoor ? { endpoint: door.endpoint, token: Redacted.value(door.token) } : undefined
+      trustDirectory,
+      door: told
     })
     return Effect.acquireRelease(
       call((abortSignal) => engine.createContainer({ ...options, abortSignal }), { repeatable: false }).pipe(
-        Effect.tapError(() => Effect.ignore(remove(name), { log: "Warn" })),
+        Effect.tapError(() => Effect.ignore(remove(order.name), { log: "Warn" })),
         Effect.map(({ id }) => {
           container.engineId = id
         })
@@ -133,17 +116,21 @@ export const make = Effect.fnUntraced(function* (
     }
   })
 
-  /** Runs when this returns, or has ended; its address is the one that its door admits. */
-  const bringUp = Effect.fnUntraced(function* (start: Start, register: (container: Container) => void) {
-    const container = yield* containerOf(start.name, start.door, undefined)
-    yield* create(start, container)
-    register(container)
+  /** Everything but running when this returns. */
+  const prepare = Effect.fnUntraced(function* (order: ContainerOrder, image: ContainerImage) {
+    const container = yield* containerOf(order.name, order.door, undefined)
+    yield* create(order, image, container)
     yield* output.capture(container)
+    return container
+  })
+
+  /** Runs when this returns, or has ended; its address is the one that its door admits. */
+  const run = Effect.fnUntraced(function* (container: Container) {
     // A start that was heard of twice is one start: the engine says 304.
-    yield* starting.withPermit(call((abortSignal) => engine.getContainer(start.name).start({ abortSignal })))
+    yield* starting.withPermit(call((abortSignal) => engine.getContainer(container.name).start({ abortSignal })))
     const address = yield* locate(container)
-    if (address !== "") start.door.admit(address)
-    return { container, address }
+    if (address !== "") container.door.admit(address)
+    return address
   })
 
   /** What has been written before is with the engine's own log, and perhaps in ours already. */
@@ -157,5 +144,7 @@ export const make = Effect.fnUntraced(function* (
     return container
   })
 
-  return { bringUp, takeOver, remove, removeOnce }
+  return { prepare, run, takeOver, remove, removeOnce }
 })
+
+export type ContainerStarts = Effect.Success<ReturnType<typeof make>>

@@ -1,8 +1,9 @@
 /** Workers in containers of a Docker Engine, and their doors in the workers' network. */
 import { Duration, Effect, Layer } from "effect"
 import type { StackIdentity } from "#domain/StackIdentity"
+import * as EngineContainerRuntime from "#layers/containers/EngineContainerRuntime"
 import * as DockerApi from "#layers/docker/DockerApi"
-import * as DockerContainerRuntime from "#layers/docker/DockerContainerRuntime"
+import * as DockerContainerEngine from "#layers/docker/DockerContainerEngine"
 import * as EngineAddress from "#layers/docker/EngineAddress"
 import * as SoleAgent from "#layers/docker/SoleAgent"
 import * as WorkersNetwork from "#layers/docker/WorkersNetwork"
@@ -48,7 +49,10 @@ const runtime = (values: AgentSettings, home: string, identity: StackIdentity) =
     Effect.map(
       Effect.all({ trustDirectory: Trust.directory(values, home), logins: RegistryLogin.logins(values) }),
       (given) =>
-        DockerContainerRuntime.layer({ identity, pullPolicy: values.pullPolicy, cpuLimit: values.cpuLimit, ...given })
+        Layer.provide(
+          EngineContainerRuntime.layer({ identity, cpuLimit: values.cpuLimit }),
+          DockerContainerEngine.layer({ identity, pullPolicy: values.pullPolicy, ...given })
+        )
     )
   )
 

@@ -1,7 +1,6 @@
-/** A container of ours, from the moment it is asked for, and the worker that it becomes. */
+/** A container of ours, from the moment it is asked for. */
 import type { Deferred } from "effect"
-import type { HeldContainer } from "#domain/HeldContainer"
-import type { ExitStatus } from "#domain/WorkerExit"
+import type { ContainerExit } from "#domain/HeldContainer"
 import type { Door } from "#services/RuntimeApi"
 import type { CgroupFiles } from "./CgroupFiles.ts"
 
@@ -14,11 +13,10 @@ export interface Container {
   cgroup: CgroupFiles | undefined
   /** Everything it wrote has been read. */
   readonly outputEnded: Deferred.Deferred<void>
-  exit: { readonly status: ExitStatus; readonly code: number; readonly atUnixSeconds: number } | undefined
+  exit: ContainerExit | undefined
+  wasOutOfMemory: boolean
   /** It is not at the engine any more. */
   isRemoved: boolean
   /** It is a worker, and outlives this process. Until then it goes with its start. */
   stays: boolean
 }
-
-export type DockerWorker = HeldContainer<Container>

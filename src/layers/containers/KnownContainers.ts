@@ -1,10 +1,10 @@
 /** The containers that are ours now: from before one is made until it is gone, those that are still starting included. */
 import { Effect, type Scope } from "effect"
-import type { Container } from "./DockerWorker.ts"
+import type { EngineContainer } from "#services/ContainerEngine"
 
 export class KnownContainers {
   readonly #names = new Set<string>()
-  readonly #containers = new Map<string, Container>()
+  readonly #containers = new Map<string, EngineContainer>()
 
   /** From now on, and until the scope ends, a container of this name is nobody's leftover. */
   claim(name: string): Effect.Effect<void, never, Scope.Scope> {
@@ -19,11 +19,11 @@ export class KnownContainers {
   }
 
   /** There is one at the engine under a name that was claimed. */
-  made(container: Container): void {
+  made(container: EngineContainer): void {
     this.#containers.set(container.name, container)
   }
 
-  find(name: string): Container | undefined {
+  find(name: string): EngineContainer | undefined {
     return this.#containers.get(name)
   }
 
@@ -31,7 +31,7 @@ export class KnownContainers {
     return this.#names
   }
 
-  get all(): ReadonlyArray<Container> {
+  get all(): ReadonlyArray<EngineContainer> {
     return [...this.#containers.values()]
   }
 }
