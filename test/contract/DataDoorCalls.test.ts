@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Queue, Stream } from "effect"
+import { Context, Effect, Fiber, Layer, Queue, Result, Stream } from "effect"
 import type { WorkerExited, WorkerUnreachable } from "#domain/Failure"
 import { type Invocation, limits } from "#domain/Invocation"
 import * as HttpWorkerClient from "#layers/grpc/door/HttpWorkerClient"
@@ -29,6 +29,12 @@ const exitedOf = (failure: { readonly _tag: string }): WorkerExited => {
 const unreachableOf = (failure: { readonly _tag: string }): WorkerUnreachable => {
   assert.strictEqual(failure._tag, "WorkerUnreachable")
   return failure as WorkerUnreachable
+}
+
+/** All of this process, with everything that it could hear meanwhile. */
+const standStill = (durationMs: number): void => {
+  const end = performance.now() + durationMs
+  while (performance.now() < end);
 }
 
 const suite = (name: string, base: Options) => {
@@ -257,6 +263,25 @@ const suite = (name: string, base: Options) => {
     )
   })
 
+  describe(`a Gateway that stands still in the middle of a call (${name})`, () => {
+    it.live(
+      "does not take what it could not hear for silence",
+      withDoor({ client: { pulseEveryMs: 20, silenceLimitMs: 200 } }, (bench) =>
+        Effect.gen(function* () {
+          const { call, fiber } = yield* taken(bench)
+          bench.wire.freeze()
+          yield* Effect.sleep(60)
+          // A question is on its way by now, and its answer will be when the limit is over.
+          bench.wire.thaw()
+          standStill(300)
+          yield* Effect.sleep(60)
+          yield* heard(bench.runtime.respond(call.requestId, Buffer.from("1")))
+          assert.strictEqual(text((yield* Fiber.join(fiber)).payload), "1")
+        })
+      )
+    )
+  })
+
   describe(`an Agent that stops (${name})`, () => {
     it.live(
       "lets calls in flight end, however long, takes no further ones, and says so",
@@ -287,7 +312,7 @@ const suite = (name: string, base: Options) => {
           yield* heard(bench.runtime.respond(call.requestId, Buffer.from("1")))
           yield* Fiber.join(fiber)
           const stopped = yield* Effect.forkScoped(bench.stop)
-          yield* Effect.sleep(50)
+          yield* eventually("it stops", Effect.result(bench.client.ready(bench.worker)), Result.isFailure)
           const refusal = yield* Effect.flip(bench.client.send(bench.worker, invocation()))
           assert.strictEqual(unreachableOf(refusal).detail, "its Agent is stopping")
           yield* Fiber.join(stopped)

@@ -8,10 +8,15 @@ import * as HttpWorkerClient from "#layers/grpc/door/HttpWorkerClient"
 import { WorkerClient } from "#services/WorkerClient"
 import { certificatesOf, type Watched, watchLayer } from "#test/support/DataDoorBench"
 import type { Hosted } from "#test/support/DataDoorHost"
+import { eventually } from "#test/support/Eventually"
 import { freeze, kill } from "#test/support/Faults"
 import { invocation, text, until } from "#test/support/OpenDoor"
+import { isAlive } from "#test/support/Processes"
 
 const program = fileURLToPath(new URL("../support/DataDoorHost.ts", import.meta.url))
+
+/** Of a process that reads its program as it was written, on a machine that has other things to do. */
+const startLimitMs = 15_000
 
 /** An Agent in a process of its own, and what it has said. */
 const host = Effect.gen(function* () {
@@ -21,7 +26,12 @@ const host = Effect.gen(function* () {
     (child) => Effect.sync(() => child.kill("SIGKILL"))
   )
   createInterface({ input: child.stdout }).on("line", (line) => said.push(line))
-  yield* until(() => said.length > 0)
+  yield* eventually(
+    "the Agent listens",
+    Effect.sync(() => said.length),
+    (lines) => lines > 0,
+    startLimitMs
+  )
   const calls = () => said.filter((line) => line === "called").length
   return { ...(JSON.parse(said[0] ?? "") as Hosted), pid: child.pid ?? 0, calls }
 })
@@ -54,6 +64,8 @@ describe("an Agent that is killed", () => {
       const { send, watched } = yield* client()
       assert.strictEqual(text((yield* send(echo, invocation())).payload), '{"n":1}')
       yield* kill(pid)
+      // Only then are its connections closed.
+      yield* until(() => !isAlive(pid))
       yield* Effect.sleep(50)
       const failure = yield* Effect.flip(send(echo, invocation()))
       assert.deepInclude(failure, { _tag: "WorkerUnreachable", containerId: echo.id })
@@ -78,10 +90,11 @@ describe("an Agent that stands still", () => {
   it.live("in the middle of a call is given up after its silence", () =>
     Effect.gen(function* () {
       const { calls, pid, silent } = yield* host
-      const { send } = yield* client({ pulseEveryMs: 50, silenceLimitMs: 200 })
+      const silenceLimitMs = 1_000
+      const { send } = yield* client({ pulseEveryMs: 50, silenceLimitMs })
       const fiber = yield* Effect.forkScoped(Effect.flip(send(silent, invocation())))
       yield* until(() => calls() === 1)
-      yield* Effect.sleep(400)
+      yield* Effect.sleep(silenceLimitMs + 200)
       assert.isUndefined(fiber.pollUnsafe())
       yield* freeze(pid)
       assert.deepInclude(yield* Fiber.join(fiber), { _tag: "WorkerExited", errorType: "Sandbox.Failure" })

@@ -43,6 +43,16 @@ export const defaultLimits: DoorLimits = {
 export const originOf = (bundle: CertificateBundle | undefined, { host, port }: Worker["address"]): string =>
   `${schemeOf(bundle)}://${host.includes(":") ? `[${host}]` : host}:${port}`
 
+/** Parts of a time in each of which this process must have been awake. */
+const parts = 10
+
+/**
+ * A time in which this process could hear. One that stood still, as with its machine, has not read what came meanwhile when
+ * its timers run: that counts as one part only, however long it took.
+ */
+const awake = (durationMs: number): Effect.Effect<void> =>
+  Effect.asVoid(Effect.repeat(Effect.sleep(durationMs / parts), { times: parts - 1 }))
+
 interface Open {
   readonly sinceMs: number
   readonly end: (failure: DoorExchange.Broken) => void
@@ -99,10 +109,9 @@ export class AgentDoor implements DoorExchange.Onlooker {
     if (waiting.length === 0) return Effect.void
     const pulse = { method: "GET", path: pulsePath, headers: {} } as const
     const { silenceLimitMs } = this.#limits
-    const silence = () =>
-      Effect.fail(new DoorExchange.NotSent({ detail: `nothing within ${silenceLimitMs} ms`, timedOut: true }))
+    const silence = new DoorExchange.NotSent({ detail: `nothing within ${silenceLimitMs} ms`, timedOut: true })
     return DoorExchange.make(this.#heart, pulse, { opened: () => () => undefined }).pipe(
-      Effect.timeoutOrElse({ duration: silenceLimitMs, orElse: silence }),
+      Effect.raceFirst(Effect.andThen(awake(silenceLimitMs), Effect.fail(silence))),
       Effect.catch((failure) =>
         Effect.sync(() => {
           if (failure._tag === "NotSent" && failure.timedOut) this.#giveUp(waiting, failure.detail)
