@@ -4,9 +4,9 @@ import { Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { FunctionName } from "#domain/FunctionName"
 import { OwnerId, type WorkerSpec } from "#domain/Worker"
-import * as ContainerdSettings from "#layers/containerd/ContainerdSettings"
-import * as PreparedContainers from "#layers/containerd/PreparedContainers"
-import type { WorkerPlan } from "#layers/containerd/WorkerPlan"
+import * as PreparedContainers from "#layers/containers/PreparedContainers"
+import * as RuntimeSettings from "#layers/containers/RuntimeSettings"
+import type { WorkerPlan } from "#layers/containers/WorkerPlan"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import { functionNamed, left, listed, mine, nothing, started, tasks } from "#test/support/ContainerdSamples"
@@ -15,20 +15,24 @@ import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
 import { call } from "./ContainerRuntimeContract.ts"
 
-const places = { identity: { brand: "esb", environment: "test" }, directory: "/nowhere" }
+const places = { identity: { brand: "esb", environment: "test" } }
 
 const planOf = (name: string, given: Partial<WorkerSpec> = {}, owner = "mine"): WorkerPlan => ({
   spec: { functionName: FunctionName.make(name), image: "image:1", environment: {}, specHash: "one", ...given },
   owner: OwnerId.make(owner),
-  image: { name: "image:1", digest: "sha256:1", chainId: "chain", config: {} },
-  imageUser: undefined,
+  image: {
+    digest: "sha256:1",
+    entrypoint: [],
+    extensionNames: () => Effect.succeed([]),
+    prepare: () => Effect.die("no container is made of it")
+  },
   extensionNames: [],
   settings: { handler: "", runtime: undefined, memoryMiB: 128, timeoutMs: 3_000 }
 })
 
 /** Makes them in no time, and keeps count. */
-const stocked = Effect.fnUntraced(function* (options: Partial<ContainerdSettings.ContainerdOptions> = {}) {
-  const settings = { ...ContainerdSettings.defaultsOf(places), ...places, preparedPerSpec: 1, ...options }
+const stocked = Effect.fnUntraced(function* (options: Partial<RuntimeSettings.RuntimeOptions> = {}) {
+  const settings = { ...RuntimeSettings.defaults, ...places, preparedPerSpec: 1, ...options }
   const alive = new Set<string>()
   const containers: Array<{ isRemoved: boolean }> = []
   let count = 0

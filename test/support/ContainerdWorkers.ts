@@ -9,8 +9,10 @@ import type { Worker } from "#domain/Worker"
 import * as CniPlugins from "#layers/cni/CniPlugins"
 import * as CniSettings from "#layers/cni/CniSettings"
 import * as ContainerdApi from "#layers/containerd/ContainerdApi"
-import * as ContainerdContainerRuntime from "#layers/containerd/ContainerdContainerRuntime"
+import * as ContainerdContainerEngine from "#layers/containerd/ContainerdContainerEngine"
 import type { ContainerdOptions } from "#layers/containerd/ContainerdSettings"
+import * as EngineContainerRuntime from "#layers/containers/EngineContainerRuntime"
+import type { RuntimeOptions } from "#layers/containers/RuntimeSettings"
 import * as IptablesWorkerFence from "#layers/iptables/IptablesWorkerFence"
 import * as ProtocolWorkerClient from "#layers/protocol/ProtocolWorkerClient"
 import * as OciRegistry from "#layers/registry/OciRegistry"
@@ -94,7 +96,7 @@ export const machine = (wish?: Containerd.Wish) =>
   )
 
 export interface Options {
-  readonly containerd?: Partial<ContainerdOptions>
+  readonly containerd?: Partial<ContainerdOptions & RuntimeOptions>
   readonly cni?: Partial<CniSettings.CniOptions>
   readonly protocols?: Partial<ProbedWorkerProtocols.ProtocolSettings>
   readonly door?: Partial<DoorSettings>
@@ -136,12 +138,12 @@ export const onMachine = (options: Options = {}) =>
         ...networksOn({ bridge, directory, subnet }, identity, join(directory, "networks")),
         ...options.cni
       })
-      const runtime = ContainerdContainerRuntime.layer(
+      const containers = ContainerdContainerEngine.layer(
         { identity, directory: join(directory, "stack"), cgroupParent: `/${namespace}`, ...options.containerd },
         { pullPolicy: "never" }
       )
       return Layer.mergeAll(
-        runtime,
+        Layer.provide(EngineContainerRuntime.layer({ identity, ...options.containerd }), containers),
         ProtocolWorkerClient.layer({ "runtime-api": LocalWorkerClient.layer, rie: RieWorkerClient.layer() }),
         faults,
         functions

@@ -2,6 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf"
 import { AnySchema } from "@bufbuild/protobuf/wkt"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
+import { noUsage } from "#domain/HeldContainer"
 import * as Version1 from "#layers/containerd/generated/containerd/cgroups_v1_pb"
 import * as Version2 from "#layers/containerd/generated/containerd/cgroups_v2_pb"
 import * as TaskMetrics from "#layers/containerd/TaskMetrics"
@@ -51,11 +52,11 @@ describe("metrics of a task", () => {
   it("are nothing where a runtime counts nothing, and never less than nothing", () => {
     assert.deepStrictEqual(
       TaskMetrics.read(any("io.containerd.cgroups.v1.Metrics", new Uint8Array())),
-      Result.succeed(TaskMetrics.nothing)
+      Result.succeed(noUsage)
     )
     const inactive = create(Version2.MetricsSchema, { memory: { usage: 1n, inactiveFile: 2n } })
     const read = TaskMetrics.read(any("io.containerd.cgroups.v2.Metrics", toBinary(Version2.MetricsSchema, inactive)))
-    assert.deepStrictEqual(read, Result.succeed(TaskMetrics.nothing))
+    assert.deepStrictEqual(read, Result.succeed(noUsage))
   })
 
   it("of another kind, or broken, are told by their name", () => {

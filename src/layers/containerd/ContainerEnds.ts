@@ -4,7 +4,7 @@ import * as ContainerExtensions from "#domain/ContainerExtensions"
 import * as WorkerExit from "#domain/WorkerExit"
 import type { ContainerdFailure } from "./ContainerdFailure.ts"
 import type { ContainerdSettings } from "./ContainerdSettings.ts"
-import type { Container } from "./ContainerdWorker.ts"
+import type { Container } from "./ContainerdContainer.ts"
 import { Status } from "./generated/containerd/tasks_pb.ts"
 import type { TaskCalls } from "./Tasks.ts"
 

@@ -1,19 +1,18 @@
-/**
- * External extensions of a container: started in it beside its runtime, as AWS's platform does, with its user, its environment
- * and its log. One that ends takes the container with it.
- */
-import { Deferred, Effect, Schedule } from "effect"
+/** Extensions of a container as further processes of its task, which write where its first one does. */
+import { Effect, Schedule } from "effect"
 import * as ContainerExtensions from "#domain/ContainerExtensions"
+import type { Container } from "./ContainerdContainer.ts"
 import type { ContainerdFailure } from "./ContainerdFailure.ts"
-import type { Container } from "./ContainerdWorker.ts"
-import type { Surroundings } from "./FormerContainers.ts"
+import type { ContainerdSettings } from "./ContainerdSettings.ts"
+import type { ContainerEnds } from "./ContainerEnds.ts"
 import { Status } from "./generated/containerd/tasks_pb.ts"
 import * as TaskProcesses from "./TaskProcesses.ts"
+import type { TaskCalls } from "./Tasks.ts"
 
 /** As shells have it of a program that they cannot run. */
 const notStartedCode = 126
 
-export const make = Effect.fnUntraced(function* ({ ends, settings, tasks }: Surroundings) {
+export const make = Effect.fnUntraced(function* (settings: ContainerdSettings, tasks: TaskCalls, ends: ContainerEnds) {
   const processes = yield* TaskProcesses.make
   const again = Schedule.spaced(settings.reconnectEveryMs)
 
@@ -21,8 +20,8 @@ export const make = Effect.fnUntraced(function* ({ ends, settings, tasks }: Surr
   const findRunning = (container: Container) =>
     Effect.map(tasks.find(container.name), (task) => (task?.status === Status.STOPPED ? undefined : task))
 
-  /** It has ended by itself, in a container that runs on: that one has failed, and ends. */
-  const crash = Effect.fnUntraced(
+  /** The container of one that has ended by itself has failed, and ends. */
+  const fail = Effect.fnUntraced(
     function* (container: Container, extension: string, code: number) {
       if (container.exit !== undefined || container.isRemoved) return
       const task = yield* findRunning(container)
@@ -33,7 +32,7 @@ export const make = Effect.fnUntraced(function* ({ ends, settings, tasks }: Surr
       yield* ends.look(container)
     },
     // The container must not go on without it.
-    (crashed) => Effect.retry(crashed, again),
+    (failed) => Effect.retry(failed, again),
     Effect.orDie
   )
 
@@ -45,40 +44,14 @@ export const make = Effect.fnUntraced(function* ({ ends, settings, tasks }: Surr
     return notStartedCode
   })
 
-  /** Its exit code, once it has one; `undefined` where nobody knows it, as of a container that is gone. */
-  const begin = (container: Container, id: string, name: string) => {
-    const named = { container: container.name, id }
+  /** Runs when this returns. Names of programs are not always names that containerd takes: it goes by its index. */
+  const start = (container: Container, name: string, index: number) => {
+    const named = { container: container.name, id: `extension-${index}` }
     return processes.start(named, `${ContainerExtensions.directory}/${name}`, container.output.path).pipe(
-      Effect.as(Effect.orDie(Effect.retry(processes.ended(named), again))),
-      Effect.catch((failure) => Effect.map(notStarted(container, failure), Effect.succeed<number | undefined>))
+      Effect.as({ ended: Effect.orDie(Effect.retry(processes.ended(named), again)) }),
+      Effect.catch((failure) => Effect.map(notStarted(container, failure), (code) => ({ ended: Effect.succeed(code) })))
     )
   }
 
-  /** Started when this returns, and followed for as long as the scope lives. */
-  return Effect.fnUntraced(function* (container: Container, names: ReadonlyArray<string>) {
-    let isRetired = false
-
-    const follow = Effect.fnUntraced(function* (name: string, index: number) {
-      const ended = yield* Deferred.make<void>()
-      // Names of programs are not always names that containerd takes.
-      const end = yield* begin(container, `extension-${index}`, name)
-      const fate = Effect.gen(function* () {
-        const code = yield* end
-        yield* Deferred.succeed(ended, undefined)
-        if (code === undefined) return
-        if (ContainerExtensions.mayHaveBeenTaken(code)) yield* Effect.sleep(ContainerExtensions.endsTogetherMs)
-        if (!isRetired) yield* crash(container, name, code)
-      })
-      yield* Effect.forkScoped(fate)
-      return ended
-    })
-
-    const ends = yield* Effect.forEach(names, follow, { concurrency: ContainerExtensions.parallelStarts })
-    return {
-      retire: () => {
-        isRetired = true
-      },
-      ended: Effect.forEach(ends, Deferred.await, { discard: true })
-    } satisfies ContainerExtensions.ContainerExtensions
-  })
+  return { start, fail }
 })

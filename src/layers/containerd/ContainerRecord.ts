@@ -7,6 +7,7 @@ import * as ContainerVariables from "#domain/ContainerVariables"
 import * as StackIdentity from "#domain/StackIdentity"
 import type { LabelledWorker } from "#domain/StackIdentity"
 import * as WorkerSettings from "#domain/WorkerSettings"
+import type { FormerContainer } from "#services/ContainerEngine"
 import type { FormerDoor } from "#services/RuntimeApi"
 import type { Freeze } from "./FreezeChoice.ts"
 import type { Container } from "./generated/containerd/containers_pb.ts"
@@ -21,15 +22,9 @@ export interface Marked extends LabelledWorker {
   readonly extensionNames: ReadonlyArray<string>
 }
 
-export interface ContainerRecord extends LabelledWorker {
+export interface ContainerRecord extends Omit<FormerContainer, "address" | "isPaused" | "takeOver"> {
   readonly name: string
-  readonly settings: WorkerSettings.WorkerSettings
-  /** `undefined`: it was told of none. */
-  readonly door: FormerDoor | undefined
   readonly networkName: string
-  readonly imageDigest: string
-  readonly entrypoint: ReadonlyArray<string>
-  readonly createdAtUnixSeconds: number
   readonly freeze: Freeze
 }
 

@@ -1,21 +1,17 @@
 /** How a container comes up, step by step; whatever fails or is interrupted, what was made so far goes with the scope. */
-import { Effect, Redacted, type Scope, Semaphore } from "effect"
-import { randomBytes } from "node:crypto"
+import { Effect, type Scope, Semaphore } from "effect"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import type { ContainerUser } from "#domain/ContainerLimits"
 import type { RuntimeUnavailable } from "#domain/Failure"
-import * as LogStreamName from "#domain/LogStreamName"
-import type { OwnerId, WorkerSpec } from "#domain/Worker"
-import type { WorkerSettings } from "#domain/WorkerSettings"
 import { Cni, type NetworkUnavailable } from "#services/Cni"
+import type { ContainerOrder } from "#services/ContainerEngine"
 import type { Door } from "#services/RuntimeApi"
-import { WorkerProtocols } from "#services/WorkerProtocols"
 import * as CgroupFreezer from "./CgroupFreezer.ts"
 import type { ContainerdFailure } from "./ContainerdFailure.ts"
 import type { ContainerdImage } from "./ContainerdImages.ts"
 import type { ContainerdSettings } from "./ContainerdSettings.ts"
-import type { Container } from "./ContainerdWorker.ts"
+import type { Container } from "./ContainerdContainer.ts"
 import * as ContainerOutput from "./ContainerOutput.ts"
 import * as ContainerRecord from "./ContainerRecord.ts"
 import * as ContainerSpec from "./ContainerSpec.ts"
@@ -24,15 +20,10 @@ import type { Process } from "./generated/containerd/tasks_pb.ts"
 import * as NameFiles from "./NameFiles.ts"
 import type { TaskCalls } from "./Tasks.ts"
 
-export interface Start {
-  readonly name: string
-  readonly spec: WorkerSpec
-  readonly owner: OwnerId
+/** Of which image, and as whom that wants it to run. */
+interface Start extends ContainerOrder {
   readonly image: ContainerdImage
   readonly imageUser: ContainerUser | undefined
-  readonly settings: WorkerSettings
-  readonly door: Door
-  readonly extensionNames: ReadonlyArray<string>
 }
 
 /** What a container, its network or its output may fail with. */
@@ -44,15 +35,12 @@ const secondVersion = "/sys/fs/cgroup/cgroup.controllers"
 
 export const make = Effect.fnUntraced(function* (settings: ContainerdSettings, tasks: TaskCalls) {
   const cni = yield* Cni
-  const { namesDoor } = yield* WorkerProtocols
   const { cgroupParent, directory, identity, sharesShim, trustDirectory } = settings
   const nameFiles = yield* NameFiles.write(directory, cni.bridge.nameserver)
   const output = yield* ContainerOutput.make(join(directory, "output"), join(directory, "pipes"))
   const freezes = FreezeChoice.make(settings, (name, freeze) =>
     tasks.relabel(name, { [ContainerRecord.freezeLabel(identity)]: freeze })
   )
-  /** For our own runtime clients. */
-  const patience = { ESB_LISTENER_PATIENCE_SECONDS: String(settings.listenerPatienceMs / 1_000) }
   const starting = Semaphore.makeUnsafe(settings.parallelStarts)
   const removing = Semaphore.makeUnsafe(settings.parallelRemovals)
   const countsSwap = existsSync(swapFile) || existsSync(secondVersion)
@@ -80,31 +68,31 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings, t
     )
 
   const specOf = (start: Start, networkNamespace: string): ContainerSpec.ContainerSpec => {
-    const { door, image, imageUser, name, settings: worker, spec } = start
+    const { image, imageUser, logStream, memoryMiB, name, spec, told } = start
     return ContainerSpec.make({
       name,
-      spec: { ...spec, environment: { ...spec.environment, ...patience } },
+      spec,
       image: image.config,
       imageUser,
-      memoryMiB: worker.memoryMiB,
-      logStream: LogStreamName.make(new Date(), randomBytes(LogStreamName.randomBytes)),
+      memoryMiB,
+      logStream,
       networkNamespace,
       cgroupParent,
       countsSwap,
       nameFiles,
       trustDirectory,
-      door: namesDoor ? { endpoint: door.endpoint, token: Redacted.value(door.token) } : undefined,
+      door: told,
       shimGroup: sharesShim ? `${identity.brand}-${identity.environment}` : undefined
     })
   }
 
   /** Not interrupted half-way: a container that is made after it was removed would stay for ever. */
-  const create = ({ door, image, owner, spec, ...start }: Start, container: Container) => {
-    const { functionName, specHash } = spec
+  const create = (start: Start, container: Container) => {
+    const { extensionNames, image, owner } = start
+    const { functionName, specHash } = start.spec
     const { name, network } = container
-    const endpoint = namesDoor ? door.endpoint : undefined
+    const endpoint = start.told?.endpoint
     const freeze = freezes.expected()
-    const { extensionNames } = start
     const [networkName, imageDigest] = [network.name, image.digest]
     const marked = { functionName, owner, specHash, networkName, imageDigest, endpoint, freeze, extensionNames }
     const made = tasks
@@ -113,7 +101,7 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings, t
         labels: ContainerRecord.labels(identity, marked),
         image: image.name,
         parent: image.chainId,
-        spec: specOf({ door, image, owner, spec, ...start }, network.path),
+        spec: specOf(start, network.path),
         output: container.output.path
       })
       .pipe(
@@ -131,7 +119,7 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings, t
   const place = Effect.fnUntraced(function* ({
     door,
     name
-  }: Start): Effect.fn.Return<Container, StartFailure, Scope.Scope> {
+  }: ContainerOrder): Effect.fn.Return<Container, StartFailure, Scope.Scope> {
     const placed: { container?: Container } = {}
     const isTheirs = (): boolean => placed.container?.stays === true || placed.container?.isRemoved === true
     const network = yield* Effect.acquireRelease(cni.take, ({ name }) =>
@@ -158,9 +146,13 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings, t
   })
 
   /** Everything but running when this returns. */
-  const prepare = Effect.fnUntraced(function* (start: Start) {
-    const container = yield* place(start)
-    yield* starting.withPermit(create(start, container))
+  const prepare = Effect.fnUntraced(function* (
+    order: ContainerOrder,
+    image: ContainerdImage,
+    imageUser: ContainerUser | undefined
+  ) {
+    const container = yield* place(order)
+    yield* starting.withPermit(create({ ...order, image, imageUser }, container))
     container.output.handedOver()
     return container
   })

@@ -8,6 +8,7 @@ import { status } from "@grpc/grpc-js"
 import { Effect, Result } from "effect"
 import { constants } from "node:os"
 import * as CgroupFreezer from "./CgroupFreezer.ts"
+import { noUsage } from "#domain/HeldContainer"
 import { ContainerdApi } from "./ContainerdApi.ts"
 import { ContainerdFailure, hasCode } from "./ContainerdFailure.ts"
 import type { ContainerdSettings } from "./ContainerdSettings.ts"
@@ -149,7 +150,7 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings) {
   const usage = Effect.fnUntraced(function* (name: string) {
     const { metrics } = yield* call(Tasks.method.metrics, { filters: [`id==${JSON.stringify(name)}`] })
     const data = metrics.find(({ id }) => id === name)?.data
-    if (data === undefined) return TaskMetrics.nothing
+    if (data === undefined) return noUsage
     const read = TaskMetrics.read(data)
     if (Result.isSuccess(read)) return read.success
     return yield* new ContainerdFailure({ kind: "refused", code: status.UNIMPLEMENTED, message: read.failure })

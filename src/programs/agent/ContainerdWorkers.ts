@@ -7,10 +7,11 @@ import type { StackIdentity } from "#domain/StackIdentity"
 import * as CniPlugins from "#layers/cni/CniPlugins"
 import * as CniSettings from "#layers/cni/CniSettings"
 import * as ContainerdApi from "#layers/containerd/ContainerdApi"
-import * as ContainerdContainerRuntime from "#layers/containerd/ContainerdContainerRuntime"
+import * as ContainerdContainerEngine from "#layers/containerd/ContainerdContainerEngine"
 import * as ContainerdVersion from "#layers/containerd/ContainerdVersion"
 import * as SoleAgent from "#layers/containerd/SoleAgent"
 import * as StackContainers from "#layers/containerd/StackContainers"
+import * as EngineContainerRuntime from "#layers/containers/EngineContainerRuntime"
 import * as IptablesWorkerFence from "#layers/iptables/IptablesWorkerFence"
 import * as ProtocolWorkerClient from "#layers/protocol/ProtocolWorkerClient"
 import * as OciRegistry from "#layers/registry/OciRegistry"
@@ -48,7 +49,7 @@ const runtime = Effect.fnUntraced(function* (values: AgentSettings, identity: St
   const wrong = RuntimeName.complaints(values.containerdRuntime, containerdRuntimeBinary)
   if (wrong.length > 0) return yield* new BadSettings({ program: "agent", complaints: wrong })
   const runtime = RuntimeName.named(values.containerdRuntime)
-  return ContainerdContainerRuntime.layer(
+  const containers = ContainerdContainerEngine.layer(
     {
       identity,
       directory,
@@ -56,15 +57,19 @@ const runtime = Effect.fnUntraced(function* (values: AgentSettings, identity: St
       runtimeProgram: containerdRuntimeBinary,
       snapshotter: SnapshotterChoice.snapshotterOf(values),
       trustDirectory: yield* trust(values, directory),
-      cpuLimit,
       freeze: values.containerdFreeze,
-      sharesShim: values.containerdSharedShim,
-      preparedPerSpec: values.preparedWorkers,
-      preparedTotal: values.preparedWorkersTotal,
-      preparedIdleMs: Duration.toMillis(values.preparedWorkersIdle)
+      sharesShim: values.containerdSharedShim
     },
     { pullPolicy }
   )
+  const workers = EngineContainerRuntime.layer({
+    identity,
+    cpuLimit,
+    preparedPerSpec: values.preparedWorkers,
+    preparedTotal: values.preparedWorkersTotal,
+    preparedIdleMs: Duration.toMillis(values.preparedWorkersIdle)
+  })
+  return Layer.provide(workers, containers)
 }, Layer.unwrap)
 
 const networks = (values: AgentSettings, identity: StackIdentity) =>

@@ -1,7 +1,6 @@
-/** A container of ours, from the moment it is asked for, and the worker that it becomes. */
+/** A container of ours, from the moment it is asked for. */
 import type { FreezerPlace } from "#domain/FreezerPlace"
-import type { HeldContainer } from "#domain/HeldContainer"
-import type { ExitStatus } from "#domain/WorkerExit"
+import type { ContainerExit } from "#domain/HeldContainer"
 import type { WorkerNetwork } from "#services/Cni"
 import type { Door } from "#services/RuntimeApi"
 import type { CapturedOutput } from "./ContainerOutput.ts"
@@ -17,11 +16,9 @@ export interface Container {
   wasOutOfMemory: boolean
   /** Of one of its extensions that has ended by itself, and takes the container with it. */
   crash: { readonly extension: string; readonly code: number } | undefined
-  exit: { readonly status: ExitStatus; readonly code: number; readonly atUnixSeconds: number } | undefined
+  exit: ContainerExit | undefined
   /** Nothing is left of it. */
   isRemoved: boolean
   /** It is a worker, and outlives this process. Until then it goes with its start. */
   stays: boolean
 }
-
-export type ContainerdWorker = HeldContainer<Container>
