@@ -1,6 +1,6 @@
 /** containerd ends, its containers do not, and it is started again: what callers are told meanwhile, and what it has missed. */
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber } from "effect"
+import { Deferred, Duration, Effect, Fiber } from "effect"
 import * as AgentStack from "#test/support/AgentStack"
 import { taskOf, tasks } from "#test/support/ContainerdSamples"
 import * as ContainerdStack from "#test/support/ContainerdStack"
@@ -57,15 +57,17 @@ const survive = Effect.fnUntraced(function* (how: keyof typeof ends) {
   yield* Effect.sleep(200)
 
   let isOver = false
+  const isGone = yield* Deferred.make<void>()
   const outage = yield* ends[how].pipe(
+    Effect.andThen(Deferred.succeed(isGone, undefined)),
     Effect.andThen(Effect.sleep(awayMs / 2)),
     Effect.andThen(Effect.sync(() => process.kill(ending.pid, "SIGKILL"))),
     Effect.andThen(Effect.sleep(awayMs / 2)),
     Effect.andThen(Effect.sync(() => void (isOver = true))),
     Effect.forkChild
   )
-  // Until containerd is gone, it starts.
-  yield* Effect.sleep(500)
+  // Until then it starts containers.
+  yield* Deferred.await(isGone)
   const [running = [], waiting = []] = yield* Effect.forEach(
     [gateway.call("running"), gateway.call("waiting")],
     (ask) => heard(ask, () => isOver),

@@ -82,6 +82,8 @@ const survive = Effect.fnUntraced(function* (how: "stop" | "kill", ...flags: Rea
     Effect.andThen(Effect.sync(() => void (isOver = true))),
     Effect.forkChild
   )
+  // Until then it starts containers.
+  yield* eventually("the engine takes no request", engine.listens, (listens) => !listens)
   const [running = [], waiting = [], routed = []] = yield* Effect.forEach(
     [gateway.call("running"), gateway.call("waiting"), route("waiting")],
     (ask) => heard(ask, () => isOver),

@@ -5,6 +5,7 @@
 import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
+import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
@@ -31,6 +32,8 @@ export interface OwnEngine {
   readonly kill: Effect.Effect<void>
   /** It answers when this returns. */
   readonly start: Effect.Effect<void>
+  /** Whether it takes requests; one that was asked to stop still has containers to end when it takes none any more. */
+  readonly listens: Effect.Effect<boolean>
   readonly log: () => string
 }
 
@@ -76,6 +79,16 @@ const bridge = Effect.fnUntraced(function* (address: string) {
   return name
 })
 
+const listensAt = (path: string) =>
+  Effect.callback<boolean>((resume) => {
+    const socket = connect(path)
+    socket.once("connect", () => {
+      socket.destroy()
+      resume(Effect.succeed(true))
+    })
+    socket.once("error", () => resume(Effect.succeed(false)))
+  })
+
 /** What runs or is mounted below a directory, ended and taken away. Nobody else knows of the directory. */
 const clear = Effect.fnUntraced(function* (directory: string) {
   for (const { pid } of Processes.of(directory)) Processes.kill(pid)
@@ -93,7 +106,8 @@ export const make = Effect.fnUntraced(function* (
     clear
   )
   const addresses = yield* FreeNetwork.find
-  const host = `unix://${join(directory, "sock")}`
+  const socketPath = join(directory, "sock")
+  const host = `unix://${socketPath}`
   const logFile = join(directory, "log")
   const args = [
     `--bridge=${yield* bridge(`${addresses}.0.1/24`)}`,
@@ -177,6 +191,7 @@ export const make = Effect.fnUntraced(function* (
     stop: end("SIGTERM"),
     kill: end("SIGKILL"),
     start,
+    listens: listensAt(socketPath),
     log
   }
 })
