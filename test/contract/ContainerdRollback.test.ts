@@ -3,7 +3,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit } from "effect"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
+import { ContainerdApi } from "#layers/containerd/ContainerdApi"
+import { Containers } from "#layers/containerd/generated/containerd/containers_pb"
+import * as StackContainers from "#layers/containerd/StackContainers"
 import { ContainerRuntime } from "#services/ContainerRuntime"
+import * as Containerd from "#test/support/Containerd"
 import { functionNamed, left, mine, nothing, started } from "#test/support/ContainerdSamples"
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
 import { needs } from "#test/support/Engines"
@@ -86,8 +90,9 @@ const failAt = (kind: Kind, method: string, how: FaultyContainerd.How) =>
       const outcome = yield* Effect.exit(runtime.ensure(yield* functionNamed("echo"), mine))
       if (Exit.isSuccess(outcome)) yield* runtime.destroy(outcome.value.id, mine)
       faulty.recover()
-      // What could not be removed while containerd was away, the next collection removes.
-      if (how === "away") yield* runtime.gc(() => false)
+      yield* faulty.calm
+      // What could not be removed while containerd was away, or was not there yet, the next collection removes.
+      if (how === "away" || how === "late") yield* runtime.gc(() => false)
       yield* collected
       assert.deepStrictEqual(yield* gone, nothingAtAll, `${method} ${how}`)
       return Exit.isSuccess(outcome)
@@ -98,7 +103,7 @@ describe(
   "a start of a container of containerd that fails at one of its steps",
   { ...needs("containerd", "cni"), timeout: 240_000 },
   () => {
-    for (const how of ["refused", "unanswered", "away"] as const) {
+    for (const how of ["refused", "unanswered", "late", "away"] as const) {
       for (const kind of ["first", "second"] as const) {
         it.live(`leaves nothing that stays, whichever step of the ${kind} start of an image is ${how}`, () =>
           Effect.gen(function* () {
@@ -147,3 +152,50 @@ describe(
     )
   }
 )
+
+/** A worker whose container is taken away behind everybody's back, so that only its task is left. */
+const bereaved = Effect.gen(function* () {
+  const { call } = yield* ContainerdApi
+  const worker = yield* started(yield* functionNamed("echo"))
+  yield* call(Containers.method.delete, { id: worker.name })
+  assert.deepInclude(yield* left, { containers: "", tasks: worker.name })
+})
+
+for (const { name, needed, series } of Containerd.everyVersion("cni")) {
+  describe(`a task of ${name} that has lost its container`, { ...needed, timeout: 60_000 }, () => {
+    it.live("goes with the next start of the Agent, or the next collection", () =>
+      Effect.gen(function* () {
+        yield* fresh(() => bereaved)
+        yield* fresh(() => Effect.void)
+        yield* collected
+        assert.deepStrictEqual(yield* gone, nothingAtAll)
+
+        yield* fresh(() =>
+          Effect.gen(function* () {
+            const runtime = yield* ContainerRuntime
+            // Of another run, so that this one knows nothing of it.
+            yield* fresh(() => bereaved)
+            assert.strictEqual(yield* runtime.gc(() => false), 1)
+            yield* collected
+            assert.deepStrictEqual(yield* gone, nothingAtAll)
+          })
+        )
+      }).pipe(Effect.provide(ContainerdWorkers.machine({ series })))
+    )
+
+    it.live("stays where it is another stack's, whatever that is called", () =>
+      Effect.gen(function* () {
+        yield* fresh(() =>
+          Effect.gen(function* () {
+            const worker = yield* started(yield* functionNamed("echo"))
+            const [brand = "", ...rest] = worker.name.split("-")
+            // Its containers have names like this one's, and other labels.
+            const longer = { brand, environment: rest.slice(0, 1).join("-") }
+            assert.deepStrictEqual(yield* StackContainers.list(longer), [])
+            assert.deepInclude(yield* left, { containers: worker.name, tasks: worker.name })
+          })
+        )
+      }).pipe(Effect.provide(ContainerdWorkers.machine({ series })))
+    )
+  })
+}

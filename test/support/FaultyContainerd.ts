@@ -1,15 +1,15 @@
 /** A containerd that fails where a test wants it to: between the engine and the real one, call by call. */
 import type { DescMethod } from "@bufbuild/protobuf"
 import { status } from "@grpc/grpc-js"
-import { Effect, Layer, Stream } from "effect"
+import { Effect, Fiber, Layer, Stream } from "effect"
 import { ContainerdApi } from "#layers/containerd/ContainerdApi"
 import { ContainerdFailure } from "#layers/containerd/ContainerdFailure"
 
 /**
- * `refused`: containerd has not done it. `unanswered`: it has, and nobody hears of it. `away`: from then on it does nothing, and
- * says nothing.
+ * `refused`: containerd has not done it. `unanswered`: it has, and nobody hears of it. `late`: it does it in its own time, when
+ * nobody waits for it any more. `away`: from then on it does nothing, and says nothing.
  */
-export type How = "refused" | "unanswered" | "away"
+export type How = "refused" | "unanswered" | "late" | "away"
 
 export interface FaultyContainerd {
   readonly layer: Layer.Layer<ContainerdApi, never, ContainerdApi>
@@ -19,6 +19,8 @@ export interface FaultyContainerd {
   readonly fail: (method: string, how: How) => void
   /** Nobody hears of events of this topic. */
   readonly silence: (topic: string) => void
+  /** Nothing is done any more for which nobody waits. */
+  readonly calm: Effect.Effect<void>
   /** Nothing fails any more, and nothing has been asked. */
   readonly recover: () => void
 }
@@ -32,6 +34,7 @@ const failure = (how: How): ContainerdFailure =>
 
 export const make = (): FaultyContainerd => {
   const asked = new Set<string>()
+  const late: Array<Fiber.Fiber<unknown, ContainerdFailure>> = []
   let due: { readonly method: string; readonly how: How } | undefined
   let isAway = false
   let silenced: string | undefined
@@ -47,6 +50,12 @@ export const make = (): FaultyContainerd => {
       const { how } = due
       due = undefined
       isAway = how === "away"
+      if (how === "late") {
+        return Effect.andThen(
+          Effect.map(Effect.forkDetach(call), (fiber) => void late.push(fiber)),
+          Effect.fail(failure(how))
+        )
+      }
       return how === "unanswered" ? Effect.andThen(call, Effect.fail(failure(how))) : Effect.fail(failure(how))
     })
 
@@ -67,6 +76,7 @@ export const make = (): FaultyContainerd => {
     silence: (topic) => {
       silenced = topic
     },
+    calm: Effect.asVoid(Effect.suspend(() => Fiber.awaitAll(late))),
     recover: () => {
       asked.clear()
       due = undefined

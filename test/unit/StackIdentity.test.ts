@@ -78,4 +78,17 @@ describe("the name of a worker", () => {
     assert.strictEqual(name.length, WorkerName.longestName)
     assert.match(name, /^esb-production-europe-f+-1a2b3c4d$/)
   })
+
+  it("is known as the stack's by its beginning and its end", () => {
+    const identity = { brand: "esb", environment: "e2e" }
+    const isOurs = (name: string) => WorkerName.isOf(identity, name)
+    assert.isTrue(isOurs("esb-e2e-lambda-echo-1a2b3c4d"))
+    assert.isFalse(isOurs("esb-dev-lambda-echo-1a2b3c4d"))
+    assert.isFalse(isOurs("acme-esb-e2e-echo-1a2b3c4d"))
+    assert.isFalse(isOurs("esb-e2e-database"))
+    // Of another stack, whose names cannot be told from this one's.
+    assert.isTrue(isOurs("esb-e2e-docker-echo-1a2b3c4d"))
+    const long = { brand: "esb", environment: "e".repeat(80) }
+    assert.isTrue(WorkerName.isOf(long, WorkerName.make(long, FunctionName.make("echo"), random)))
+  })
 })
