@@ -47,9 +47,9 @@ export interface EngineContainer {
   readonly run: Effect.Effect<string, EngineFailure>
   /** Looks whether it has ended, which its door is told then. `true`: it is seen to stand frozen, whoever has done it. */
   readonly look: Effect.Effect<boolean, EngineFailure>
-  /** Stands still when this returns; one that does so already, or has ended, is success. */
+  /** Stands still when this returns; twice is success. Of one that has ended it is known then, whether this fails or not. */
   readonly freeze: Effect.Effect<void, EngineFailure>
-  /** Runs on when this returns. */
+  /** Runs on when this returns; likewise. */
   readonly thaw: Effect.Effect<void, EngineFailure>
   /** Returns when its first process, and so all of it, has ended. Nobody waits for it longer than this. */
   readonly ended: (limitMs: number) => Effect.Effect<unknown, EngineFailure>
@@ -97,7 +97,9 @@ export interface FormerContainer extends LabelledWorker {
   readonly door: FormerDoor | undefined
   readonly imageDigest: string
   readonly entrypoint: ReadonlyArray<string>
+  /** Where it is in its network. */
   readonly address: string
+  /** It stands frozen, as its owner may know it. */
   readonly isPaused: boolean
   readonly createdAtUnixSeconds: number
   /** Running and heard when this returns, also where it stood frozen: its runtime client has to find out that its poll is lost. */
@@ -131,7 +133,7 @@ export interface ContainerListener {
 export class ContainerEngine extends Context.Service<
   ContainerEngine,
   {
-    /** As sentences begin that speak of it. */
+    /** What sentences call it. */
     readonly title: string
     /** `false`: it did not answer when it was last asked. */
     readonly isReachable: () => boolean
