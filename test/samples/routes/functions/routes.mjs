@@ -32,7 +32,10 @@ export const exit = async () => process.exit(7)
 
 export const large = async () => ({ statusCode: 200, body: "x".repeat(7 * 1024 * 1024) })
 
-export const hang = () => new Promise(() => setInterval(() => {}, 1000))
+export const hang = async ({ queryStringParameters }) =>
+  queryStringParameters?.answers === "yes"
+    ? { statusCode: 204 }
+    : new Promise(() => setInterval(() => {}, 1000))
 
 export const slow = async (event) => {
   await sleep(Number(event.pathParameters.ms))
