@@ -1,10 +1,11 @@
 /** What a container writes reaches its log whole, whoever reads it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Scope } from "effect"
+import { Effect, Exit, Scope } from "effect"
 import { execFile } from "node:child_process"
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs"
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as ContainerOutput from "#layers/containerd/ContainerOutput"
+import { eventually } from "#test/support/Eventually"
 import { temporaryDirectory } from "#test/support/ProcessWorkers"
 
 /** A process that opens the pipe by its name, writes, and ends. */
@@ -19,6 +20,15 @@ const recorder = () => {
   return { take: (chunk: Uint8Array) => void chunks.push(chunk), text: () => Buffer.concat(chunks).toString() }
 }
 
+/** What a writer waits for, by `until`, and the test says by `go`. */
+const cue = (name: string) => {
+  const path = join(temporaryDirectory(), name)
+  return { until: `until [ -e ${path} ]; do sleep 0.02; done`, go: () => writeFileSync(path, "") }
+}
+
+const hasWritten = (text: () => string, expected: string) =>
+  eventually("it has written", Effect.sync(text), (seen) => seen === expected)
+
 const pipes = Effect.gen(function* () {
   const directory = temporaryDirectory()
   const [ours, stock] = [join(directory, "output"), join(directory, "stock")]
@@ -32,12 +42,12 @@ describe("output of containers", () => {
       const { take, text } = recorder()
       yield* output.create("one")
       const captured = yield* output.follow("one", take)
-      const opened = yield* Deferred.make<void>()
-      const writing = write(captured.path, "echo first >&3; sleep 0.2; head -c 200000 /dev/zero >&3; echo last >&3")
-      yield* Effect.forkChild(Effect.andThen(Deferred.succeed(opened, undefined), writing))
-      yield* Deferred.await(opened)
-      yield* Effect.sleep(100)
+      const { go, until } = cue("go")
+      const script = `echo first >&3; ${until}; head -c 200000 /dev/zero >&3; echo last >&3`
+      yield* Effect.forkChild(write(captured.path, script))
+      yield* hasWritten(text, "first\n")
       captured.handedOver()
+      go()
       yield* captured.ended
       assert.match(text(), /^first\n/)
       assert.match(text(), /last\n$/)
@@ -49,19 +59,27 @@ describe("output of containers", () => {
     Effect.gen(function* () {
       const { output } = yield* pipes
       const [former, next] = [recorder(), recorder()]
+      const [second, end] = [cue("second"), cue("end")]
+      const written = join(temporaryDirectory(), "written")
       yield* output.create("one")
       const scope = yield* Scope.make()
       const { handedOver, path } = yield* output.follow("one", former.take).pipe(Scope.provide(scope))
       // Holds both sides, as containerd's shim does: a reader that leaves does not break its pipe.
       const writing = yield* Effect.forkChild(
-        write(path, 'exec 4<"$0"; echo one >&3; sleep 0.4; echo two >&3; sleep 0.4')
+        write(path, `exec 4<"$0"; echo one >&3; ${second.until}; echo two >&3; touch ${written}; ${end.until}`)
       )
-      yield* Effect.sleep(200)
+      yield* hasWritten(former.text, "one\n")
       handedOver()
       yield* Scope.close(scope, Exit.void)
-      yield* Effect.sleep(400)
+      second.go()
+      yield* eventually(
+        "it has written once more",
+        Effect.sync(() => existsSync(written)),
+        (isSo) => isSo
+      )
       const again = yield* output.follow("one", next.take)
       again.handedOver()
+      end.go()
       yield* again.ended
       assert.strictEqual(former.text(), "one\n")
       assert.strictEqual(next.text(), "two\n")
