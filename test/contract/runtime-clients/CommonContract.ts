@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { errorOf, promisesOf, resultOf, temporary } from "#test/support/ClientAnswers"
 import { TOKEN } from "#test/support/ClientWorker"
+import { eventually } from "#test/support/Eventually"
 import type { StartClient } from "#test/support/RuntimeClients"
 
 export const suite = (name: string, makeStart: () => Promise<StartClient>) =>
@@ -161,8 +162,9 @@ export const suite = (name: string, makeStart: () => Promise<StartClient>) =>
         assert.strictEqual(worker.peer.requests.filter(({ method }) => method === "POST").length, 0)
         worker.readOutput()
         yield* Effect.promise(() => answered)
-        yield* Effect.sleep("50 millis")
-        assert.isTrue(worker.output().endsWith("line 100000\nand a rest"))
+        yield* eventually("all output is read", Effect.sync(worker.output), (text) =>
+          text.endsWith("line 100000\nand a rest")
+        )
       })
     )
 
@@ -240,7 +242,6 @@ export const suite = (name: string, makeStart: () => Promise<StartClient>) =>
         const worker = yield* start("common.sleeps")
         worker.peer.call({ ms: 100 })
         yield* Effect.promise(() => worker.peer.polled)
-        yield* Effect.sleep("30 millis")
         worker.peer.forget()
         assert.strictEqual(resultOf(yield* worker.invoke({ ms: 1 })), "slept")
         assert.include(worker.output(), "The Runtime API refused an answer with 400")

@@ -2,6 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { type Outcome, promisesOf } from "#test/support/ClientAnswers"
+import { eventually } from "#test/support/Eventually"
 import type { StartClient } from "#test/support/RuntimeClients"
 
 interface Streamed {
@@ -129,11 +130,14 @@ export const suite = (name: string, makeStart: () => Promise<StartClient>) =>
         const chunks = 400
         worker.peer.holdsBodies = true
         const { answered } = worker.peer.call({ chunks })
-        yield* Effect.sleep("500 millis")
-        const early = written()
-        yield* Effect.sleep("300 millis")
-        assert.strictEqual(written(), early)
-        assert.isTrue(early > 0 && early < chunks, `${early} of ${chunks} were written`)
+        const look = Effect.gen(function* () {
+          const before = written()
+          yield* Effect.sleep("300 millis")
+          return { before, after: written() }
+        })
+        const isStill = ({ after, before }: Effect.Success<typeof look>) => before > 0 && before === after
+        const { after: early } = yield* eventually("it waits", look, isStill, 15_000)
+        assert.isBelow(early, chunks)
         worker.peer.releaseBodies()
         assert.strictEqual((yield* Effect.promise(() => answered)).body.length, chunks * 64 * 1024)
       })
