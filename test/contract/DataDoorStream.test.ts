@@ -5,39 +5,7 @@ import { type AnswerStream, limits } from "#domain/Invocation"
 import { type Bench, mine, type Options, withBench } from "#test/support/DataDoorBench"
 import { eventually } from "#test/support/Eventually"
 import { heard, invocation, text, until } from "#test/support/OpenDoor"
-
-/** A caller of a streamed answer who takes a rest when the test wants it. */
-class Listener implements AnswerStream {
-  contentType: string | undefined
-  readonly chunks: Array<Buffer> = []
-  asleep = false
-  #resume: (() => void) | undefined
-
-  begin(contentType: string): void {
-    assert.isUndefined(this.contentType)
-    this.contentType = contentType
-  }
-
-  write(chunk: Uint8Array): boolean {
-    this.chunks.push(Buffer.from(chunk))
-    return !this.asleep
-  }
-
-  drained(resume: () => void): void {
-    this.#resume = resume
-  }
-
-  wake(): void {
-    this.asleep = false
-    const resume = this.#resume
-    this.#resume = undefined
-    resume?.()
-  }
-
-  get bytes(): Buffer {
-    return Buffer.concat(this.chunks)
-  }
-}
+import { begin, Listener } from "#test/support/StreamedAnswer"
 
 const floodBytes = 32 * 1024 ** 2
 
@@ -49,13 +17,6 @@ const wide: Options = {
   timeoutMs: 20_000
 }
 
-const streaming = {
-  "lambda-runtime-function-response-mode": "streaming",
-  "content-type": "text/event-stream",
-  "transfer-encoding": "chunked",
-  trailer: "Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body"
-}
-
 /** A call whose runtime has begun to stream its answer. */
 const streamed = Effect.fnUntraced(function* (
   { client, runtime, worker }: Pick<Bench, "client" | "runtime" | "worker">,
@@ -65,10 +26,8 @@ const streamed = Effect.fnUntraced(function* (
   const polled = runtime.next()
   const fiber = yield* Effect.forkScoped(client.send(worker, call, listener))
   yield* heard(polled)
-  const answer = runtime.begin("POST", `/2018-06-01/runtime/invocation/${call.requestId}/response`, streaming)
+  const { answer, receipt } = begin(runtime, call.requestId)
   answer.flushHeaders()
-  const receipt = runtime.heard(answer)
-  receipt.catch(() => undefined)
   return { answer, call, fiber, receipt }
 })
 
@@ -157,6 +116,7 @@ const suite = (name: string, base: Options) => {
           listener.asleep = true
           const { answer, fiber } = yield* streamed(bench, listener)
           const written = flood(answer)
+          yield* until(() => listener.bytes.length > 0)
           yield* Effect.sleep(200)
           const [taken, left] = [listener.bytes.length, answer.writableLength]
           assert.isBelow(taken, 1024 ** 2)

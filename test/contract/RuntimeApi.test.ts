@@ -12,6 +12,7 @@ import { RuntimeApi } from "#services/RuntimeApi"
 import {
   type Bench,
   containerId,
+  handed,
   heard,
   invocation,
   openDoor,
@@ -73,9 +74,7 @@ describe("a call through the Runtime API", () => {
     withDoor({}, ({ api, runtime }) =>
       Effect.gen(function* () {
         const first = invocation()
-        const polled = runtime.next()
-        const fiber = yield* Effect.forkScoped(api.invoke(containerId, first))
-        yield* heard(polled)
+        const fiber = yield* handed({ api, runtime }, first)
         yield* heard(runtime.respond(first.requestId, "1"))
         yield* Fiber.join(fiber)
         assert.strictEqual(api.phase(containerId), "busy")
@@ -134,9 +133,7 @@ describe("a call through the Runtime API", () => {
         ]
         for (const [body, headers, errorType] of answers) {
           const call = invocation()
-          const polled = runtime.next()
-          const fiber = yield* Effect.forkScoped(api.invoke(containerId, call))
-          yield* heard(polled)
+          const fiber = yield* handed({ api, runtime }, call)
           assert.strictEqual((yield* heard(runtime.fail(call.requestId, body, headers))).status, 202)
           const result = yield* Fiber.join(fiber)
           assert.deepStrictEqual([result.errorType, text(result.payload)], [errorType, body])
@@ -150,7 +147,7 @@ describe("a call through the Runtime API", () => {
     withDoor({}, ({ api, runtime }) =>
       Effect.gen(function* () {
         const stream = (id: string, trailers: Record<string, string>) => {
-          const request = runtime.begin("POST", `/2018-06-01/runtime/invocation/${id}/response`, {
+          const request = runtime.beginResponse(id, {
             "lambda-runtime-function-response-mode": "streaming",
             "content-type": "text/html",
             "transfer-encoding": "chunked",
@@ -190,9 +187,7 @@ describe("a call through the Runtime API", () => {
     withDoor({}, ({ api, runtime }) =>
       Effect.gen(function* () {
         const call = invocation()
-        const polled = runtime.next()
-        const fiber = yield* Effect.forkScoped(api.invoke(containerId, call))
-        yield* heard(polled)
+        const fiber = yield* handed({ api, runtime }, call)
         const mode = { "lambda-runtime-function-response-mode": "sideways" }
         const refusal = yield* heard(runtime.respond(call.requestId, "{}", mode))
         assert.strictEqual(refusal.status, 400)
@@ -207,9 +202,7 @@ describe("a call through the Runtime API", () => {
     withDoor({}, ({ api, runtime }) =>
       Effect.gen(function* () {
         const call = invocation()
-        const polled = runtime.next()
-        const fiber = yield* Effect.forkScoped(api.invoke(containerId, call))
-        yield* heard(polled)
+        const fiber = yield* handed({ api, runtime }, call)
         const refusal = yield* heard(runtime.respond(call.requestId, Buffer.alloc(limits.responseBytes + 1, 0x20)))
         assert.strictEqual(refusal.status, 413)
         assert.deepInclude(refusal.json(), { errorType: "RequestEntityTooLarge" })
@@ -247,14 +240,20 @@ describe("a call through the Runtime API", () => {
 })
 
 describe("a worker that breaks the protocol", () => {
-  const openCall = ({ api, runtime }: Bench, changed: Partial<Invocation> = {}) =>
+  const openCall = (bench: Bench, changed: Partial<Invocation> = {}) =>
     Effect.gen(function* () {
       const call = invocation(changed)
-      const polled = runtime.next()
-      const fiber = yield* Effect.forkScoped(Effect.flip(api.invoke(containerId, call)))
-      yield* heard(polled)
-      return { call, failure: Fiber.join(fiber) }
+      const fiber = yield* handed(bench, call)
+      return { call, failure: Effect.flip(Fiber.join(fiber)) }
     })
+
+  /** An answer that its runtime does not bring to an end. */
+  const begun = ({ runtime }: Bench, { requestId }: Invocation, headers: Record<string, string>, text: string) => {
+    const request = runtime.beginResponse(requestId, headers)
+    request.on("error", () => undefined)
+    request.write(text)
+    return request
+  }
 
   const exited = (failure: InvocationTimedOut | WorkerExited | WorkerUnreachable | unknown): WorkerExited => {
     assert.deepInclude(failure, { _tag: "WorkerExited" })
@@ -266,9 +265,7 @@ describe("a worker that breaks the protocol", () => {
     withDoor({}, ({ api, runtime }) =>
       Effect.gen(function* () {
         const call = invocation()
-        const polled = runtime.next()
-        const fiber = yield* Effect.forkScoped(api.invoke(containerId, call))
-        yield* heard(polled)
+        const fiber = yield* handed({ api, runtime }, call)
         const refusal = yield* heard(runtime.respond(randomUUID(), "{}"))
         assert.strictEqual(refusal.status, 400)
         assert.deepStrictEqual(refusal.json(), { errorMessage: "Invalid request ID", errorType: "InvalidRequestID" })
@@ -283,9 +280,7 @@ describe("a worker that breaks the protocol", () => {
     withDoor({}, ({ api, runtime }) =>
       Effect.gen(function* () {
         const call = invocation()
-        const polled = runtime.next()
-        const fiber = yield* Effect.forkScoped(api.invoke(containerId, call))
-        yield* heard(polled)
+        const fiber = yield* handed({ api, runtime }, call)
         yield* heard(runtime.respond(call.requestId, "1"))
         const refusal = yield* heard(runtime.respond(call.requestId, "2"))
         assert.strictEqual(refusal.status, 403)
@@ -315,10 +310,7 @@ describe("a worker that breaks the protocol", () => {
     withDoor({ settings: { faultGraceMs: 30 } }, (bench) =>
       Effect.gen(function* () {
         const { call, failure } = yield* openCall(bench)
-        const path = `/2018-06-01/runtime/invocation/${call.requestId}/response`
-        const request = bench.runtime.begin("POST", path, { "content-length": "1000" })
-        request.on("error", () => undefined)
-        request.write("half of ")
+        const request = begun(bench, call, { "content-length": "1000" }, "half of ")
         yield* until(() => request.socket?.bytesWritten !== undefined && request.socket.bytesWritten > 0)
         yield* Effect.sleep(10)
         request.destroy()
@@ -333,10 +325,7 @@ describe("a worker that breaks the protocol", () => {
     withDoor({}, (bench) =>
       Effect.gen(function* () {
         const { call, failure } = yield* openCall(bench)
-        const path = `/2018-06-01/runtime/invocation/${call.requestId}/response`
-        const request = bench.runtime.begin("POST", path, { "content-length": "1000" })
-        request.on("error", () => undefined)
-        request.write("half of ")
+        const request = begun(bench, call, { "content-length": "1000" }, "half of ")
         yield* Effect.sleep(20)
         request.destroy()
         yield* Effect.sleep(20)
@@ -351,10 +340,7 @@ describe("a worker that breaks the protocol", () => {
     withDoor({ spec: { timeoutMs: 100 } }, (bench) =>
       Effect.gen(function* () {
         const { call, failure } = yield* openCall(bench)
-        const path = `/2018-06-01/runtime/invocation/${call.requestId}/response`
-        const request = bench.runtime.begin("POST", path, { "transfer-encoding": "chunked" })
-        request.on("error", () => undefined)
-        request.write("for ever and ")
+        begun(bench, call, { "transfer-encoding": "chunked" }, "for ever and ")
         assert.deepInclude(yield* failure, { _tag: "InvocationTimedOut" })
         assert.strictEqual(bench.api.phase(containerId), "dirty")
       })
@@ -366,9 +352,7 @@ describe("a worker that breaks the protocol", () => {
     withDoor({ settings: { answerLimitBytes: 1_000, drainLimitBytes: 1_000 } }, ({ api, runtime }) =>
       Effect.gen(function* () {
         const call = invocation()
-        const polled = runtime.next()
-        const fiber = yield* Effect.forkScoped(api.invoke(containerId, call))
-        yield* heard(polled)
+        const fiber = yield* handed({ api, runtime }, call)
         const sent = runtime.respond(call.requestId, Buffer.alloc(1_000_000))
         const broken = yield* Effect.promise(() => sent.then(() => false).catch(() => true))
         assert.isTrue(broken)
@@ -383,9 +367,7 @@ describe("a worker that breaks the protocol", () => {
     withDoor({ settings: { settleLimitMs: 50 } }, ({ api, runtime }) =>
       Effect.gen(function* () {
         const first = invocation()
-        const polled = runtime.next()
-        const fiber = yield* Effect.forkScoped(api.invoke(containerId, first))
-        yield* heard(polled)
+        const fiber = yield* handed({ api, runtime }, first)
         yield* heard(runtime.respond(first.requestId, "{}"))
         yield* Fiber.join(fiber)
         const failure = yield* Effect.flip(api.invoke(containerId, invocation()))
@@ -502,9 +484,7 @@ describe("the end of a worker", () => {
     withDoor({}, ({ api, runtime }) =>
       Effect.gen(function* () {
         const call = invocation()
-        const polled = runtime.next()
-        const fiber = yield* Effect.forkScoped(api.invoke(containerId, call))
-        yield* heard(polled)
+        const fiber = yield* handed({ api, runtime }, call)
         yield* Fiber.interrupt(fiber)
         assert.strictEqual(api.phase(containerId), "dirty")
         assert.strictEqual((yield* heard(runtime.respond(call.requestId, "{}"))).status, 202)

@@ -2,64 +2,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import type { ClientRequest } from "node:http"
 import type { AnswerStream, Invocation } from "#domain/Invocation"
-import { type Bench, containerId, heard, invocation, text, until, withDoor } from "#test/support/OpenDoor"
-
-/** A caller of a streamed answer who takes a rest when the test wants it. */
-class Listener implements AnswerStream {
-  contentType: string | undefined
-  readonly chunks: Array<Buffer> = []
-  /** Takes no more until {@link wake}. */
-  asleep = false
-  #resume: (() => void) | undefined
-
-  begin(contentType: string): void {
-    assert.isUndefined(this.contentType)
-    this.contentType = contentType
-  }
-
-  write(chunk: Uint8Array): boolean {
-    this.chunks.push(Buffer.from(chunk))
-    return !this.asleep
-  }
-
-  drained(resume: () => void): void {
-    assert.isUndefined(this.#resume)
-    this.#resume = resume
-  }
-
-  wake(): void {
-    this.asleep = false
-    const resume = this.#resume
-    this.#resume = undefined
-    resume?.()
-  }
-
-  get bytes(): Buffer {
-    return Buffer.concat(this.chunks)
-  }
-}
-
-const streaming = {
-  "lambda-runtime-function-response-mode": "streaming",
-  "content-type": "text/event-stream",
-  "transfer-encoding": "chunked",
-  trailer: "Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body"
-}
+import { type Bench, containerId, handed, heard, invocation, text, until, withDoor } from "#test/support/OpenDoor"
+import { begin, Listener } from "#test/support/StreamedAnswer"
 
 /** A call whose runtime has begun to stream its answer. */
-const streamed = Effect.fnUntraced(function* (
-  { api, runtime }: Bench,
-  listener: AnswerStream,
-  changed: Partial<Invocation> = {}
-) {
+const streamed = Effect.fnUntraced(function* (bench: Bench, listener: AnswerStream, changed: Partial<Invocation> = {}) {
   const call = invocation(changed)
-  const polled = runtime.next()
-  const fiber = yield* Effect.forkScoped(api.invoke(containerId, call, listener))
-  yield* heard(polled)
-  const answer = runtime.begin("POST", `/2018-06-01/runtime/invocation/${call.requestId}/response`, streaming)
-  const receipt = runtime.heard(answer)
-  receipt.catch(() => undefined)
-  return { answer, fiber, receipt }
+  const fiber = yield* handed(bench, call, listener)
+  return { fiber, ...begin(bench.runtime, call.requestId) }
 })
 
 /** Writes until neither the sockets nor the door take more. Returns what was written. */
@@ -226,9 +176,7 @@ describe("an answer that is not streamed", () => {
         for (const answer of ways) {
           const listener = new Listener()
           const call = invocation()
-          const polled = runtime.next()
-          const fiber = yield* Effect.forkScoped(api.invoke(containerId, call, listener))
-          yield* heard(polled)
+          const fiber = yield* handed({ api, runtime }, call, listener)
           yield* heard(answer(call.requestId))
           assert.isAbove((yield* Fiber.join(fiber)).payload.length, 0)
           assert.isUndefined(listener.contentType)

@@ -8,8 +8,6 @@ import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
 import * as Freezers from "#test/support/Freezers"
-import * as FreePort from "#test/support/FreePort"
-import * as FunctionImage from "#test/support/FunctionImage"
 import * as Reach from "#test/support/Reach"
 
 const live = { ...AgentStack.live, timeout: "60 seconds" } as const
@@ -21,19 +19,8 @@ describe("an Agent with containerd", needs("containerd", "cni"), () => {
   )((it) => {
     it.effect("starts, freezes, wakes and replaces containers, and finds them again after it was stopped", () =>
       Effect.gen(function* () {
-        const stack = yield* AgentStack.Shared
         const { ctr, namespace, stack: environment } = yield* ContainerdWorkers.Machine
-        const { reference: image } = yield* Effect.promise(() => FunctionImage.archive())
-        const dataPort = String(yield* FreePort.find)
-        const agent = yield* stack.agent({ ...(yield* ContainerdStack.settings), AGENT_DATA_PORT: dataPort })
-        const functions = { echo: { image, handler: "index.echo", timeout: 10 } }
-        const pausing = { PAUSE_IDLE_SECONDS: "1" }
-        const gateway = yield* stack.gateway([agent.address], { functions, settings: pausing })
-        const say = (n: number) =>
-          Effect.map(gateway.call("echo", { n }), (answer) => {
-            assert.strictEqual(answer.status, 200, `${answer.text} ${gateway.stderr()} ${agent.stderr()}`)
-            assert.deepStrictEqual(answer.json(), { n })
-          })
+        const { agent, gateway, say } = yield* ContainerdStack.echoing({ gateway: { PAUSE_IDLE_SECONDS: "1" } })
         yield* say(1)
         const [first] = yield* tasks
         assert.match(first?.name ?? "", new RegExp(`^${namespace}-${environment}-echo-[0-9a-f]{8}$`))

@@ -4,25 +4,16 @@ import { execFileSync } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
-import { OwnerId } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
-import { WorkerClient } from "#services/WorkerClient"
 import * as AgentStack from "#test/support/AgentStack"
 import * as ContainerdStack from "#test/support/ContainerdStack"
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
-import * as FarAgent from "#test/support/FarAgent"
 import * as FunctionImage from "#test/support/FunctionImage"
 import * as Processes from "#test/support/Processes"
+import * as Turnover from "#test/support/Turnover"
 import { specOf } from "#test/support/WorkerFunctions"
-
-const owner = OwnerId.make("gateway-mine")
-/** A thousand are the promise, and take some minutes; so many show what each of them would leave. */
-const cycles = Number(process.env["ESB_LEAK_CYCLES"] ?? 100)
-const parallel = 4
-/** Connections that are kept for the next request, of which there may be one more or less at any time. */
-const spareFiles = 2 * parallel
 
 const linesOf = (text: string, isWanted: (line: string) => boolean): ReadonlyArray<string> =>
   text.split("\n").filter(isWanted)
@@ -72,7 +63,7 @@ const nothing = {
 
 describe(
   "containers of containerd that come and go",
-  { ...needs("containerd", "cni", "packet-filter"), timeout: 120_000 + cycles * 1_000 },
+  { ...needs("containerd", "cni", "packet-filter"), timeout: Turnover.limitMs },
   () => {
     it.layer(
       AgentStack.layer,
@@ -91,51 +82,33 @@ describe(
               WORKER_FENCE: "on"
             })
 
-            yield* Effect.gen(function* () {
+            // So that these looks are known to see what there is to see.
+            const seeAll = Effect.gen(function* () {
               const runtime = yield* ContainerRuntime
-              const client = yield* WorkerClient
-              const cycle = (n: number) =>
-                Effect.gen(function* () {
-                  const worker = yield* runtime.ensure(specOf(image, "index.echo"), owner)
-                  // Some are given up before they are ready.
-                  if (n % 5 > 0) yield* client.ready(worker)
-                  // A machine with too much to do does not bring everybody to a stand in time.
-                  if (n % 7 === 1) yield* Effect.ignore(runtime.suspend(worker.id, owner))
-                  yield* runtime.destroy(worker.id, owner)
-                })
-              const run = (count: number) =>
-                Effect.forEach(
-                  Array.from({ length: count }, (_, n) => n),
-                  cycle,
-                  { concurrency: parallel, discard: true }
-                )
-
-              yield* run(2 * parallel)
-              // So that these looks are known to see what there is to see.
-              const worker = yield* runtime.ensure(specOf(image, "index.echo"), owner)
+              const worker = yield* runtime.ensure(specOf(image, "index.echo"), Turnover.owner)
               const seen = Object.entries(yield* traces).flatMap(([what, found]) => (found.length > 0 ? [what] : []))
               assert.sameMembers(
                 seen,
                 Object.keys(nothing).filter((what) => what !== "leases")
               )
-              yield* runtime.destroy(worker.id, owner)
-              const files = () => ({
+              yield* runtime.destroy(worker.id, Turnover.owner)
+            })
+            yield* Turnover.run({
+              agent,
+              image,
+              // A machine with too much to do does not bring everybody to a stand in time.
+              visit: ({ id }, n) =>
+                n % 7 === 1
+                  ? Effect.flatMap(ContainerRuntime, (runtime) => Effect.ignore(runtime.suspend(id, Turnover.owner)))
+                  : Effect.void,
+              before: seeAll,
+              openFiles: () => ({
                 agent: Processes.openFiles(agent.pid()).length,
                 containerd: Processes.of(directory)
                   .filter(({ command }) => /containerd --config/.test(command))
                   .reduce((sum, { pid }) => sum + Processes.openFiles(pid).length, 0)
               })
-              const before = files()
-              const [took] = yield* Effect.timed(run(cycles))
-              yield* Effect.log(`${cycles} cycles, ${parallel} at a time, in ${String(took)}`)
-              yield* eventually(
-                "open files",
-                Effect.sync(files),
-                ({ agent, containerd }) =>
-                  agent <= before.agent + spareFiles && containerd <= before.containerd + spareFiles
-              )
-              assert.deepStrictEqual(yield* runtime.list(owner), [])
-            }).pipe(Effect.scoped, Effect.provide(FarAgent.layer(agent.address, owner)))
+            })
 
             // What was made ahead of workers goes with the Agent, and so do its fence and its control group.
             assert.strictEqual(yield* agent.stop, 0)

@@ -1,13 +1,12 @@
 /** Two Agents of one stack at one containerd, by mistake or because the first is gone: whose the containers are is never in doubt. */
-import { spawnSync } from "node:child_process"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as AgentStack from "#test/support/AgentStack"
-import { programAt } from "#test/support/Cli"
 import * as ContainerdStack from "#test/support/ContainerdStack"
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
+import * as SecondAgent from "#test/support/SecondAgent"
 
 describe("a second Agent of a stack at its containerd", { ...needs("containerd", "cni"), timeout: 60_000 }, () => {
   it.layer(
@@ -16,27 +15,16 @@ describe("a second Agent of a stack at its containerd", { ...needs("containerd",
   )((it) => {
     it.effect("does not start while the first lives, and has its containers once that is gone", () =>
       Effect.gen(function* () {
-        const stack = yield* AgentStack.Shared
         const { stack: environment } = yield* ContainerdWorkers.Machine
         const { agent, gateway } = yield* ContainerdStack.make({ base: "our node", names: ["work"] })
-        yield* gateway.work("work")
-        const before = yield* ContainerdStack.running
-        assert.strictEqual(before.length, 1)
-
-        const settings = { ...stack.agentSettings(), ...(yield* ContainerdStack.settings) }
-        const env = { PATH: process.env["PATH"] ?? "", ...settings }
-        const { status, stderr } = spawnSync(process.execPath, [programAt("agent")], { env, encoding: "utf8" })
-        assert.strictEqual(status, 1)
-        assert.include(stderr, `One Agent is enough for a stack (ENV is ${environment})`)
-        assert.include(stderr, `ESB_HOME is ${agent.home}: stop that one`)
-        assert.deepStrictEqual(yield* ContainerdStack.running, before)
-        yield* gateway.work("work")
-
-        yield* gateway.stop
-        yield* agent.kill
-        const second = yield* stack.agent(settings)
-        assert.include(second.stderr(), "Of 1 workers of an earlier run 1 are taken over")
-        assert.deepStrictEqual(yield* ContainerdStack.running, before)
+        yield* SecondAgent.inherit({
+          environment,
+          settings: yield* ContainerdStack.settings,
+          first: agent,
+          gateway,
+          call: gateway.work("work"),
+          containers: ContainerdStack.running
+        })
       }).pipe(Effect.scoped, Effect.provide(ContainerdWorkers.machine()))
     )
 

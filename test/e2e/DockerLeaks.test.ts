@@ -5,24 +5,15 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect } from "effect"
-import { OwnerId } from "#domain/Worker"
-import { ContainerRuntime } from "#services/ContainerRuntime"
-import { WorkerClient } from "#services/WorkerClient"
 import * as AgentStack from "#test/support/AgentStack"
 import * as DockerImages from "#test/support/DockerImages"
+import * as DockerStack from "#test/support/DockerStack"
 import { freshStack } from "#test/support/DockerWorkers"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
-import * as FarAgent from "#test/support/FarAgent"
 import * as FunctionImage from "#test/support/FunctionImage"
 import * as Processes from "#test/support/Processes"
-import { specOf } from "#test/support/WorkerFunctions"
-
-const owner = OwnerId.make("gateway-mine")
-const cycles = 100
-const parallel = 4
-/** Connections that are kept for the next request, of which there may be one more or less at any time. */
-const spareFiles = 2 * parallel
+import * as Turnover from "#test/support/Turnover"
 
 /** The functions of the tests, with a volume of its own for every container. */
 const imageWithVolume = Effect.gen(function* () {
@@ -56,7 +47,7 @@ const rulesOf = (bridge: string): number =>
       .filter((line) => line.includes(bridge))
   ).length
 
-describe("containers that come and go", { ...needs("docker"), timeout: 120_000 }, () => {
+describe("containers that come and go", { ...needs("docker"), timeout: Turnover.limitMs }, () => {
   it.layer(
     AgentStack.layer,
     AgentStack.live
@@ -65,47 +56,24 @@ describe("containers that come and go", { ...needs("docker"), timeout: 120_000 }
       Effect.gen(function* () {
         const stack = yield* AgentStack.Shared
         const environment = freshStack()
-        const network = `esb-${environment}`
         const image = yield* imageWithVolume
-        const agent = yield* stack.agent({
-          ENV: environment,
-          AGENT_RUNTIME: "docker",
-          AGENT_GRPC_TLS_DISABLED: "1",
-          CONTAINERS_NETWORK: network,
-          IMAGE_PULL_POLICY: "never"
-        })
-        const bridge = `br-${(yield* DockerImages.docker("network", "inspect", "--format", "{{.Id}}", network)).slice(0, 12)}`
+        const agent = yield* stack.agent({ ...DockerStack.settings(environment), AGENT_GRPC_TLS_DISABLED: "1" })
+        const network = yield* DockerImages.docker("network", "inspect", "--format", "{{.Id}}", `esb-${environment}`)
+        const bridge = `br-${network.slice(0, 12)}`
         const traces: Array<Traces> = []
-
-        yield* Effect.gen(function* () {
-          const runtime = yield* ContainerRuntime
-          const client = yield* WorkerClient
-          const cycle = (n: number) =>
-            Effect.gen(function* () {
-              const worker = yield* runtime.ensure(specOf(image, "index.echo"), owner)
-              // Some are given up before they are ready.
-              if (n % 5 > 0) yield* client.ready(worker)
-              if (n % 10 === 1) traces.push(yield* tracesOf(worker.name))
-              yield* runtime.destroy(worker.id, owner)
-            })
-          const run = (count: number) =>
-            Effect.forEach(
-              Array.from({ length: count }, (_, n) => n),
-              cycle,
-              { concurrency: parallel, discard: true }
-            )
-
-          yield* run(2 * parallel)
-          const before = { files: Processes.openFiles(agent.pid()).length, rules: rulesOf(bridge) }
-          yield* run(cycles)
-          yield* eventually(
-            "open files of the Agent",
-            Effect.sync(() => Processes.openFiles(agent.pid()).length),
-            (count) => count <= before.files + spareFiles
-          )
-          assert.strictEqual(rulesOf(bridge), before.rules)
-          assert.deepStrictEqual(yield* runtime.list(owner), [])
-        }).pipe(Effect.scoped, Effect.provide(FarAgent.layer(agent.address, owner)))
+        let rules = 0
+        yield* Turnover.run({
+          agent,
+          image,
+          visit: Effect.fnUntraced(function* ({ name }, n) {
+            if (n % 10 === 1) traces.push(yield* tracesOf(name))
+          }),
+          before: Effect.sync(() => {
+            rules = rulesOf(bridge)
+          }),
+          openFiles: () => ({ agent: Processes.openFiles(agent.pid()).length })
+        })
+        assert.strictEqual(rulesOf(bridge), rules)
 
         const listed = yield* DockerImages.docker(
           "ps",
@@ -115,7 +83,7 @@ describe("containers that come and go", { ...needs("docker"), timeout: 120_000 }
           `label=agents_env=${environment}`
         )
         assert.strictEqual(listed, "")
-        assert.isAtLeast(traces.length, cycles / 10)
+        assert.isAtLeast(traces.length, Turnover.cycles / 10)
         assert.isTrue(traces.every(({ volumes }) => volumes.length === 1))
         const volumes = (yield* DockerImages.docker("volume", "ls", "--quiet")).split("\n")
         assert.deepStrictEqual(

@@ -7,8 +7,6 @@ import * as ContainerdStack from "#test/support/ContainerdStack"
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
-import * as FreePort from "#test/support/FreePort"
-import * as FunctionImage from "#test/support/FunctionImage"
 
 const live = { ...AgentStack.live, timeout: "60 seconds" } as const
 
@@ -21,28 +19,17 @@ describe("workers made ahead by an Agent with containerd", needs("containerd", "
   )((it) => {
     it.effect("serve the next start, and go with an Agent that is killed, which finds its workers again", () =>
       Effect.gen(function* () {
-        const stack = yield* AgentStack.Shared
         const { ctr } = yield* ContainerdWorkers.Machine
-        const { reference: image } = yield* Effect.promise(() => FunctionImage.archive())
-        const agent = yield* stack.agent({
-          ...(yield* ContainerdStack.settings),
-          AGENT_DATA_PORT: String(yield* FreePort.find),
-          PREPARED_WORKERS: "1"
-        })
-        const functions = { echo: { image, handler: "index.echo", timeout: 10 } }
-        const gateway = yield* stack.gateway([agent.address], { functions })
-        const say = Effect.map(gateway.call("echo", {}), ({ status, text }) =>
-          assert.strictEqual(status, 200, `${text} ${gateway.stderr()} ${agent.stderr()}`)
-        )
+        const { agent, gateway, say } = yield* ContainerdStack.echoing({ agent: { PREPARED_WORKERS: "1" } })
         const created = Effect.map(tasks, (all) => all.filter(({ state }) => state === "CREATED"))
         const running = Effect.map(tasks, (all) => all.filter(({ state }) => state === "RUNNING"))
 
-        yield* say
+        yield* say(1)
         const [ahead] = yield* eventually("one is made ahead", created, ({ length }) => length === 1)
         const [first] = yield* running
         yield* ctr("tasks", "kill", "--signal", "SIGKILL", first?.name ?? "")
         yield* eventually("it is missed", running, ({ length }) => length === 0)
-        yield* say
+        yield* say(2)
         const [second] = yield* running
         assert.strictEqual(second?.name, ahead?.name)
 

@@ -1,7 +1,8 @@
 /** A Gateway and an Agent whose workers are containers of a containerd of their own, with the functions of the sample `agents` in an image. */
-import { fileURLToPath } from "node:url"
+import { assert } from "@effect/vitest"
 import { join } from "node:path"
 import { Effect } from "effect"
+import * as AgentsSample from "./AgentsSample.ts"
 import * as AgentStack from "./AgentStack.ts"
 import * as BaseImages from "./BaseImages.ts"
 import type { Environment } from "./BareServer.ts"
@@ -9,19 +10,8 @@ import { tasks } from "./ContainerdSamples.ts"
 import { Machine } from "./ContainerdWorkers.ts"
 import { pathOf } from "./Engines.ts"
 import * as FreePort from "./FreePort.ts"
+import * as FunctionImage from "./FunctionImage.ts"
 import * as RunRecorder from "./RunRecorder.ts"
-
-const task = fileURLToPath(new URL("../samples/agents/functions", import.meta.url))
-
-export interface Options {
-  readonly base: BaseImages.BaseName
-  /** Functions, all with the same code. */
-  readonly names: ReadonlyArray<string>
-  readonly maxCapacity?: number
-  readonly entry?: AgentStack.FunctionEntry
-  readonly agent?: Environment
-  readonly gateway?: Environment
-}
 
 /** What an Agent of the machine has to be told. */
 export const settings = Effect.map(Machine, ({ bridge, directory, namespace, socket, stack, subnet }): Environment => ({
@@ -43,12 +33,10 @@ export const running = Effect.map(tasks, (all) => all.flatMap(({ name, state }) 
 /** The machine's address in the workers' network. */
 export const gateway = Effect.map(Machine, ({ subnet }) => subnet.replace(/\d+\/\d+$/, "1"))
 
-export const make = Effect.fnUntraced(function* (options: Options) {
+export const make = Effect.fnUntraced(function* (options: AgentsSample.Options) {
   const stack = yield* AgentStack.Shared
   const machine = yield* Machine
-  const { path, reference: image } = yield* Effect.promise(() =>
-    BaseImages.archive(options.base, { task, handler: "calls.work" })
-  )
+  const { path, reference: image } = yield* Effect.promise(() => BaseImages.archive(options.base, AgentsSample.content))
   yield* machine.ctr("images", "import", path)
   const agent = yield* stack.agent({
     ...(yield* settings),
@@ -58,11 +46,28 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const file = stack.fresh("runs")
   // The Agent has made the bridge whose address this is.
   const recorder = yield* RunRecorder.make(yield* gateway, file)
-  const scaling = { max_capacity: options.maxCapacity ?? 4 }
-  // Weight follows memory, and other tests may use the machine.
-  const weight = { memory_size: 1_024 }
-  const entry = { image, handler: "calls.work", timeout: 10, scaling, asynchronous: { retries: 0 }, ...weight }
-  const functions = Object.fromEntries(options.names.map((name) => [name, { ...entry, ...options.entry }]))
+  const functions = AgentsSample.functions(image, options)
   const asked = yield* stack.gateway([agent.address], { functions, settings: options.gateway ?? {} })
   return { agent, gateway: asked, runs: { file, url: recorder.url }, image }
+})
+
+/** With the one function `echo`, of the image that the machine has. */
+export const echoing = Effect.fnUntraced(function* (options: Pick<AgentsSample.Options, "agent" | "gateway"> = {}) {
+  const stack = yield* AgentStack.Shared
+  const { reference: image } = yield* Effect.promise(() => FunctionImage.archive())
+  const agent = yield* stack.agent({
+    ...(yield* settings),
+    AGENT_DATA_PORT: String(yield* FreePort.find),
+    ...options.agent
+  })
+  const gateway = yield* stack.gateway([agent.address], {
+    functions: { echo: { image, handler: "index.echo", timeout: 10 } },
+    settings: options.gateway ?? {}
+  })
+  const say = (n: number) =>
+    Effect.map(gateway.call("echo", { n }), (answer) => {
+      assert.strictEqual(answer.status, 200, `${answer.text} ${gateway.stderr()} ${agent.stderr()}`)
+      assert.deepStrictEqual(answer.json(), { n })
+    })
+  return { agent, gateway, say }
 })

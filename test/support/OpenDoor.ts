@@ -2,7 +2,7 @@
 import { Effect, Layer, type Scope } from "effect"
 import { randomUUID } from "node:crypto"
 import { FunctionName } from "#domain/FunctionName"
-import type { Invocation } from "#domain/Invocation"
+import type { AnswerStream, Invocation } from "#domain/Invocation"
 import { ContainerId, OwnerId } from "#domain/Worker"
 import type { DoorSettings } from "#layers/runtime-api/DoorSettings"
 import * as LambdaRuntimeApi from "#layers/runtime-api/LambdaRuntimeApi"
@@ -55,6 +55,18 @@ export const openDoor = Effect.fnUntraced(function* (options: Options = {}) {
 })
 
 export type Bench = Effect.Success<ReturnType<typeof openDoor>> & { readonly log: RecordedLog.RecordedLog }
+
+/** A call that the runtime has been handed, and has not answered yet. */
+export const handed = Effect.fnUntraced(function* (
+  { api, runtime }: Pick<Bench, "api" | "runtime">,
+  call: Invocation,
+  listener?: AnswerStream
+) {
+  const polled = runtime.next()
+  const fiber = yield* Effect.forkScoped(api.invoke(containerId, call, listener))
+  yield* heard(polled)
+  return fiber
+})
 
 export const withDoor =
   (options: Options, test: (bench: Bench) => Effect.Effect<void, unknown, Scope.Scope>) =>

@@ -50,8 +50,13 @@ export const make = (endpoint: string) => {
     return heard(request)
   }
 
+  /** An answer whose body the test writes itself. */
+  const beginResponse = (id: string, headers: Readonly<Record<string, string>>): ClientRequest =>
+    begin("POST", `${runtime}/invocation/${id}/response`, headers)
+
   return {
     begin,
+    beginResponse,
     heard,
     ask,
     next: (headers: Readonly<Record<string, string>> = {}) => ask("GET", `${runtime}/invocation/next`, { headers }),
@@ -72,3 +77,5 @@ export const make = (endpoint: string) => {
     leave: () => agent.destroy()
   }
 }
+
+export type RawRuntime = ReturnType<typeof make>
