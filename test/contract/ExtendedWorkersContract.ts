@@ -119,6 +119,15 @@ export const suite = <M>({ machine, name, needs: needed, run }: ContainerEngine<
             yield* destroy(worker)
           }))
 
+        test("has them run where the directory is a link to another one of its image", (log) =>
+          Effect.gen(function* () {
+            const move = "mkdir -p /usr/lib && mv /opt/extensions /usr/lib/mine && ln -s /usr/lib/mine /opt/extensions"
+            const program = ImageTree.script('#!/bin/sh\necho "it is $0"\nexec sleep 100\n')
+            const worker = yield* extended({ moved: program }, {}, [`RUN ["/bin/busybox", "sh", "-c", "${move}"]`])
+            yield* said(log, "it is /opt/extensions/moved")
+            yield* destroy(worker)
+          }))
+
         test("has every program in the directory run, whatever it is called, and nothing else", (log) =>
           Effect.gen(function* () {
             const worker = yield* extended(
