@@ -14,8 +14,8 @@ export class StoreUnavailable extends Schema.TaggedError<StoreUnavailable>()("St
   }
 }
 
-/** The store does not know this access key, its secret is another one, or it may not do this. */
-export class StoreDenied extends Schema.TaggedError<StoreDenied>()("StoreDenied", {
+/** A store that has read the request, and says no. */
+const No = {
   endpoint: Schema.String,
   /** What was asked for: `CreateTable orders`. */
   operation: Schema.String,
@@ -23,22 +23,17 @@ export class StoreDenied extends Schema.TaggedError<StoreDenied>()("StoreDenied"
   reason: Schema.String,
   detail: Schema.String,
   cause: Schema.optionalKey(Cause)
-}) {
+}
+
+/** The store does not know this access key, its secret is another one, or it may not do this. */
+export class StoreDenied extends Schema.TaggedError<StoreDenied>()("StoreDenied", No) {
   override get message() {
     return `${this.endpoint} denies ${this.operation} to this access key: ${this.reason}: ${this.detail}`
   }
 }
 
 /** The store has read the request and will not do it, however often it is asked. */
-export class StoreRefused extends Schema.TaggedError<StoreRefused>()("StoreRefused", {
-  endpoint: Schema.String,
-  /** What was asked for: `CreateTable orders`. */
-  operation: Schema.String,
-  /** The store's own name for it: `ValidationException`. */
-  reason: Schema.String,
-  detail: Schema.String,
-  cause: Schema.optionalKey(Cause)
-}) {
+export class StoreRefused extends Schema.TaggedError<StoreRefused>()("StoreRefused", No) {
   override get message() {
     return `${this.endpoint} refuses ${this.operation}: ${this.reason}: ${this.detail}`
   }

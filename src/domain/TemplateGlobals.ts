@@ -8,6 +8,7 @@ import type { TemplateMap, TemplateNode } from "./TemplateNode.ts"
 import * as TemplateNodes from "./TemplateNode.ts"
 import type { TemplateReport } from "./TemplateReport.ts"
 import * as TemplateSupport from "./TemplateSupport.ts"
+import * as TemplateTypes from "./TemplateTypes.ts"
 
 /** Kinds of globals, and the resources they are for. */
 const kinds: Readonly<Record<string, string>> = {
@@ -65,7 +66,7 @@ const checkNames = (type: string, globals: TemplateMap, report: TemplateReport):
 
 /** Nothing is known of the globals of types that are not honoured. */
 const namesFor = (type: string): ReadonlyArray<string> | undefined => {
-  const support = TemplateSupport.ofType(type)
+  const support = TemplateTypes.ofType(type)
   return support._tag === "Honoured"
     ? TemplateSupport.namesOf(TemplateSupport.properties[support.type]).filter((name) => !personal.has(name))
     : undefined

@@ -6,11 +6,12 @@ import type { TemplateMap, TemplateNode, TemplatePlace } from "./TemplateNode.ts
 import * as TemplateNodes from "./TemplateNode.ts"
 import type { TemplateScope } from "./TemplateScope.ts"
 import * as TemplateSupport from "./TemplateSupport.ts"
+import * as TemplateTypes from "./TemplateTypes.ts"
 
 export interface TemplateResource {
   readonly logicalId: string
   readonly type: string
-  readonly support: TemplateSupport.TypeSupport
+  readonly support: TemplateTypes.TypeSupport
   /** Whether its `Condition` creates it; without one, it is created. */
   readonly isCreated: boolean
   readonly properties: TemplateMap
@@ -64,7 +65,7 @@ const readOne = (
     return undefined
   }
   const isCreated = readCondition(node, scope)
-  const support = TemplateSupport.ofType(type.value)
+  const support = TemplateTypes.ofType(type.value)
   if (isCreated) {
     reportSupport(type.value, support, type.place, scope)
   }
@@ -114,7 +115,7 @@ const readProperties = (
 
 const reportSupport = (
   type: string,
-  support: TemplateSupport.TypeSupport,
+  support: TemplateTypes.TypeSupport,
   place: TemplatePlace,
   scope: TemplateScope
 ): void => {

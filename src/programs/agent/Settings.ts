@@ -2,6 +2,7 @@
 import { ByteSize, Duration } from "effect"
 import * as OwnNames from "#domain/OwnNames"
 import * as Nameservers from "#layers/dns/Nameservers"
+import * as LogLines from "../LogLines.ts"
 import * as OwnImage from "../OwnImage.ts"
 import * as Setting from "../Setting.ts"
 import * as Sight from "../Sight.ts"
@@ -240,14 +241,7 @@ export const settings = {
       "those of the machine, from /etc/resolv.conf"
     )
   }),
-  ...Setting.group("Logs", {
-    logLevel: Setting.OneOf(["debug", "info", "warn", "warning", "error"])(
-      ["AGENT_LOG_LEVEL", "LOG_LEVEL"],
-      "Least important line that is written",
-      "info"
-    ),
-    logFormat: Setting.OneOf(["text", "json"])("AGENT_LOG_FORMAT", "Form of the lines, on stderr", "text")
-  }),
+  ...Setting.group("Logs", LogLines.settings(["AGENT_LOG_LEVEL", "LOG_LEVEL"])),
   ...Sight.settings("VICTORIALOGS_URL")
 }
 export type AgentSettings = Setting.Values<typeof settings>

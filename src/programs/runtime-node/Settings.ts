@@ -1,5 +1,6 @@
 /** Everything a runtime node can be told. What its Agent is told besides is the Agent's. */
 import { Duration } from "effect"
+import * as LogLines from "../LogLines.ts"
 import * as Setting from "../Setting.ts"
 import * as WorkerReach from "../WorkerReach.ts"
 
@@ -17,12 +18,7 @@ export const settings = {
       "How long calls in flight may take to end when the Agent stops",
       Duration.seconds(30)
     ),
-    logLevel: Setting.OneOf(["debug", "info", "warn", "warning", "error"])(
-      "LOG_LEVEL",
-      "Least important line that is written",
-      "info"
-    ),
-    logFormat: Setting.OneOf(["text", "json"])("AGENT_LOG_FORMAT", "Form of the lines, on stderr", "text")
+    ...LogLines.settings("LOG_LEVEL")
   }),
   ...Setting.group("containerd", {
     containerdBin: Setting.Text("CONTAINERD_BIN", "The program", "containerd"),
