@@ -237,9 +237,11 @@ describe("Metrics", () => {
       Effect.gen(function* () {
         const enough = yield* Deferred.make<void>()
         const scope = yield* Scope.make()
-        const origin = yield* Scope.provide(serve(Deferred.await(enough)), scope)
+        const begun = yield* Deferred.make<void>()
+        const collect = Effect.andThen(Deferred.succeed(begun, undefined), Deferred.await(enough))
+        const origin = yield* Scope.provide(serve(collect), scope)
         const asked = yield* Effect.forkChild(scrape(origin))
-        yield* Effect.sleep(50)
+        yield* Deferred.await(begun)
         const ending = yield* Effect.forkChild(Scope.close(scope, Exit.void))
         yield* Effect.sleep(50)
         yield* Deferred.succeed(enough, undefined)
