@@ -5,7 +5,6 @@
 import { join } from "node:path"
 import { Context, Effect, Layer } from "effect"
 import * as CniPlugins from "#layers/cni/CniPlugins"
-import * as CniSettings from "#layers/cni/CniSettings"
 import * as CgroupParents from "#layers/containerd/CgroupParents"
 import * as ContainerdApi from "#layers/containerd/ContainerdApi"
 import * as ContainerdImages from "#layers/containerd/ContainerdImages"
@@ -15,7 +14,7 @@ import * as NameFiles from "#layers/containerd/NameFiles"
 import * as Tasks from "#layers/containerd/Tasks"
 import * as OciRegistry from "#layers/registry/OciRegistry"
 import { Cni } from "#services/Cni"
-import { pathOf } from "#test/support/Engines"
+import { networksOn } from "#test/support/ContainerdWorkers"
 import type { ContainerdStack } from "./ContainerdStack.ts"
 import { timed } from "./Figures.ts"
 import * as FloorFunction from "./FloorFunction.ts"
@@ -32,21 +31,11 @@ export const make = Effect.fnUntraced(function* (
   { image, machine }: Pick<ContainerdStack, "image" | "machine">,
   { handler, memoryMiB, sharesShim = false }: Wish
 ) {
-  const { bridge, directory, namespace, socket, stack, subnet } = machine
+  const { directory, namespace, socket, stack } = machine
   const identity = { brand: namespace, environment: `${stack}-floor` }
   const places = { identity, directory: join(directory, "floor") }
   const settings = { ...ContainerdSettings.defaultsOf(places), ...places, cgroupParent: "/esb-bench-floor" }
-  const networks = CniPlugins.layer({
-    ...CniSettings.defaults,
-    identity,
-    stateDirectory: join(directory, "floor-networks"),
-    pluginDirectory: pathOf("cni"),
-    configurationDirectory: join(directory, "net.d"),
-    addressDirectory: join(directory, "addresses"),
-    identityFile: undefined,
-    subnet,
-    bridge
-  })
+  const networks = CniPlugins.layer(networksOn(machine, identity, join(directory, "floor-networks")))
   const layers = Layer.mergeAll(networks, ContainerdApi.layer({ namespace, socketPath: socket }), OciRegistry.layer())
   const context = yield* Layer.build(layers)
   const cni = Context.get(context, Cni)

@@ -7,6 +7,7 @@ import { OwnerId } from "#domain/Worker"
 import { OwnerLeases } from "#layers/grpc/OwnerLeases"
 import { type MemoryFunction, MemoryWorkers } from "#layers/memory/MemoryWorkers"
 import * as Foreign from "#test/support/ForeignAgentClient"
+import { ofAWorker } from "#test/support/ForeignAgentClient"
 import * as ForeignAgentCalls from "#test/support/ForeignAgentCalls"
 import { invalid } from "#test/support/ForeignAgentCalls"
 import { dataPort, type MemoryAgentOptions } from "#test/support/MemoryAgent"
@@ -18,14 +19,6 @@ const withAgent = (test: ForeignAgentCalls.Test, options: MemoryAgentOptions = {
 
 /** What an engine says to everything once it has gone. */
 const fails = () => Effect.fail(new RuntimeUnavailable({ detail: "the engine is gone" }))
-
-const ofAWorker = [
-  "DestroyContainer",
-  "PauseContainer",
-  "ResumeContainer",
-  "GetContainerMetrics",
-  "InvokeWorker"
-] as const
 
 const internal = (details: string) => ({ code: status.INTERNAL, details })
 const denied = { code: status.PERMISSION_DENIED, details: "owner_id does not match container" }

@@ -99,32 +99,6 @@ describe("containers of containerd", { ...needs("containerd", "cni"), timeout: 6
     }).pipe(Effect.provide(ContainerdWorkers.layer()))
   )
 
-  it.live("have no rights but to run, and nowhere to write but /tmp", () =>
-    Effect.gen(function* () {
-      const worker = yield* started(yield* functionNamed("echo"))
-      const inside = (command: string) => ContainerdWorkers.inside(worker, command)
-      assert.strictEqual(yield* inside("id -u"), "993")
-      const status = yield* inside("cat /proc/1/status")
-      assert.match(status, /^CapEff:\s+0+\s*$/m)
-      assert.match(status, /^NoNewPrivs:\s+1\s*$/m)
-      assert.match(status, /^Seccomp:\s+2\s*$/m)
-      assert.match(yield* inside("touch /var/task/mine; true"), /Read-only file system/)
-      assert.strictEqual(yield* inside("touch /tmp/mine && ls /tmp"), "mine")
-    }).pipe(Effect.provide(ContainerdWorkers.layer()))
-  )
-
-  it.live("are killed when they take more memory than they have, and the caller is told so", () =>
-    Effect.gen(function* () {
-      const client = yield* WorkerClient
-      const runtime = yield* ContainerRuntime
-      const worker = yield* started(yield* functionNamed("hoard", { memoryMiB: 128 }))
-      const failure = yield* Effect.flip(client.send(worker, call(worker, { megabytes: 400 })))
-      assert.strictEqual(failure._tag, "WorkerExited")
-      assert.include(Buffer.from((failure as { payload: Uint8Array }).payload).toString(), "Runtime.OutOfMemory")
-      assert.deepInclude(yield* runtime.metrics(worker.id, mine), { status: "STOPPED", oomEvents: 1, exitCode: 137 })
-    }).pipe(Effect.provide(ContainerdWorkers.layer()))
-  )
-
   it.live("are known to have had too little memory, also where the word of it gets lost", () => {
     const faulty = FaultyContainerd.make()
     faulty.silence("/tasks/oom")
@@ -136,29 +110,6 @@ describe("containers of containerd", { ...needs("containerd", "cni"), timeout: 6
       assert.include(Buffer.from((failure as { payload: Uint8Array }).payload).toString(), "Runtime.OutOfMemory")
     }).pipe(Effect.provide(ContainerdWorkers.layer({ between: faulty.layer })))
   })
-
-  it.live("hand what their function writes to the log", () => {
-    const log = RecordedLog.make()
-    return Effect.gen(function* () {
-      const worker = yield* started(yield* functionNamed("talk"))
-      yield* answerOf(worker, { lines: 3, width: 20 })
-      yield* eventually(
-        "three lines",
-        Effect.sync(() => log.records.filter(({ message }) => message.includes("x".repeat(20))).length),
-        (count) => count === 3
-      )
-    }).pipe(Effect.provide(ContainerdWorkers.layer({ log })))
-  })
-
-  it.live("get a byte back from their own door, and from no other worker's", () =>
-    Effect.gen(function* () {
-      const spec = yield* functionNamed("visit")
-      const [one, other] = yield* Effect.all([started(spec), started(spec)])
-      const visit = (host: string, port: number) => answerOf(one, { host, port, path: "/2018-06-01/runtime/nothing" })
-      assert.deepStrictEqual(yield* visit(one.address.host, one.address.port), { bytes: 1 })
-      assert.deepStrictEqual(yield* visit(other.address.host, other.address.port), { bytes: 0 })
-    }).pipe(Effect.provide(ContainerdWorkers.layer()))
-  )
 
   it.live("run on while containerd is away, and are served by it again afterwards", () =>
     Effect.gen(function* () {

@@ -2,29 +2,17 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { randomUUID } from "node:crypto"
-import { ContainerId, type Worker } from "#domain/Worker"
 import { Agents } from "#layers/grpc/client/Agents"
 import { AgentWatch, refreshLimitMs } from "#layers/grpc/client/AgentWatch"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import { eventually } from "#test/support/Eventually"
 import * as ForeignAgent from "#test/support/ForeignAgent"
-import { owner, spec, using } from "#test/support/GrpcClient"
+import { owner, spec, using, worker } from "#test/support/GrpcClient"
 import * as Wire from "#test/support/Wire"
 
 const { answer } = ForeignAgent
-const id = ContainerId.make("esb-test-orders-00000001")
-
-const worker: Worker = {
-  id,
-  name: id,
-  functionName: spec.functionName,
-  owner,
-  specHash: spec.specHash,
-  protocol: "runtime-api",
-  address: { host: "127.0.0.1", port: 50_052 },
-  createdAtUnixSeconds: 0
-}
+const { id } = worker
 
 const invocation = () => ({
   requestId: randomUUID(),

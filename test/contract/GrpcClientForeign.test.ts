@@ -8,6 +8,7 @@ import { ContainerId, type Worker } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import * as ForeignAgent from "#test/support/ForeignAgent"
+import * as GrpcClient from "#test/support/GrpcClient"
 import { owner, spec, using } from "#test/support/GrpcClient"
 
 const { answer, refuse } = ForeignAgent
@@ -26,14 +27,11 @@ const bareState = {
 }
 
 const worker: Worker = {
+  ...GrpcClient.worker,
   id,
   name: id,
-  functionName: spec.functionName,
-  owner,
-  specHash: spec.specHash,
   protocol: "rie",
-  address: { host: "10.88.0.7", port: 8080 },
-  createdAtUnixSeconds: 0
+  address: { host: "10.88.0.7", port: 8080 }
 }
 
 const invocation: Invocation = {

@@ -3,22 +3,14 @@ import { Context, Effect, Layer, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import type { AsyncEvent } from "#domain/AsyncEvent"
 import { QueueFull } from "#domain/Failure"
-import type { FunctionName } from "#domain/FunctionName"
 import type { FunctionSpec, ScheduleSpec } from "#domain/FunctionSpec"
 import * as MemoryFunctionCatalog from "#layers/memory/MemoryFunctionCatalog"
 import { Events } from "#programs/gateway/Events"
 import * as Schedules from "#programs/gateway/Schedules"
+import { named } from "#test/support/Pools"
 
 const scheduled = (name: string, ...schedules: ReadonlyArray<ScheduleSpec>): FunctionSpec => ({
-  name: name as FunctionName,
-  image: `${name}:1`,
-  runtime: undefined,
-  handler: undefined,
-  timeoutMs: 3000,
-  memoryMiB: 128,
-  environment: {},
-  scaling: { minCapacity: 0, maxCapacity: 2, idleTimeoutMs: 60_000, acquireTimeoutMs: 2000 },
-  asynchronous: { retries: 2, maxAgeMs: 60_000, onSuccess: undefined, onFailure: undefined },
+  ...named(name),
   schedules
 })
 

@@ -1,15 +1,25 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, FiberSet, Layer, Schema, type Scope } from "effect"
+import { Deferred, Effect, Fiber, FiberSet, Schema, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { RuntimeUnavailable } from "#domain/Failure"
 import type { FunctionSpec } from "#domain/FunctionSpec"
 import type { ContainerId, OwnerId, Worker } from "#domain/Worker"
-import * as MemoryContainerRuntime from "#layers/memory/MemoryContainerRuntime"
-import * as MemoryWorkerClient from "#layers/memory/MemoryWorkerClient"
 import * as MemoryWorkers from "#layers/memory/MemoryWorkers"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
-import { containers, gateway, hold, named, orders, owner, scaled, settle, statusOf } from "#test/support/Pools"
+import {
+  containers,
+  engine as engineOf,
+  gateway,
+  hold,
+  invocationOf,
+  named,
+  orders,
+  owner,
+  scaled,
+  settle,
+  statusOf
+} from "#test/support/Pools"
 
 const callMs = 1000
 const initMs = 300
@@ -22,17 +32,7 @@ const functions = {
   broken: { init: () => Effect.andThen(Effect.sleep(initMs), Effect.fail(new TypeError("no"))), handler: () => "never" }
 }
 
-type Runtime = ContainerRuntime["Service"]
-
-/** An engine that outlives every Gateway, and what a test puts in its way. */
-const engine = (inTheWay: (runtime: Runtime) => Partial<Runtime> = () => ({})) =>
-  Layer.mergeAll(
-    Layer.effect(
-      ContainerRuntime,
-      Effect.map(ContainerRuntime, (runtime) => ({ ...runtime, ...inTheWay(runtime) }))
-    ).pipe(Layer.provide(MemoryContainerRuntime.layer())),
-    MemoryWorkerClient.layer
-  ).pipe(Layer.provideMerge(MemoryWorkers.layer(functions)))
+const engine = (inTheWay?: Parameters<typeof engineOf>[1]) => engineOf(functions, inTheWay)
 
 type Engine = ContainerRuntime | WorkerClient | MemoryWorkers.MemoryWorkers
 
@@ -53,16 +53,7 @@ const leave = Effect.fnUntraced(function* (...specs: ReadonlyArray<FunctionSpec>
 /** A call that the Gateway who began it does not live to see the end of. */
 const call = Effect.fnUntraced(function* (worker: Worker) {
   const client = yield* WorkerClient
-  const invocation = {
-    requestId: "r",
-    functionName: worker.functionName,
-    traceId: "t",
-    invokedArn: "arn",
-    payload: Buffer.from("{}"),
-    clientContext: undefined,
-    wantsLogTail: false
-  }
-  const fiber = yield* Effect.forkScoped(client.send(worker, invocation))
+  const fiber = yield* Effect.forkScoped(client.send(worker, invocationOf(worker)))
   yield* settle
   return fiber
 })

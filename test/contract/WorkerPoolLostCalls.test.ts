@@ -1,18 +1,26 @@
 /** Calls whose end nobody saw, because the way to their engine broke: what becomes of their workers, and of later callers. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, type Scope } from "effect"
+import { Deferred, Effect, Fiber, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { RuntimeUnavailable, WorkerExited, WorkerUnreachable } from "#domain/Failure"
 import type { FunctionSpec } from "#domain/FunctionSpec"
 import type { Worker } from "#domain/Worker"
 import { lostError } from "#domain/WorkerExit"
-import * as MemoryContainerRuntime from "#layers/memory/MemoryContainerRuntime"
-import * as MemoryWorkerClient from "#layers/memory/MemoryWorkerClient"
-import * as MemoryWorkers from "#layers/memory/MemoryWorkers"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import type { WorkerPool } from "#services/WorkerPool"
-import { containers, gateway, hold, options, orders, owner, scaled, statusOf } from "#test/support/Pools"
+import {
+  containers,
+  engine,
+  gateway,
+  hold,
+  invocationOf,
+  options,
+  orders,
+  owner,
+  scaled,
+  statusOf
+} from "#test/support/Pools"
 
 const callMs = 1_000
 /** How often the pools look at containers that cannot be adopted yet. */
@@ -20,21 +28,10 @@ const lookMs = 500
 
 const functions = { orders: { effect: () => Effect.as(Effect.sleep(callMs), "ok") } }
 
-type Runtime = ContainerRuntime["Service"]
-
-const engine = (inTheWay: (runtime: Runtime) => Partial<Runtime>) =>
-  Layer.mergeAll(
-    Layer.effect(
-      ContainerRuntime,
-      Effect.map(ContainerRuntime, (runtime) => ({ ...runtime, ...inTheWay(runtime) }))
-    ).pipe(Layer.provide(MemoryContainerRuntime.layer())),
-    MemoryWorkerClient.layer
-  ).pipe(Layer.provideMerge(MemoryWorkers.layer(functions)))
-
 const withEngine = <A, E>(
   test: Effect.Effect<A, E, ContainerRuntime | WorkerClient | Scope.Scope>,
-  inTheWay: (runtime: Runtime) => Partial<Runtime> = () => ({})
-) => test.pipe(Effect.scoped, Effect.provide(engine(inTheWay)))
+  inTheWay?: Parameters<typeof engine>[1]
+) => test.pipe(Effect.scoped, Effect.provide(engine(functions, inTheWay)))
 
 const lost = ({ functionName, id }: Worker) =>
   new WorkerExited({
@@ -50,16 +47,7 @@ const lose = (pool: WorkerPool["Service"], spec: FunctionSpec) =>
   Effect.gen(function* () {
     const client = yield* WorkerClient
     const worker = yield* pool.borrow(spec)
-    const invocation = {
-      requestId: "r",
-      functionName: spec.name,
-      traceId: "t",
-      invokedArn: "arn",
-      payload: Buffer.from("{}"),
-      clientContext: undefined,
-      wantsLogTail: false
-    }
-    yield* Effect.forkDetach(client.send(worker, invocation), { startImmediately: true })
+    yield* Effect.forkDetach(client.send(worker, invocationOf(worker)), { startImmediately: true })
     return yield* lost(worker)
   }).pipe(Effect.scoped, Effect.flip)
 

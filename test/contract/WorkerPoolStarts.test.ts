@@ -1,13 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Layer, type Scope } from "effect"
+import { Deferred, Effect, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import type { WorkerSpec } from "#domain/Worker"
-import * as MemoryContainerRuntime from "#layers/memory/MemoryContainerRuntime"
-import * as MemoryWorkerClient from "#layers/memory/MemoryWorkerClient"
-import * as MemoryWorkers from "#layers/memory/MemoryWorkers"
-import { ContainerRuntime } from "#services/ContainerRuntime"
+import type { ContainerRuntime } from "#services/ContainerRuntime"
 import type { WorkerClient } from "#services/WorkerClient"
-import { gateway, hold, named, scaled, settle, statusOf } from "#test/support/Pools"
+import { engine, gateway, hold, named, scaled, settle, statusOf } from "#test/support/Pools"
 
 const startMs = 100
 
@@ -17,22 +14,15 @@ const code = { handler: () => "ok" }
 const slowStarts = () => {
   const asked: Array<WorkerSpec> = []
   const current = { inFlight: 0, most: 0 }
-  const layer = Layer.mergeAll(
-    Layer.effect(
-      ContainerRuntime,
-      Effect.map(ContainerRuntime, (runtime) => ({
-        ...runtime,
-        ensure: (spec: WorkerSpec, owner: Parameters<typeof runtime.ensure>[1]) =>
-          Effect.suspend(() => {
-            asked.push(spec)
-            current.inFlight += 1
-            current.most = Math.max(current.most, current.inFlight)
-            return Effect.andThen(Effect.sleep(startMs), runtime.ensure(spec, owner))
-          }).pipe(Effect.ensuring(Effect.sync(() => (current.inFlight -= 1))))
-      }))
-    ).pipe(Layer.provide(MemoryContainerRuntime.layer())),
-    MemoryWorkerClient.layer
-  ).pipe(Layer.provideMerge(MemoryWorkers.layer({ a: code, b: code, c: code })))
+  const layer = engine({ a: code, b: code, c: code }, ({ ensure }) => ({
+    ensure: (spec, owner) =>
+      Effect.suspend(() => {
+        asked.push(spec)
+        current.inFlight += 1
+        current.most = Math.max(current.most, current.inFlight)
+        return Effect.andThen(Effect.sleep(startMs), ensure(spec, owner))
+      }).pipe(Effect.ensuring(Effect.sync(() => (current.inFlight -= 1))))
+  }))
   return { asked, current, layer }
 }
 

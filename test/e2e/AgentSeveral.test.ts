@@ -23,14 +23,6 @@ const foreignClient = (stack: AgentStack.AgentStack, agent: AgentStack.Agent) =>
   })
 }
 
-const ofAWorker = [
-  "DestroyContainer",
-  "PauseContainer",
-  "ResumeContainer",
-  "GetContainerMetrics",
-  "InvokeWorker"
-] as const
-
 /** The status with which the data door answers a call of this worker for some owner. */
 const callAtTheDoor = (stack: AgentStack.AgentStack, worker: ForeignAgentClient.Message, owner: string) =>
   Effect.callback<number | undefined, Error>((resume) => {
@@ -127,7 +119,7 @@ describe("Several", Processes.needsProc, () => {
 
         const denied = { code: status.PERMISSION_DENIED, details: "owner_id does not match container" }
         const named = { container_id: worker?.["container_id"], owner_id: "gateway-of-somebody-else" }
-        for (const method of ofAWorker) {
+        for (const method of ForeignAgentClient.ofAWorker) {
           assert.deepStrictEqual(yield* ForeignAgentClient.refusal(client, method, named), denied, method)
         }
         const atTheDoor = yield* callAtTheDoor(stack, worker ?? {}, "gateway-of-somebody-else")

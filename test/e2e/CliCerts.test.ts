@@ -4,6 +4,7 @@ import { X509Certificate } from "node:crypto"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
 import type * as CertificateAuthority from "#layers/x509/CertificateAuthority"
+import type { Finding } from "#programs/esb/Finding"
 import * as Cli from "#test/support/Cli"
 import * as Peers from "#test/support/Peers"
 
@@ -49,14 +50,6 @@ const outdated = Effect.gen(function* () {
     ...files("client", yield* Peers.issue(authority, Peers.gateway))
   })
 })
-
-interface Finding {
-  readonly mode: string
-  readonly what: string
-  readonly state: string
-  readonly detail: string
-  readonly remedy: string
-}
 
 const findings = Effect.fnUntraced(function* (cwd: string, mode: string) {
   const { stdout } = yield* Cli.esb(["doctor", "--json", "--mode", mode, "--port", "1"], { cwd })

@@ -1,17 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
+import type { Finding } from "#programs/esb/Finding"
 import * as Cli from "#test/support/Cli"
 import * as DockerRegistry from "#test/support/DockerRegistry"
 import { needs } from "#test/support/Engines"
 import * as ForwardProxy from "#test/support/ForwardProxy"
-
-interface Finding {
-  readonly mode: string
-  readonly what: string
-  readonly state: string
-  readonly detail: string
-  readonly remedy: string
-}
 
 /** What `esb doctor` finds of the registry that the environment names, for the mode docker; containerd's is the same. */
 const registryFound = Effect.fnUntraced(function* (environment: Readonly<Record<string, string>>) {

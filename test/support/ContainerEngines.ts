@@ -2,6 +2,7 @@
 import { Context, Effect, Layer } from "effect"
 import { rmSync } from "node:fs"
 import { join } from "node:path"
+import type { Worker } from "#domain/Worker"
 import type { ContainerRuntime } from "#services/ContainerRuntime"
 import type { WorkerClient } from "#services/WorkerClient"
 import type { DoorSettings } from "#layers/runtime-api/DoorSettings"
@@ -12,6 +13,7 @@ import * as DockerWorkers from "./DockerWorkers.ts"
 import type { EngineName } from "./Engines.ts"
 import type { RecordedLog } from "./RecordedLog.ts"
 import type { WorkerFaults } from "./WorkerFaults.ts"
+import type { WorkerFunctions } from "./WorkerFunctions.ts"
 
 /** Of one run, in words that every engine has. */
 export interface Options {
@@ -29,6 +31,8 @@ export class EngineMachine extends Context.Service<
     readonly take: (reference: string) => Effect.Effect<string>
     /** Names of the containers of this machine that a run has left or has not yet removed. */
     readonly containers: Effect.Effect<ReadonlyArray<string>>
+    /** What a shell in the container of a worker says, which has the worker's rights. */
+    readonly inside: (worker: Pick<Worker, "name">, command: string) => Effect.Effect<string>
   }
 >()("esb/test/EngineMachine") {}
 
@@ -38,7 +42,9 @@ export interface ContainerEngine<M> {
   /** A machine for one stack, which may run several times, one after the other. */
   readonly machine: Layer.Layer<M | EngineMachine>
   /** Its workers stay when it ends, as an Agent's do, until the machine goes. */
-  readonly run: (options?: Options) => Layer.Layer<ContainerRuntime | WorkerClient | WorkerFaults, unknown, M>
+  readonly run: (
+    options?: Options
+  ) => Layer.Layer<ContainerRuntime | WorkerClient | WorkerFaults | WorkerFunctions, unknown, M>
 }
 
 const linesOf = (text: string): ReadonlyArray<string> => text.split("\n").filter((line) => line !== "")
@@ -56,7 +62,8 @@ export const dockerEngine: ContainerEngine<DockerStack> = {
           containers: Effect.map(
             docker("ps", "--all", "--filter", `label=esb_env=${stack}`, "--format", "{{.Names}}"),
             linesOf
-          )
+          ),
+          inside: ({ name }, command) => docker("exec", name, "sh", "-c", `{ ${command}; } 2>&1`)
         })
       )
     )
@@ -79,7 +86,8 @@ export const containerdEngine: ContainerEngine<ContainerdWorkers.Machine> = {
   needs: ["docker", "containerd", "cni"],
   machine: Layer.effect(
     EngineMachine,
-    Effect.map(ContainerdWorkers.Machine, ({ ctr, directory }) => {
+    Effect.map(ContainerdWorkers.Machine, (machine) => {
+      const { ctr, directory } = machine
       const taken = new Set<string>()
       const bring = Effect.fnUntraced(function* (reference: string) {
         const path = join(directory, "taken.tar")
@@ -94,7 +102,9 @@ export const containerdEngine: ContainerEngine<ContainerdWorkers.Machine> = {
             Effect.suspend(() => (taken.has(reference) ? Effect.void : bring(reference))),
             reference
           ),
-        containers: Effect.map(ctr("containers", "list", "--quiet"), linesOf)
+        containers: Effect.map(ctr("containers", "list", "--quiet"), linesOf),
+        inside: (worker, command) =>
+          Effect.provideService(ContainerdWorkers.inside(worker, command), ContainerdWorkers.Machine, machine)
       }
     })
   ).pipe(Layer.provideMerge(ContainerdWorkers.machine())),

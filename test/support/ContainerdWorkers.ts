@@ -38,7 +38,7 @@ export class Machine extends Context.Service<
 >()("esb/test/ContainerdMachine") {}
 
 /** Networks of workers on a machine; their bridge is nobody else's. */
-const networksOn = (
+export const networksOn = (
   { bridge, directory, subnet }: { readonly bridge: string; readonly directory: string; readonly subnet: string },
   identity: StackIdentity,
   stateDirectory: string

@@ -168,3 +168,12 @@ export const sendRaw = (port: number, path: string, bytes: Uint8Array, headers: 
     stream.end(bytes)
     return Effect.sync(() => session.destroy())
   })
+
+/** What names a worker, and whose it is. */
+export const ofAWorker = [
+  "DestroyContainer",
+  "PauseContainer",
+  "ResumeContainer",
+  "GetContainerMetrics",
+  "InvokeWorker"
+] as const

@@ -1,7 +1,7 @@
 /** What a Gateway has of the room `grpc`, towards Agents that a test names. */
 import { Effect, Layer, References, Stream } from "effect"
 import { FunctionName } from "#domain/FunctionName"
-import { OwnerId, type WorkerSpec } from "#domain/Worker"
+import { ContainerId, OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
 import * as Agents from "#layers/grpc/client/Agents"
 import * as AgentWatch from "#layers/grpc/client/AgentWatch"
 import * as GrpcContainerRuntime from "#layers/grpc/client/GrpcContainerRuntime"
@@ -15,6 +15,18 @@ export const spec: WorkerSpec = {
   image: "registry:5010/esb-orders:latest",
   environment: { AWS_LAMBDA_FUNCTION_TIMEOUT: "3" },
   specHash: "5ec"
+}
+
+/** One that an Agent has started for that. */
+export const worker: Worker = {
+  id: ContainerId.make("esb-test-orders-00000001"),
+  name: "esb-test-orders-00000001",
+  functionName: spec.functionName,
+  owner,
+  specHash: spec.specHash,
+  protocol: "runtime-api",
+  address: { host: "127.0.0.1", port: 50_052 },
+  createdAtUnixSeconds: 0
 }
 
 /** Nothing is encrypted and nothing checked. */

@@ -2,7 +2,12 @@
 import { Context, Deferred, Effect, Exit, Layer, Redacted, Scope } from "effect"
 import type { FunctionName } from "#domain/FunctionName"
 import type { FunctionSpec } from "#domain/FunctionSpec"
-import type { OwnerId } from "#domain/Worker"
+import type { Invocation } from "#domain/Invocation"
+import type { OwnerId, Worker } from "#domain/Worker"
+import * as MemoryContainerRuntime from "#layers/memory/MemoryContainerRuntime"
+import * as MemoryWorkerClient from "#layers/memory/MemoryWorkerClient"
+import * as MemoryWorkers from "#layers/memory/MemoryWorkers"
+import type { MemoryFunction } from "#layers/memory/MemoryWorkers"
 import * as LocalWorkerPool from "#layers/pool/LocalWorkerPool"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerPool } from "#services/WorkerPool"
@@ -44,6 +49,32 @@ export const options: LocalWorkerPool.Options = {
   orphanGraceMs: 60_000,
   memoryMiB: 4096
 }
+
+type Runtime = ContainerRuntime["Service"]
+
+/** An engine that outlives every Gateway, and what a test puts in its way. */
+export const engine = (
+  functions: Readonly<Record<string, MemoryFunction>>,
+  inTheWay: (runtime: Runtime) => Partial<Runtime> = () => ({})
+) =>
+  Layer.mergeAll(
+    Layer.effect(
+      ContainerRuntime,
+      Effect.map(ContainerRuntime, (runtime) => ({ ...runtime, ...inTheWay(runtime) }))
+    ).pipe(Layer.provide(MemoryContainerRuntime.layer())),
+    MemoryWorkerClient.layer
+  ).pipe(Layer.provideMerge(MemoryWorkers.layer(functions)))
+
+/** An event for a worker of that engine. */
+export const invocationOf = ({ functionName }: Pick<Worker, "functionName">): Invocation => ({
+  requestId: "r",
+  functionName,
+  traceId: "t",
+  invokedArn: "arn",
+  payload: Buffer.from("{}"),
+  clientContext: undefined,
+  wantsLogTail: false
+})
 
 /** Lets the pool work: nothing in memory takes time, only turns. */
 export const settle = Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow, { discard: true })
