@@ -3,7 +3,7 @@ import { Effect, Fiber } from "effect"
 import type { ClientRequest } from "node:http"
 import { type AnswerStream, limits } from "#domain/Invocation"
 import { type Bench, mine, type Options, withBench } from "#test/support/DataDoorBench"
-import { eventually } from "#test/support/Eventually"
+import { atRest, eventually } from "#test/support/Eventually"
 import { heard, invocation, text, until } from "#test/support/OpenDoor"
 import { begin, Listener } from "#test/support/StreamedAnswer"
 
@@ -92,7 +92,7 @@ const suite = (name: string, base: Options) => {
 
     it.live(
       "whose worker fails ends with that failure",
-      withDoor({ timeoutMs: 100 }, (bench) =>
+      withDoor({ timeoutMs: 1_000 }, (bench) =>
         Effect.gen(function* () {
           const late = yield* streamed(bench, new Listener())
           late.answer.write("half")
@@ -117,12 +117,10 @@ const suite = (name: string, base: Options) => {
           const { answer, fiber } = yield* streamed(bench, listener)
           const written = flood(answer)
           yield* until(() => listener.bytes.length > 0)
-          yield* Effect.sleep(200)
-          const [taken, left] = [listener.bytes.length, answer.writableLength]
+          const look = Effect.sync(() => ({ taken: listener.bytes.length, left: answer.writableLength }))
+          const { left, taken } = yield* atRest("the answer", look, 200)
           assert.isBelow(taken, 1024 ** 2)
           assert.isAbove(left, 0)
-          yield* Effect.sleep(100)
-          assert.deepStrictEqual([listener.bytes.length, answer.writableLength], [taken, left])
           listener.wake()
           answer.end()
           yield* Fiber.join(fiber)

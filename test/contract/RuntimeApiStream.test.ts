@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import type { ClientRequest } from "node:http"
 import type { AnswerStream, Invocation } from "#domain/Invocation"
+import { atRest } from "#test/support/Eventually"
 import { type Bench, containerId, handed, heard, invocation, text, until, withDoor } from "#test/support/OpenDoor"
 import { begin, Listener } from "#test/support/StreamedAnswer"
 
@@ -12,8 +13,8 @@ const streamed = Effect.fnUntraced(function* (bench: Bench, listener: AnswerStre
   return { fiber, ...begin(bench.runtime, call.requestId) }
 })
 
-/** Writes until neither the sockets nor the door take more. Returns what was written. */
-const flood = Effect.fnUntraced(function* (answer: ClientRequest, bytes: number) {
+/** Writes until neither the sockets nor the door take more. */
+const flood = Effect.fnUntraced(function* (answer: ClientRequest, listener: Listener, bytes: number) {
   const block = Buffer.from(Uint8Array.from({ length: 65_536 }, (_, index) => index % 251))
   const written: Array<Buffer> = []
   for (let left = bytes; left > 0; left -= block.length) {
@@ -21,8 +22,8 @@ const flood = Effect.fnUntraced(function* (answer: ClientRequest, bytes: number)
     answer.write(part)
     written.push(part)
   }
-  yield* Effect.sleep(50)
-  return Buffer.concat(written)
+  const look = Effect.sync(() => ({ taken: listener.bytes.length, left: answer.writableLength }))
+  return { written: Buffer.concat(written), ...(yield* atRest("the answer", look, 50)) }
 })
 
 describe("a streamed answer", () => {
@@ -79,12 +80,9 @@ describe("a streamed answer", () => {
         const listener = new Listener()
         listener.asleep = true
         const { answer, fiber } = yield* streamed(bench, listener)
-        const written = yield* flood(answer, 6 * 1024 ** 2)
-        const taken = listener.bytes.length
+        const { left, taken, written } = yield* flood(answer, listener, 6 * 1024 ** 2)
         assert.isBelow(taken, 256 * 1024)
-        assert.isAbove(answer.writableLength, 1024 ** 2)
-        yield* Effect.sleep(50)
-        assert.strictEqual(listener.bytes.length, taken)
+        assert.isAbove(left, 1024 ** 2)
         listener.wake()
         answer.end()
         yield* Fiber.join(fiber)
@@ -100,8 +98,7 @@ describe("a streamed answer", () => {
         const listener = new Listener()
         listener.asleep = true
         const { answer, fiber, receipt } = yield* streamed(bench, listener)
-        yield* flood(answer, 4 * 1024 ** 2)
-        const taken = listener.bytes.length
+        const { taken } = yield* flood(answer, listener, 4 * 1024 ** 2)
         yield* Fiber.interrupt(fiber)
         answer.end("last")
         assert.strictEqual((yield* heard(receipt)).status, 202)
@@ -118,7 +115,7 @@ describe("a streamed answer", () => {
         const listener = new Listener()
         listener.asleep = true
         const { answer, fiber, receipt } = yield* streamed(bench, listener)
-        yield* flood(answer, 4 * 1024 ** 2)
+        yield* flood(answer, listener, 4 * 1024 ** 2)
         assert.deepInclude(yield* Effect.flip(Fiber.join(fiber)), { _tag: "InvocationTimedOut" })
         const taken = listener.bytes.length
         answer.end("last")

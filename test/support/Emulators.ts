@@ -116,16 +116,21 @@ export const signal = ({ directory }: EmulatorProcess, name: NodeJS.Signals): vo
 
 export const hasEnded = ({ child }: EmulatorProcess): boolean => child.exitCode !== null || child.signalCode !== null
 
-/** Gone, with the runtime that it started and everything else. A process on its way out tells no environment any more. */
+/**
+ * Gone, with the runtime that it started and everything else. A process on its way out tells no environment any more, and
+ * to look at all of a machine takes long: it is done again only when those that were found have ended.
+ */
 export const end = (emulator: EmulatorProcess): Effect.Effect<void> =>
-  eventually(
-    `every process of ${emulator.directory} ends`,
-    Effect.sync(() => {
-      signal(emulator, "SIGKILL")
-      return Processes.of(emulator.directory).length === 0 && hasEnded(emulator)
-    }),
-    (isGone) => isGone
-  )
+  Effect.gen(function* () {
+    const found = Processes.of(emulator.directory).map(({ pid }) => pid)
+    for (const pid of found) Processes.kill(pid)
+    yield* eventually(
+      `every process of ${emulator.directory} ends`,
+      Effect.sync(() => !found.some(Processes.isAlive) && hasEnded(emulator)),
+      (isGone) => isGone
+    )
+    return found.length === 0
+  }).pipe(Effect.repeat({ until: (isGone) => isGone }), Effect.asVoid)
 
 export interface Emulator extends EmulatorProcess, Pick<Image, "entrypoint"> {
   readonly address: { readonly host: string; readonly port: number }

@@ -22,3 +22,14 @@ export const eventually = Effect.fnUntraced(function* <A, E, R>(
   }
   return seen
 })
+
+/** What is seen when it has stayed as it was for so long. Fails with the last values seen when it moves on and on. */
+export const atRest = Effect.fnUntraced(function* <A, E, R>(what: string, look: Effect.Effect<A, E, R>, forMs: number) {
+  let before = yield* look
+  const again = Effect.map(Effect.delay(look, forMs), (after) => {
+    const isSame = JSON.stringify(before) === JSON.stringify(after)
+    before = after
+    return { isSame, after }
+  })
+  return (yield* eventually(`${what} stands still`, again, ({ isSame }) => isSame, 15_000)).after
+})
