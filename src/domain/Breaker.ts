@@ -35,6 +35,10 @@ export const admit = (breaker: Breaker, nowMs: number, limits: BreakerLimits): r
     : [breaker, { _tag: "Refused", failures: breaker.failures, retryAfterMs: limits.recoveryMs - restedMs }]
 }
 
+/** A probe has found nothing out: another may go at once. */
+export const undecided = (breaker: Breaker, nowMs: number, { recoveryMs }: BreakerLimits): Breaker =>
+  breaker._tag === "Probing" ? { _tag: "Open", failures: breaker.failures, sinceMs: nowMs - recoveryMs } : breaker
+
 export const succeeded = (breaker: Breaker): Breaker =>
   breaker._tag === "Closed" && breaker.failures === 0 ? breaker : closed
 

@@ -219,7 +219,12 @@ export class NotOwner extends Schema.TaggedError<NotOwner>()("NotOwner", {
 /** The worker was gone before one byte of the event reached it: safe to try another. */
 export class WorkerUnreachable extends Schema.TaggedError<WorkerUnreachable>()("WorkerUnreachable", {
   containerId: Schema.String,
-  detail: Schema.String
+  detail: Schema.String,
+  /**
+   * It was lent frozen and could not be thawed for its call, which says nothing of its function. `useless`: it is of no more use.
+   * `away`: its engine gave no answer, and it is as it was.
+   */
+  notThawed: Schema.optionalKey(Schema.Literals(["useless", "away"]))
 }) {
   override get message() {
     return `Worker ${this.containerId} is unreachable: ${this.detail}`

@@ -53,6 +53,12 @@ export interface Worker {
   readonly createdAtUnixSeconds: number
 }
 
+/** A worker as it is lent for one call. */
+export interface LentWorker extends Worker {
+  /** It is thawed by that call, before its event is handed over. Whoever has borrowed it must send one. */
+  readonly isFrozen?: true
+}
+
 /** A line of `list`. */
 export interface ContainerState extends Worker {
   readonly status: ContainerStatus

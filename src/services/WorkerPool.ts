@@ -11,7 +11,7 @@ import type {
 } from "#domain/Failure"
 import type { FunctionName } from "#domain/FunctionName"
 import type { FunctionSpec } from "#domain/FunctionSpec"
-import type { Worker } from "#domain/Worker"
+import type { LentWorker } from "#domain/Worker"
 
 /** Why no worker could be lent. */
 export type BorrowFailure =
@@ -43,8 +43,11 @@ export class WorkerPool extends Context.Service<
      * or an interruption the worker may still hold the call, and is destroyed, unless the call was only lost on the way: then
      * the worker goes back when the engine shows that the call has ended. Waits in order of arrival, for at most the
      * function's `acquireTimeoutMs`.
+     *
+     * One that is frozen is thawed first, or, where its call can do that, lent as it is. A call that could not (`notThawed`) does
+     * not count against the function, and may ask for another worker at once: each time there is a frozen one less.
      */
-    readonly borrow: (spec: FunctionSpec) => Effect.Effect<Worker, BorrowFailure, Scope.Scope>
+    readonly borrow: (spec: FunctionSpec) => Effect.Effect<LentWorker, BorrowFailure, Scope.Scope>
     /**
      * Makes the pools fit these functions: takes over what an earlier Gateway of the same owner left, starts the minimum, retires
      * workers of functions that changed or went. Calls that run go on with the code they started with.

@@ -34,9 +34,14 @@ for (const way of ["the data door", "InvokeWorker"] as const) {
       )
     )
   const detaches = way === "the data door"
-  suite(`gRPC over memory, called by ${way}`, Layer.merge(over(memory), aroundMemory), { measures: false, detaches })
+  suite(`gRPC over memory, called by ${way}`, Layer.merge(over(memory), aroundMemory), {
+    measures: false,
+    detaches,
+    thaws: detaches
+  })
   suite(`gRPC over process, called by ${way}`, Layer.merge(over(processes), aroundProcesses), {
     measures: true,
-    detaches
+    detaches,
+    thaws: detaches
   })
 }

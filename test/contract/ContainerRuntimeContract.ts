@@ -22,6 +22,8 @@ export interface Capabilities {
   readonly seesCalls?: boolean
   /** A call whose caller leaves runs to its end, and its worker takes others. Otherwise the worker is spoilt. */
   readonly detaches?: boolean
+  /** A call of its frozen workers thaws them. */
+  readonly thaws?: boolean
   /** It runs code from artifacts. One that runs images only refuses them by name. */
   readonly artifacts?: boolean
 }
@@ -72,7 +74,14 @@ const ready = Effect.fnUntraced(function* () {
 export const suite = (
   name: string,
   layer: Layer.Layer<ContainerRuntime | WorkerClient | WorkerFaults | WorkerFunctions, unknown>,
-  { artifacts = true, detaches = false, measures, protocol = "runtime-api", seesCalls = true }: Capabilities
+  {
+    artifacts = true,
+    detaches = false,
+    measures,
+    protocol = "runtime-api",
+    seesCalls = true,
+    thaws = false
+  }: Capabilities
 ) => {
   /** Waits until the worker has the call that was just sent. */
   const busy = (worker: Worker) => (seesCalls ? until(worker, (state) => state?.phase === "busy") : Effect.sleep(500))
@@ -248,6 +257,21 @@ export const suite = (
         yield* runtime.resume(worker.id, mine)
         assert.strictEqual(Buffer.from((yield* Fiber.join(fiber)).payload).toString(), '{"frozen":true}')
         assert.deepInclude(yield* stateOf(worker), { status: "RUNNING" })
+      })
+    )
+
+    const byItsCall = thaws ? "thaws a suspended worker for its call" : "leaves it to others to thaw a suspended worker"
+    it.effect(byItsCall, () =>
+      Effect.gen(function* () {
+        const { client, runtime, worker } = yield* ready()
+        assert.strictEqual(client.thaws(worker), thaws)
+        for (const n of thaws ? [1, 2] : []) {
+          yield* runtime.suspend(worker.id, mine)
+          assert.deepInclude(yield* stateOf(worker), { status: "PAUSED", phase: "idle" })
+          const result = yield* client.send({ ...worker, isFrozen: true }, call(worker, { n }))
+          assert.strictEqual(Buffer.from(result.payload).toString(), `{"n":${n}}`)
+          yield* until(worker, (state) => state?.status === "RUNNING" && state.phase === "idle")
+        }
       })
     )
 

@@ -10,7 +10,12 @@ import { call, workerAt } from "./RieWorkerClientContract.ts"
 const refusing = (name: Protocol): Layer.Layer<WorkerClient> =>
   Layer.sync(WorkerClient, () => {
     const refuse = Effect.fail(new WorkerUnreachable({ containerId: "none", detail: name }))
-    return { ready: () => refuse, send: () => refuse, isAlive: () => name === "rie" }
+    return {
+      ready: () => refuse,
+      send: () => refuse,
+      isAlive: () => name === "rie",
+      thaws: () => name === "runtime-api"
+    }
   })
 
 const both = ProtocolWorkerClient.layer({ "runtime-api": refusing("runtime-api"), rie: refusing("rie") })
@@ -26,6 +31,7 @@ describe("ProtocolWorkerClient", () => {
         assert.deepInclude(isReady, { _tag: "WorkerUnreachable", detail: protocol })
         assert.deepInclude(isSent, { _tag: "WorkerUnreachable", detail: protocol })
         assert.strictEqual(client.isAlive(worker), protocol === "rie")
+        assert.strictEqual(client.thaws(worker), protocol === "runtime-api")
       }).pipe(Effect.provide(both))
     )
   }

@@ -47,6 +47,8 @@ export interface Options {
   readonly client?: Partial<DoorLimits>
   readonly log?: Partial<RingLimits>
   readonly drainMs?: number
+  /** At once, unless it is given. */
+  readonly resume?: Resume
 }
 
 export const certificatesOf = (current: CertificateBundle | undefined) =>
@@ -73,15 +75,19 @@ export interface Certified {
 
 const inTheClear: Certified = { agentBundle: undefined, gatewayBundle: undefined }
 
+/** How the engine wakes a worker. */
+type Resume = (id: ContainerId) => ReturnType<ContainerRuntime["Service"]["resume"]>
+
 /** What the Agent says to its engine, and of whom. */
 interface Noted {
   readonly touched: Array<ContainerId>
+  readonly resumed: Array<ContainerId>
   readonly seen: Array<OwnerId>
   readonly owners: Map<ContainerId, OwnerId>
 }
 
 /** An engine without workers of its own, which knows whose the test's are. */
-const engine = ({ owners, touched }: Noted) =>
+const engine = ({ owners, resumed, touched }: Noted, resume: Resume = () => Effect.void) =>
   Layer.effect(
     ContainerRuntime,
     Effect.map(ContainerRuntime, (memory) => ({
@@ -91,7 +97,12 @@ const engine = ({ owners, touched }: Noted) =>
         const known = owners.get(id)
         if (known === undefined) return Effect.fail(new ContainerNotFound({ containerId: id }))
         return known === owner ? Effect.void : Effect.fail(new NotOwner({ containerId: id }))
-      }
+      },
+      resume: (id: ContainerId) =>
+        Effect.andThen(
+          Effect.sync(() => void resumed.push(id)),
+          Effect.suspend(() => resume(id))
+        )
     }))
   ).pipe(Layer.provide(MemoryContainerRuntime.layer().pipe(Layer.provide(MemoryWorkers.layer({})))))
 
@@ -108,7 +119,7 @@ const agentLayer = (options: Options, bundle: CertificateBundle | undefined, not
   }).pipe(
     Layer.provideMerge(KnownWorkers.layer),
     Layer.provideMerge(leases(noted.seen)),
-    Layer.provideMerge(Layer.mergeAll(engine(noted), LocalWorkerClient.layer)),
+    Layer.provideMerge(Layer.mergeAll(engine(noted, options.resume), LocalWorkerClient.layer)),
     Layer.provideMerge(LambdaRuntimeApi.layer(options.runtimeApi)),
     Layer.provideMerge(ForwardedLog.layer(options.log)),
     Layer.provide(certificatesOf(bundle)),
@@ -178,7 +189,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}, certifie
   const { agentBundle, gatewayBundle } = certified ?? (options.tls === true ? yield* issue : inTheClear)
   const whole = yield* Effect.scope
   const home = yield* Scope.fork(whole)
-  const noted: Noted = { touched: [], seen: [], owners: new Map() }
+  const noted: Noted = { touched: [], resumed: [], seen: [], owners: new Map() }
   const agent = yield* Layer.buildWithScope(agentLayer(options, agentBundle, noted), home)
   const door = Context.get(agent, DataDoor.DataDoor)
   const wire = yield* Wire.make(door.port)

@@ -35,6 +35,16 @@ describe("Breaker", () => {
     assert.deepStrictEqual(Breaker.failed(probing, 1500, limits), { _tag: "Open", failures: 4, sinceMs: 1500 })
   })
 
+  it("lets the next call try when that call found nothing out, and changes nothing for others", () => {
+    const [probing] = Breaker.admit(failedTimes(3), 1000, limits)
+    const [again, next] = Breaker.admit(Breaker.undecided(probing, 1001, limits), 1001, limits)
+    assert.strictEqual(next._tag, "Admitted")
+    assert.strictEqual(Breaker.admit(again, 1002, limits)[1]._tag, "Refused")
+    for (const other of [failedTimes(2), failedTimes(3)]) {
+      assert.deepStrictEqual(Breaker.undecided(other, 1001, limits), other)
+    }
+  })
+
   it("tries again when that call never reported back", () => {
     const [probing] = Breaker.admit(failedTimes(3), 1000, limits)
     assert.strictEqual(Breaker.admit(probing, 2000, limits)[1]._tag, "Admitted")

@@ -156,7 +156,8 @@ export const layer: Layer.Layer<WorkerClient, never, MemoryWorkers> = Layer.effe
       isAlive: ({ id }: Worker) => {
         const held = workers.get(id)
         return held !== undefined && held.status !== "STOPPED" && held.phase !== "dirty"
-      }
+      },
+      thaws: () => false
     }
   })
 )

@@ -89,10 +89,11 @@ export const make = Effect.fnUntraced(function* ({
 
   const adopt = (container: ContainerState, lane: Lane): void => {
     leave(container.id)
-    keeper.adopt(container)
+    const frozen = container.status === "PAUSED"
+    keeper.adopt(container, frozen)
     lane.adopt({
       worker: container,
-      frozen: container.status === "PAUSED",
+      frozen,
       // The engine's clock may be ahead of ours.
       idleSinceMs: Math.min(container.lastUsedAtUnixSeconds * 1000, lane.now())
     })

@@ -1,21 +1,22 @@
 /**
  * The worker pools of one Gateway, kept in its memory. Starts, thaws and destroys through `ContainerRuntime`, asks
- * `WorkerClient` whether a worker is ready. When the engine fails, callers in the queue are told one by one and the
- * breaker of the function counts. Workers that outlived an earlier Gateway of the same owner are taken over.
+ * `WorkerClient` whether a worker is ready, and whether a frozen one may be left to its call. When the engine fails, callers in
+ * the queue are told one by one and the breaker of the function counts. Workers that outlived an earlier Gateway of the same
+ * owner are taken over.
  */
 import { createHash } from "node:crypto"
 import { Clock, Effect, Exit, FiberSet, Layer } from "effect"
 import * as Breaker from "#domain/Breaker"
-import { BreakerOpen, RuntimeUnavailable, WorkerExited } from "#domain/Failure"
+import { BreakerOpen } from "#domain/Failure"
 import type { FunctionName } from "#domain/FunctionName"
 import type { FunctionSpec } from "#domain/FunctionSpec"
 import type { PoolLimits } from "#domain/Pool"
-import { type OwnerId, specText, type Worker, type WorkerSpec } from "#domain/Worker"
+import { type LentWorker, type OwnerId, specText, type Worker, type WorkerSpec } from "#domain/Worker"
 import { compose, type Surroundings } from "#domain/WorkerEnvironment"
-import { isLost } from "#domain/WorkerExit"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import { type BorrowFailure, WorkerPool } from "#services/WorkerPool"
+import * as CallEnd from "./CallEnd.ts"
 import * as Foundlings from "./Foundlings.ts"
 import { type Hands, Lane, type Ticket } from "./Lane.ts"
 import { Starts } from "./Starts.ts"
@@ -35,36 +36,6 @@ export interface Options {
   /** `destroy` unless told otherwise. */
   readonly whenClosed?: WorkerKeeper.WhenClosed
 }
-
-/**
- * Platform failures open the breaker; a function that cannot be loaded or is simply busy does not. Nor does an engine that is
- * away, or a call that was lost on the way to it: that says nothing of this function, and is over when the engine is back.
- */
-const platformFailures: ReadonlySet<string> = new Set(["RuntimeUnavailable", "WorkerUnreachable", "WorkerExited"])
-
-const failsWith = (exit: Exit.Exit<unknown, unknown>, isMeant: (failure: object) => boolean): boolean =>
-  Exit.isFailure(exit) &&
-  exit.cause.reasons.some(
-    (reason) =>
-      reason._tag === "Fail" && typeof reason.error === "object" && reason.error !== null && isMeant(reason.error)
-  )
-
-/** The worker may be in its call still, and as good as before when that has ended. */
-const isLostCall = (exit: Exit.Exit<unknown, unknown>): boolean =>
-  failsWith(exit, (failure) => failure instanceof WorkerExited && isLost(failure))
-
-/** Nothing was handed over. */
-const metNobody = (exit: Exit.Exit<unknown, unknown>): boolean =>
-  failsWith(exit, (failure) => "_tag" in failure && failure._tag === "WorkerUnreachable")
-
-/** An engine that an Agent could not reach, whoever reaches the Agent. */
-const isOfNoEngine = (exit: Exit.Exit<unknown, unknown>): boolean =>
-  failsWith(exit, (failure) => failure instanceof RuntimeUnavailable && failure.isAway === true)
-
-const isPlatformFailure = (exit: Exit.Exit<unknown, unknown>): boolean =>
-  failsWith(exit, (failure) => "_tag" in failure && platformFailures.has(String(failure._tag))) &&
-  !isLostCall(exit) &&
-  !isOfNoEngine(exit)
 
 const opened = (name: FunctionName, failures: number, { recoveryMs }: Breaker.BreakerLimits): string =>
   `${name}: its workers failed ${failures} times in a row; calls are refused for ${recoveryMs / 1000} s or until it changes`
@@ -169,7 +140,9 @@ export const layer = (options: Options) =>
       const note = (lane: Lane, exit: Exit.Exit<unknown, unknown>): void => {
         if (Exit.isSuccess(exit)) {
           lane.breaker = Breaker.succeeded(lane.breaker)
-        } else if (isPlatformFailure(exit) && runtime.isReachable()) {
+        } else if (CallEnd.sleeperIn(exit) !== undefined) {
+          lane.breaker = Breaker.undecided(lane.breaker, lane.now(), options.breaker)
+        } else if (CallEnd.isPlatformFailure(exit) && runtime.isReachable()) {
           lane.breaker = Breaker.failed(lane.breaker, lane.now(), options.breaker)
           if (lane.breaker._tag === "Open") {
             fork(Effect.logWarning(opened(lane.spec.name, lane.breaker.failures, options.breaker)))
@@ -191,8 +164,11 @@ export const layer = (options: Options) =>
             )
       }
 
-      /** A frozen worker must run again, and a dead one is no worker: then another is asked for. */
-      const obtain = Effect.fnUntraced(function* (lane: Lane, ticket: Ticket): Effect.fn.Return<Worker, BorrowFailure> {
+      /** A frozen worker must run again, by its call or before, and a dead one is no worker: then another is asked for. */
+      const obtain = Effect.fnUntraced(function* (
+        lane: Lane,
+        ticket: Ticket
+      ): Effect.fn.Return<LentWorker, BorrowFailure> {
         while (true) {
           yield* lane.wait(ticket)
           const worker = ticket.worker
@@ -201,33 +177,40 @@ export const layer = (options: Options) =>
           }
           const alive = client.isAlive(worker)
           const thawed = alive && ticket.frozen ? yield* keeper.thaw(worker) : "done"
-          if (alive && thawed === "done") {
+          if (alive && (thawed === "done" || thawed === "left")) {
             ticket.taken = true
-            return worker
+            return thawed === "left" ? { ...worker, isFrozen: true } : worker
           }
           ticket.worker = undefined
           partWith(lane, worker, thawed === "away" || undefined)
         }
       })
 
+      /** What becomes of the worker of a call that has ended, or that never was. */
+      const takeBack = (lane: Lane, ticket: Ticket, exit: Exit.Exit<unknown, unknown>): void => {
+        const { taken, worker } = ticket
+        if (taken) {
+          note(lane, exit)
+        }
+        const sleeper = CallEnd.sleeperIn(exit)
+        if (worker !== undefined && sleeper !== undefined) {
+          fork(Effect.logWarning(`worker ${worker.name} could not be thawed: ${sleeper.detail}`))
+          partWith(lane, worker, sleeper.notThawed === "away" || undefined)
+        } else if (worker !== undefined && CallEnd.isLostCall(exit)) {
+          foundlings.lookAfter(worker)
+        } else if (worker !== undefined && CallEnd.metNobody(exit)) {
+          partWith(lane, worker)
+        } else {
+          lane.close(ticket, Exit.isSuccess(exit))
+        }
+      }
+
       const borrow = Effect.fnUntraced(function* (spec: FunctionSpec) {
         const lane = laneOf(spec)
         yield* admit(lane)
         const ticket = yield* Effect.acquireRelease(
           Effect.sync(() => lane.ticket()),
-          (ticket, exit) =>
-            Effect.sync(() => {
-              if (ticket.taken) {
-                note(lane, exit)
-              }
-              if (ticket.worker !== undefined && isLostCall(exit)) {
-                foundlings.lookAfter(ticket.worker)
-              } else if (ticket.worker !== undefined && metNobody(exit)) {
-                partWith(lane, ticket.worker)
-              } else {
-                lane.close(ticket, Exit.isSuccess(exit))
-              }
-            })
+          (ticket, exit) => Effect.sync(() => takeBack(lane, ticket, exit))
         )
         return yield* obtain(lane, ticket)
       })

@@ -15,20 +15,23 @@ export type WhenClosed = "destroy" | "leave"
 /** `useless`: the worker is of no more use. `away`: nobody could be asked, and it is as it was. */
 export type Change = "done" | "useless" | "away"
 
+/** `left`: it is frozen as before, and its call thaws it. */
+export type Thaw = Change | "left"
+
 type Named = Pick<Worker, "id" | "name">
 
 export interface WorkerKeeper {
   /** A worker that is ready for its first call. Nothing is left behind when it is not. */
   readonly start: (spec: WorkerSpec) => Effect.Effect<Worker, BorrowFailure>
   /** From now on a worker like those that were started here. */
-  readonly adopt: (worker: Worker) => void
+  readonly adopt: (worker: Worker, isFrozen: boolean) => void
   /** It may be of use again, but nobody knows: from now on no pool's. */
   readonly release: (id: ContainerId) => void
   /** A failure is logged: the sweep will find the container, because it belongs to no pool. */
   readonly destroy: (worker: Named) => Effect.Effect<void>
   readonly freeze: (worker: Worker) => Effect.Effect<Change>
   /** Waits for a freeze that is under way. */
-  readonly thaw: (worker: Worker) => Effect.Effect<Change>
+  readonly thaw: (worker: Worker) => Effect.Effect<Thaw>
   /** In a pool, on its way there, or being destroyed: nobody else's to judge. */
   readonly isKept: (id: ContainerId) => boolean
   /** Who is kept at this moment. */
@@ -51,6 +54,13 @@ export const make = Effect.fnUntraced(function* (
   /** Given up, and not yet known to be gone. */
   const leaving = new Map<ContainerId, Named>()
   const freezing = new Map<ContainerId, Fiber.Fiber<Change>>()
+  /** Frozen by the engine's own word. */
+  const frozen = new Set<ContainerId>()
+
+  const forget = (id: ContainerId): void => {
+    alive.delete(id)
+    frozen.delete(id)
+  }
 
   const part = (workers: ReadonlyArray<Named>) =>
     Effect.forEach(workers, ({ id }) => Effect.ignore(runtime.destroy(id, owner)), {
@@ -64,7 +74,7 @@ export const make = Effect.fnUntraced(function* (
   )
 
   const destroy = Effect.fnUntraced(function* (worker: Named) {
-    alive.delete(worker.id)
+    forget(worker.id)
     leaving.set(worker.id, worker)
     yield* Effect.catch(runtime.destroy(worker.id, owner), (failure) =>
       Effect.logWarning(`worker ${worker.name} could not be destroyed: ${failure.message}`)
@@ -88,24 +98,35 @@ export const make = Effect.fnUntraced(function* (
       )
     )
 
-  const adopt = (worker: Worker): void => void alive.set(worker.id, worker)
+  const adopt = (worker: Worker, isFrozen: boolean): void => {
+    alive.set(worker.id, worker)
+    if (isFrozen) frozen.add(worker.id)
+  }
+
+  const freeze = (worker: Worker) =>
+    Effect.tap(attempt(worker, "frozen", runtime.suspend(worker.id, owner)), (change) =>
+      Effect.sync(() => {
+        // It may have been given up meanwhile.
+        if (change === "done" && alive.has(worker.id)) frozen.add(worker.id)
+      })
+    )
 
   return {
     start: Effect.fnUntraced(function* (spec) {
       const start = { functionName: spec.functionName }
       starting.add(start)
       const worker = yield* runtime.ensure(spec, owner).pipe(
-        Effect.tap((worker) => Effect.sync(() => adopt(worker))),
+        Effect.tap((worker) => Effect.sync(() => adopt(worker, false))),
         Effect.ensuring(Effect.sync(() => starting.delete(start)))
       )
       yield* Effect.onExit(client.ready(worker), (exit) => (Exit.isSuccess(exit) ? Effect.void : destroy(worker)))
       return worker
     }),
     adopt,
-    release: (id) => void alive.delete(id),
+    release: forget,
     destroy,
     freeze: Effect.fnUntraced(function* (worker) {
-      const fiber = yield* Effect.forkChild(attempt(worker, "frozen", runtime.suspend(worker.id, owner)))
+      const fiber = yield* Effect.forkChild(freeze(worker))
       freezing.set(worker.id, fiber)
       return yield* Effect.ensuring(
         Fiber.join(fiber),
@@ -117,7 +138,11 @@ export const make = Effect.fnUntraced(function* (
       if (fiber !== undefined) {
         yield* Fiber.await(fiber)
       }
-      return yield* attempt(worker, "thawed", runtime.resume(worker.id, owner))
+      // A freeze that was not answered may be on its way yet: it would overtake a call, but no thaw that goes the same way.
+      const isCertain = frozen.delete(worker.id)
+      return isCertain && client.thaws(worker)
+        ? "left"
+        : yield* attempt(worker, "thawed", runtime.resume(worker.id, owner))
     }),
     kept: () => new Set([...alive.keys(), ...leaving.keys()]),
     isKept: (id) => alive.has(id) || leaving.has(id),

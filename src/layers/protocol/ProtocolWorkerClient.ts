@@ -23,7 +23,8 @@ export const layer = <E1, R1, E2, R2>(clients: Clients<E1, R1, E2, R2>): Layer.L
       return {
         ready: (worker) => of(worker).ready(worker),
         send: (worker, invocation, stream) => of(worker).send(worker, invocation, stream),
-        isAlive: (worker) => of(worker).isAlive(worker)
+        isAlive: (worker) => of(worker).isAlive(worker),
+        thaws: (worker) => of(worker).thaws(worker)
       }
     })
   )

@@ -131,7 +131,8 @@ export const layer = (given: Partial<RieSettings> = {}): Layer.Layer<WorkerClien
             // What was settled stays as it is; a call that nobody waits for any more spoils its worker.
             (held) => Effect.sync(() => held.leave())
           ),
-        isAlive: ({ id }) => workers.find(id)?.spoilt === undefined
+        isAlive: ({ id }) => workers.find(id)?.spoilt === undefined,
+        thaws: () => false
       }
     })
   )

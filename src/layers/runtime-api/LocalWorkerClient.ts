@@ -11,6 +11,7 @@ export const layer: Layer.Layer<WorkerClient, never, RuntimeApi> = Layer.effect(
     isAlive: (worker) => {
       const phase = api.phase(worker.id)
       return phase !== undefined && phase !== "dirty"
-    }
+    },
+    thaws: () => false
   }))
 )

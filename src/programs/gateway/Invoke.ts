@@ -40,6 +40,8 @@ export const layer = (options: { readonly drainTimeout: Duration.Duration }) =>
           return yield* client.send(worker, invocation)
         },
         Effect.scoped,
+        // It was frozen, and is out of its pool. Others may be awake, or start.
+        Effect.retry({ while: (failure) => failure._tag === "WorkerUnreachable" && failure.notThawed !== undefined }),
         // This failure promises that no byte of the event reached a runtime.
         Effect.retry({ times: 1, while: (failure) => failure._tag === "WorkerUnreachable" }),
         (call, _spec, { requestId }) => Effect.catchTag(call, "InitFailed", (failure) => failure.toldTo(requestId))

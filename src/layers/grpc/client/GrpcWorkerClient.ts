@@ -68,7 +68,8 @@ export const layer: Layer.Layer<WorkerClient, never, Agents | AgentWatch> = Laye
           // Who tries another worker after this shall know what has become of all of them.
           Effect.tapError(({ _tag }) => (_tag === "WorkerUnreachable" ? refresh(worker.id) : Effect.void))
         ),
-      isAlive: ({ id }) => isAlive(id)
+      isAlive: ({ id }) => isAlive(id),
+      thaws: () => false
     })
   })
 )

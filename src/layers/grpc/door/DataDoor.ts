@@ -32,7 +32,7 @@ export interface Options {
   readonly port: number
   /** How long calls in flight may go on once the Agent stops. */
   readonly drainTimeout: Duration.Duration
-  readonly limits?: Partial<DoorServer.ServerLimits & LogFeed.FeedLimits>
+  readonly limits?: Partial<DoorServer.ServerLimits & LogFeed.FeedLimits & DoorCalls.CallLimits>
 }
 
 export const layer = ({ drainTimeout, host, limits: given, port }: Options) =>
@@ -41,8 +41,8 @@ export const layer = ({ drainTimeout, host, limits: given, port }: Options) =>
     Effect.gen(function* () {
       const leases = yield* OwnerLeases
       const log = yield* ForwardedLog
-      const calls = yield* DoorCalls.make
-      const limits = { ...DoorServer.defaultLimits, ...LogFeed.defaultLimits, ...given }
+      const limits = { ...DoorServer.defaultLimits, ...LogFeed.defaultLimits, ...DoorCalls.defaultLimits, ...given }
+      const calls = yield* DoorCalls.make(limits)
 
       const answer = (wanted: DoorRequest.DoorRequest, request: IncomingMessage, response: ServerResponse): void => {
         if (wanted._tag === "Pulse") return DoorAnswer.nothing(response)

@@ -2,12 +2,12 @@
  * The calls that came in by the data door: each a fiber of the door's scope and not of its request, so that it runs to its end
  * whatever becomes of the connection.
  */
-import { Cause, Duration, Effect, Exit, type Fiber, FiberSet, Latch } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, FiberSet, Latch } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { type Failure, WorkerUnreachable } from "#domain/Failure"
+import { type Failure, RuntimeUnavailable, WorkerUnreachable } from "#domain/Failure"
 import type { AnswerStream, InvocationResult } from "#domain/Invocation"
 import type * as InvocationHeaders from "#domain/InvocationHeaders"
-import type { ContainerId, OwnerId } from "#domain/Worker"
+import type { ContainerId, OwnerId, Worker } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import * as DoorAnswer from "./DoorAnswer.ts"
@@ -20,6 +20,18 @@ export interface Wanted {
   readonly id: ContainerId
   readonly owner: OwnerId
 }
+
+export interface WantedCall extends Wanted {
+  /** The worker is frozen, and is to be woken first. */
+  readonly thaws: boolean
+}
+
+export interface CallLimits {
+  /** A worker that takes longer to wake up gets no event. It may wake up yet. */
+  readonly thawLimitMs: number
+}
+
+export const defaultLimits: CallLimits = { thawLimitMs: 5_000 }
 
 /**
  * A Gateway may be sending a call on a kept connection at the very moment at which it is closed, and could not tell what became
@@ -34,7 +46,7 @@ const pending = Effect.callback<void>((resume) => void setImmediate(() => resume
 
 const stopping = ({ id }: Wanted) => new WorkerUnreachable({ containerId: id, detail: "its Agent is stopping" })
 
-export const make = Effect.gen(function* () {
+export const make = Effect.fnUntraced(function* ({ thawLimitMs }: CallLimits) {
   const client = yield* WorkerClient
   const runtime = yield* ContainerRuntime
   const known = yield* KnownWorkers
@@ -72,16 +84,33 @@ export const make = Effect.gen(function* () {
     }
   }
 
+  /** Not broken off: an engine that answers late has done it all the same. */
+  const thaw = ({ id, owner }: Worker) =>
+    Effect.suspend(() => Fiber.join(fork(runtime.resume(id, owner)))).pipe(
+      Effect.timeoutOrElse({
+        duration: thawLimitMs,
+        orElse: () =>
+          Effect.fail(new RuntimeUnavailable({ detail: `it does not wake up within ${thawLimitMs} ms`, isAway: true }))
+      }),
+      Effect.tapErrorTag("ContainerNotFound", () => Effect.sync(() => known.forget(id)))
+    )
+
+  /** In the background, and without a word when it fails: a call that meets no worker tells that itself. */
+  const touch = ({ id, owner }: Worker): void => {
+    if (isWorthTelling(id, performance.now())) fork(Effect.ignore(runtime.touch(id, owner)))
+  }
+
   const send = Effect.fnUntraced(function* (
-    { id, owner }: Wanted,
+    { id, owner, thaws }: WantedCall,
     headers: InvocationHeaders.ReceivedHeaders,
     payload: Uint8Array,
     stream: AnswerStream | undefined
   ) {
     const worker = yield* known.find(id, owner)
-    // In the background, and without a word when it fails: a call that meets no worker tells that itself.
-    if (isWorthTelling(id, performance.now())) fork(Effect.ignore(runtime.touch(id, owner)))
-    return yield* client.send(worker, yield* ReceivedCall.read(worker, headers, payload), stream)
+    const invocation = yield* ReceivedCall.read(worker, headers, payload)
+    if (thaws) yield* thaw(worker)
+    else touch(worker)
+    return yield* client.send(worker, invocation, stream)
   })
 
   /** A call that ends in no way it may end has its connection cut: its caller must not take it for one that has not begun. */
@@ -102,7 +131,7 @@ export const make = Effect.gen(function* () {
   }
 
   return {
-    invoke: (wanted: Wanted, request: IncomingMessage, response: ServerResponse, event: Uint8Array): void => {
+    invoke: (wanted: WantedCall, request: IncomingMessage, response: ServerResponse, event: Uint8Array): void => {
       if (isStopping) return refuse(wanted, response)
       const leave = enter()
       // Only to who takes trailers can be told how a streamed answer ended.

@@ -3,7 +3,7 @@ import { Option } from "effect"
 import { type Failure, WorkerExited, WorkerUnreachable } from "#domain/Failure"
 import type { Invocation, InvocationResult } from "#domain/Invocation"
 import * as InvocationHeaders from "#domain/InvocationHeaders"
-import type { Worker } from "#domain/Worker"
+import type { LentWorker, Worker } from "#domain/Worker"
 import { lostError } from "#domain/WorkerExit"
 import type { SendFailure } from "#services/WorkerClient"
 import { failureHeader, lateFailureTrailer, latePayloadTrailer } from "./DoorAnswer.ts"
@@ -48,15 +48,40 @@ const isOfCalls = (failure: Failure): failure is SendFailure =>
   failure._tag === "WorkerExited" ||
   failure._tag === "WorkerUnreachable"
 
+/** No byte of the event has reached the function, and the worker may be as frozen as before. */
+const notThawed = ({ id }: Worker, detail: string, notThawed: "useless" | "away"): WorkerUnreachable =>
+  new WorkerUnreachable({ containerId: id, detail, notThawed })
+
+/** Whether the Agent is older than the wish to thaw a worker for its call. */
+export const knowsNoThaw = ({ isFrozen }: LentWorker, answer: Answer): boolean =>
+  isFrozen === true && answer.status !== 200 && declaredIn(answer)?._tag === "RouteNotFound"
+
 /** Every failure that is not one of calls says why there was none. */
-const ofFailure = (worker: Worker, failure: Failure): SendFailure =>
-  isOfCalls(failure) ? failure : unreachable(worker, failure.message)
+const ofFailure = (worker: LentWorker, failure: Failure): SendFailure => {
+  if (isOfCalls(failure)) return failure
+  if (worker.isFrozen !== true) return unreachable(worker, failure.message)
+  switch (failure._tag) {
+    case "ContainerNotFound":
+    case "NotOwner":
+      return notThawed(worker, failure.message, "useless")
+    case "RuntimeUnavailable":
+      return notThawed(worker, failure.message, failure.isAway === true ? "away" : "useless")
+    case "RouteNotFound":
+      return notThawed(worker, "its Agent does not thaw workers for their calls", "away")
+    default:
+      return unreachable(worker, failure.message)
+  }
+}
 
 /**
  * An answer that is neither a result nor a failure of ours comes from a part that is older, newer, or somebody else's. With a
  * status from 400 to 499 HTTP has it that the request was at fault, and nothing was done.
  */
-export const ofAnswer = (worker: Worker, invocation: Invocation, answer: Answer): InvocationResult | SendFailure => {
+export const ofAnswer = (
+  worker: LentWorker,
+  invocation: Invocation,
+  answer: Answer
+): InvocationResult | SendFailure => {
   const { headers, status } = answer
   if (headers[failureHeader] === undefined && status === 200) return resultOf(answer)
   const failure = declaredIn(answer)
@@ -65,7 +90,10 @@ export const ofAnswer = (worker: Worker, invocation: Invocation, answer: Answer)
   return status >= 400 && status < 500 ? unreachable(worker, reason) : uncertain(worker, invocation, reason)
 }
 
-export const ofBreak = (worker: Worker, invocation: Invocation, broken: NotSent | Broken): SendFailure =>
-  broken._tag === "NotSent"
-    ? unreachable(worker, `its Agent cannot be reached: ${broken.detail}`)
-    : uncertain(worker, invocation, `the connection to the Agent was lost during the call: ${broken.detail}`)
+export const ofBreak = (worker: LentWorker, invocation: Invocation, broken: NotSent | Broken): SendFailure => {
+  if (broken._tag === "Broken") {
+    return uncertain(worker, invocation, `the connection to the Agent was lost during the call: ${broken.detail}`)
+  }
+  const reason = `its Agent cannot be reached: ${broken.detail}`
+  return worker.isFrozen === true ? notThawed(worker, reason, "away") : unreachable(worker, reason)
+}

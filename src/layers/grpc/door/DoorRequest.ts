@@ -6,7 +6,8 @@ import * as InvocationHeaders from "#domain/InvocationHeaders"
 import type { ContainerId, OwnerId } from "#domain/Worker"
 
 export type DoorRequest =
-  | { readonly _tag: "Invocation"; readonly id: ContainerId; readonly owner: OwnerId }
+  /** `thaws`: the worker is frozen, and is to be woken first. */
+  | { readonly _tag: "Invocation"; readonly id: ContainerId; readonly owner: OwnerId; readonly thaws: boolean }
   | { readonly _tag: "Ready"; readonly id: ContainerId; readonly owner: OwnerId }
   | { readonly _tag: "Log"; readonly owner: OwnerId; readonly run: string | undefined; readonly after: number }
   | { readonly _tag: "Pulse" }
@@ -20,11 +21,16 @@ export const ownerHeader = "esb-owner"
 export const pulsePath = "/pulse"
 export const logPath = "/logs"
 const workers = "/workers/"
+/** A path of its own: an Agent that has never heard of it refuses it, where it would pass over a header. */
+const thawing = "/thawed-invocations"
 const invocations = "/invocations"
 const ready = "/ready"
 
-export const invocationPath = (id: ContainerId): string => `${workers}${encodeURIComponent(id)}${invocations}`
-export const readyPath = (id: ContainerId): string => `${workers}${encodeURIComponent(id)}${ready}`
+const pathOf = (id: ContainerId, wish: string): string => `${workers}${encodeURIComponent(id)}${wish}`
+
+export const invocationPath = (id: ContainerId): string => pathOf(id, invocations)
+export const thawingPath = (id: ContainerId): string => pathOf(id, thawing)
+export const readyPath = (id: ContainerId): string => pathOf(id, ready)
 
 /** `undefined` for what is no encoded text. */
 const decoded = (text: string): string | undefined => {
@@ -35,13 +41,22 @@ const decoded = (text: string): string | undefined => {
   }
 }
 
+type OfWorker = (id: ContainerId, owner: OwnerId) => DoorRequest
+
+/** What may be asked of a worker. */
+const wishes: ReadonlyArray<readonly [name: string, allowed: string, make: OfWorker]> = [
+  [invocations, "POST", (id, owner) => ({ _tag: "Invocation", id, owner, thaws: false })],
+  [thawing, "POST", (id, owner) => ({ _tag: "Invocation", id, owner, thaws: true })],
+  [ready, "GET", (id, owner) => ({ _tag: "Ready", id, owner })]
+]
+
 const ofWorker = (path: string): Found | undefined => {
-  const isCall = path.endsWith(invocations)
-  if (!path.startsWith(workers) || !(isCall || path.endsWith(ready))) return undefined
-  const id = decoded(path.slice(workers.length, isCall ? -invocations.length : -ready.length))
+  const wish = wishes.find(([name]) => path.endsWith(name))
+  if (wish === undefined || !path.startsWith(workers)) return undefined
+  const [name, allowed, make] = wish
+  const id = decoded(path.slice(workers.length, -name.length))
   if (id === undefined || id === "") return undefined
-  const [_tag, allowed] = isCall ? (["Invocation", "POST"] as const) : (["Ready", "GET"] as const)
-  return { allowed, make: (owner) => ({ _tag, id: id as ContainerId, owner }) }
+  return { allowed, make: (owner) => make(id as ContainerId, owner) }
 }
 
 /** `run` and `after` tell up to where the Gateway has got the log before its connection broke. */

@@ -5,14 +5,15 @@
 import { Effect, Layer } from "effect"
 import type { AnswerStream, Invocation, InvocationResult } from "#domain/Invocation"
 import * as InvocationHeaders from "#domain/InvocationHeaders"
-import type { Worker } from "#domain/Worker"
+import type { LentWorker, Worker } from "#domain/Worker"
 import type { Certificates } from "#services/Certificates"
 import { type SendFailure, WorkerClient } from "#services/WorkerClient"
 import type { DoorLimits } from "./AgentDoor.ts"
 import * as AgentDoors from "./AgentDoors.ts"
 import { AgentWatch } from "../client/AgentWatch.ts"
+import type * as DoorExchange from "./DoorExchange.ts"
 import * as DoorOutcome from "./DoorOutcome.ts"
-import { invocationPath, ownerHeader, readyPath } from "./DoorRequest.ts"
+import { invocationPath, ownerHeader, readyPath, thawingPath } from "./DoorRequest.ts"
 
 const isFailure = (outcome: InvocationResult | SendFailure): outcome is SendFailure => "_tag" in outcome
 
@@ -20,18 +21,26 @@ const make = Effect.gen(function* () {
   const doors = yield* AgentDoors.AgentDoors
   const watch = yield* AgentWatch
 
+  /** Doors that do not thaw workers: of Agents that are older than this. */
+  const older = new WeakSet<DoorExchange.Ask>()
+  /** Doors that could not be reached, and have not answered since: nobody else waits there for the same to happen again. */
+  const silent = new WeakSet<DoorExchange.Ask>()
+
   const ownerOf = ({ owner }: Worker) => ({ [ownerHeader]: InvocationHeaders.ofText(owner) })
 
   const call = (
-    worker: Worker,
+    worker: LentWorker,
     invocation: Invocation,
     stream: AnswerStream | undefined
   ): Effect.Effect<InvocationResult, SendFailure> => {
+    const ask = doors.at(worker.address)
     const headers: Record<string, string> = { ...InvocationHeaders.ofCall(invocation), ...ownerOf(worker) }
     if (stream !== undefined) headers["te"] = "trailers"
-    const request = { method: "POST", path: invocationPath(worker.id), headers, body: invocation.payload } as const
-    return Effect.matchEffect(doors.at(worker.address)(request, stream), {
+    const path = worker.isFrozen === true ? thawingPath(worker.id) : invocationPath(worker.id)
+    return Effect.matchEffect(ask({ method: "POST", path, headers, body: invocation.payload }, stream), {
       onSuccess: (answer) => {
+        silent.delete(ask)
+        if (DoorOutcome.knowsNoThaw(worker, answer)) older.add(ask)
         const outcome = DoorOutcome.ofAnswer(worker, invocation, answer)
         if (!isFailure(outcome)) return Effect.succeed(outcome)
         // Who met nobody asks the Agent: one that is stopping refuses calls of workers that go on after it.
@@ -39,7 +48,10 @@ const make = Effect.gen(function* () {
         return Effect.fail(outcome)
       },
       // What became of the worker only its Agent can tell.
-      onFailure: (broken) => Effect.fail(DoorOutcome.ofBreak(worker, invocation, broken))
+      onFailure: (broken) => {
+        if (broken._tag === "NotSent") silent.add(ask)
+        return Effect.fail(DoorOutcome.ofBreak(worker, invocation, broken))
+      }
     })
   }
 
@@ -63,7 +75,11 @@ const make = Effect.gen(function* () {
     }),
     send: (worker, invocation, stream) =>
       Effect.tapError(call(worker, invocation, stream), (failure) => learn(worker, failure)),
-    isAlive: ({ id }) => watch.isAlive(id)
+    isAlive: ({ id }) => watch.isAlive(id),
+    thaws: ({ address }) => {
+      const ask = doors.at(address)
+      return !older.has(ask) && !silent.has(ask)
+    }
   })
 })
 
