@@ -4,18 +4,13 @@ import { spawnSync } from "node:child_process"
 import { Effect } from "effect"
 import * as AgentStack from "#test/support/AgentStack"
 import { programAt } from "#test/support/Cli"
+import { docker } from "#test/support/DockerImages"
+import * as DockerStack from "#test/support/DockerStack"
 import { lastingStack } from "#test/support/DockerWorkers"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
 import * as FreePort from "#test/support/FreePort"
 import * as FunctionImage from "#test/support/FunctionImage"
-
-const docker = (...args: ReadonlyArray<string>) =>
-  Effect.sync(() => {
-    const { stderr, stdout, status } = spawnSync("docker", args, { encoding: "utf8" })
-    assert.strictEqual(status, 0, stderr)
-    return stdout.trim()
-  })
 
 /** `name status` of every container of a stack. */
 const containersOf = (environment: string) =>
@@ -29,10 +24,7 @@ const inContainers = Effect.gen(function* () {
   const environment = yield* lastingStack("agents")
   const image = yield* Effect.promise(() => FunctionImage.reference())
   const agent = yield* stack.agent({
-    ENV: environment,
-    AGENT_RUNTIME: "docker",
-    CONTAINERS_NETWORK: `esb-${environment}`,
-    IMAGE_PULL_POLICY: "never",
+    ...DockerStack.settings(environment),
     AGENT_DATA_PORT: String(yield* FreePort.find)
   })
   const echo = { image, handler: "index.echo", timeout: 10 }

@@ -33,6 +33,14 @@ const isGivenUp = Effect.fnUntraced(function* (functionName: string, id: string)
   return { event, requestId, runs: AcceptedEvents.runsIn(file) }
 })
 
+/** What the function that is an event's destination has written down, once it was called. */
+const recordsTold = (file: string) =>
+  eventually(
+    "the destination is told",
+    Effect.sync(() => AcceptedEvents.recordsIn(file)),
+    (records) => records.length > 0
+  )
+
 /** The times at which each of a call's runs began, by the log. */
 const startsOf = Effect.fnUntraced(function* (requestId: string) {
   const stack = yield* RoutedStack.RoutedStack
@@ -159,11 +167,7 @@ it.layer(RoutedStack.layer({ sample: "events", environment }), concurrent)("A de
   it.effect("is told of an event that ended well", () =>
     Effect.gen(function* () {
       const { file, requestId } = yield* endsWell("told", { id: "well" })
-      const [record, ...others] = yield* eventually(
-        "the destination is told",
-        Effect.sync(() => AcceptedEvents.recordsIn(file)),
-        (records) => records.length > 0
-      )
+      const [record, ...others] = yield* recordsTold(file)
       assert.strictEqual(others.length, 0)
       assert.deepInclude(record, {
         version: "1.0",
@@ -185,11 +189,7 @@ it.layer(RoutedStack.layer({ sample: "events", environment }), concurrent)("A de
     Effect.gen(function* () {
       const { file, requestId, runs } = yield* endsWell("told", { id: "badly", fail: true })
       assert.deepStrictEqual([...runs], [[requestId, 3]])
-      const [record] = yield* eventually(
-        "the destination is told",
-        Effect.sync(() => AcceptedEvents.recordsIn(file)),
-        (records) => records.length > 0
-      )
+      const [record] = yield* recordsTold(file)
       assert.deepInclude(record?.["requestContext"], {
         requestId,
         condition: "RetriesExhausted",
@@ -214,11 +214,7 @@ it.layer(RoutedStack.layer({ sample: "events", environment }), concurrent)("A de
         ] as const
         for (const [payload, name] of pairs) {
           const { file } = yield* endsWell("told", payload)
-          const [record] = yield* eventually(
-            "the destination is told",
-            Effect.sync(() => AcceptedEvents.recordsIn(file)),
-            (records) => records.length > 0
-          )
+          const [record] = yield* recordsTold(file)
           assert.deepStrictEqual(shapeOf(record).toSorted(), shapeOf(recorded(name)).toSorted())
         }
       }),
@@ -236,11 +232,7 @@ describe("Limits of accepted events", () => {
       })
       const file = AcceptedEvents.fileOf(stack, "aging")
       const requestId = yield* AcceptedEvents.accepted(stack, "aging", { id: "old", file })
-      const [record] = yield* eventually(
-        "the destination is told",
-        Effect.sync(() => AcceptedEvents.recordsIn(file)),
-        (records) => records.length > 0
-      )
+      const [record] = yield* recordsTold(file)
       assert.deepInclude(record?.["requestContext"], {
         requestId,
         condition: "EventAgeExceeded",

@@ -41,8 +41,8 @@ export const listen = Effect.fnUntraced(function* (
   )
   socket.on("error", ({ message }) => complain(message))
   socket.on("message", (bytes, { address, port }) => {
-    // Nothing can be sent to port 0.
-    if (port === 0 || !answers.isClient(address)) return complain(`${address} asks from elsewhere, and is not answered`)
+    if (!answers.isClient(address)) return complain(`${address} asks from elsewhere, and is not answered`)
+    if (port === 0) return complain(`${address} asks from port 0, where nothing can be sent to`)
     const answering = Effect.map(answers.to(bytes, address, "datagram"), (answer) => {
       // Nobody waits for it after 5 seconds: one that cannot be sent is a datagram lost.
       if (Option.isSome(answer) && isOpen) socket.send(answer.value, port, address, () => undefined)

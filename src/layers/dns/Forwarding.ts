@@ -1,7 +1,7 @@
 /** Names that others know: their servers are asked in order, each for its part of the time, until one has an answer. */
 import { Clock, Effect, Option } from "effect"
 import { randomInt } from "node:crypto"
-import { type Complain } from "./Complaints.ts"
+import type { Complain } from "./Complaints.ts"
 import * as Exchange from "./Exchange.ts"
 import * as Message from "./Message.ts"
 import * as Nameservers from "./Nameservers.ts"
