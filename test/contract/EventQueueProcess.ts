@@ -12,7 +12,22 @@ import { EventQueue } from "#services/EventQueue"
 const [stateDirectory = ".", work = "", prefix = ""] = process.argv.slice(2)
 const functionName = "hello" as FunctionName
 
-const tell = (line: string) => Effect.sync(() => writeSync(1, `${line}\n`))
+const moment = new Int32Array(new SharedArrayBuffer(4))
+
+/** Nothing else is done before it is written, although nobody may read for a while and the pipe be full. */
+const write = (text: string): void => {
+  for (;;) {
+    try {
+      writeSync(1, text)
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error
+      Atomics.wait(moment, 0, 0, 1)
+    }
+  }
+}
+
+const tell = (line: string) => Effect.sync(() => write(`${line}\n`))
 
 const accept = (id: string) =>
   Effect.flatMap(EventQueue, (queue) =>

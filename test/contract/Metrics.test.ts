@@ -175,9 +175,10 @@ describe("Metrics", () => {
   it.effect("leaves out what cannot be had within five seconds, and says so", () =>
     alone(
       Effect.gen(function* () {
-        const origin = yield* serve(Effect.never)
+        const begun = yield* Deferred.make<void>()
+        const origin = yield* serve(Effect.andThen(Deferred.succeed(begun, undefined), Effect.never))
         const asked = yield* Effect.forkChild(scrape(origin))
-        yield* soon
+        yield* Deferred.await(begun)
         yield* TestClock.adjust(5_000)
         const families = yield* Fiber.join(asked)
         assert.strictEqual(valueOf(families, "esb_metrics_complete"), 0)
