@@ -42,15 +42,25 @@ const runcShims: ReadonlySet<string> = new Set(["containerd-shim-runc-v1", "cont
 /** Whether this runtime can be told to start another program in runc's place. */
 export const takesProgram = (runtime: string): boolean => runcShims.has((shimOf(runtime) ?? "").split("/").at(-1) ?? "")
 
-/** Of both settings: containerd would say so at the first start of a worker, or start what was not meant. */
-export const complaints = (given: string | undefined, program: string | undefined): ReadonlyArray<string> => {
+/** Of all three settings: containerd would say so at the first start of a worker, or start what was not meant. */
+export const complaints = (
+  given: string | undefined,
+  program: string | undefined,
+  sharesShim = false
+): ReadonlyArray<string> => {
   const runtime = named(given)
   if (runtime === undefined) return []
   if (shimOf(runtime) === undefined) {
     const expected = "expected a name with a dot in it, such as aws.firecracker, or the absolute path of a shim"
     return [`CONTAINERD_RUNTIME (--containerd-runtime) is "${runtime}": ${expected}`]
   }
-  if (program === undefined || takesProgram(runtime)) return []
-  const why = `runc's shim starts it, and CONTAINERD_RUNTIME names another: ${runtime}`
-  return [`CONTAINERD_RUNTIME_BINARY (--containerd-runtime-binary) is "${program}": ${why}`]
+  if (takesProgram(runtime)) return []
+  const another = `CONTAINERD_RUNTIME names another: ${runtime}`
+  const ofProgram = `CONTAINERD_RUNTIME_BINARY (--containerd-runtime-binary) is "${program}": runc's shim starts it, and`
+  const ofShim =
+    "CONTAINERD_SHARED_SHIM (--containerd-shared-shim) is set: runc's shim can look after several workers, and"
+  return [
+    ...(program === undefined ? [] : [`${ofProgram} ${another}`]),
+    ...(sharesShim ? [`${ofShim} ${another}`] : [])
+  ]
 }

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { readFileSync } from "node:fs"
-import type { Worker } from "#domain/Worker"
+import type { ContainerState, Worker } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import { functionNamed, left, listed, mine, nothing, started, tasks } from "#test/support/ContainerdSamples"
@@ -30,11 +30,13 @@ const states = Effect.map(tasks, (all) => all.map(({ state }) => state))
 const options = { ...needs("containerd", "cni", "microvm"), timeout: 3 * patienceMs }
 
 describe("containers that are virtual machines", options, () => {
-  const layer = () =>
-    Layer.provideMerge(
-      ContainerdWorkers.onMachine({ containerd: { runtime: Microvm.runtime }, door: { initLimitMs: patienceMs } }),
-      ContainerdWorkers.machine({ shims: [Microvm.shims()] })
-    )
+  const machine = () => ContainerdWorkers.machine({ shims: [Microvm.shims()] })
+  const run = (asked: ContainerdWorkers.Options["containerd"] = {}) =>
+    ContainerdWorkers.onMachine({
+      containerd: { runtime: Microvm.runtime, ...asked },
+      door: { initLimitMs: patienceMs }
+    })
+  const layer = () => Layer.provideMerge(run(), machine())
 
   it.live("poll for calls from inside, are frozen, woken and measured, and gone without a trace", () =>
     Effect.gen(function* () {
@@ -82,5 +84,40 @@ describe("containers that are virtual machines", options, () => {
       yield* runtime.destroy(worker.id, mine)
       assert.deepStrictEqual(yield* left, nothing)
     }).pipe(Effect.provide(layer()))
+  )
+
+  it.live("are taken over by the next Agent, one that stands still among them", () =>
+    Effect.gen(function* () {
+      const made = yield* Effect.gen(function* () {
+        const runtime = yield* ContainerRuntime
+        const [running, frozen] = yield* Effect.all([ready("read"), ready("read")], { concurrency: 2 })
+        yield* runtime.suspend(frozen.id, mine)
+        return { running, frozen }
+      }).pipe(Effect.provide(run(), { local: true }))
+      yield* Effect.gen(function* () {
+        const runtime = yield* ContainerRuntime
+        const idle = (all: ReadonlyArray<ContainerState>) => all.filter(({ phase }) => phase === "idle").length === 2
+        const back = yield* eventually("both are idle", listed, idle, patienceMs)
+        const statusOf = ({ id }: Worker) => back.find((state) => state.id === id)?.status
+        assert.deepStrictEqual([statusOf(made.running), statusOf(made.frozen)], ["RUNNING", "PAUSED"])
+        yield* runtime.resume(made.frozen.id, mine)
+        for (const worker of back) assert.match(yield* read(worker, "/proc/version"), /-cloud-amd64 /)
+        for (const { id } of back) yield* runtime.destroy(id, mine)
+        assert.deepStrictEqual(yield* left, nothing)
+      }).pipe(Effect.provide(run(), { local: true }))
+    }).pipe(Effect.provide(machine()))
+  )
+
+  it.live("are made ahead of whoever asks for one, and have only to be started", () =>
+    Effect.gen(function* () {
+      const runtime = yield* ContainerRuntime
+      const first = yield* ready("read")
+      const ahead = Effect.map(tasks, (all) => all.filter(({ state }) => state === "CREATED"))
+      const [waiting] = yield* eventually("one is made ahead", ahead, ({ length }) => length === 1, patienceMs)
+      const second = yield* ready("read")
+      assert.strictEqual(second.name, waiting?.name)
+      assert.match(yield* read(second, "/proc/version"), /-cloud-amd64 /)
+      for (const { id } of [first, second]) yield* runtime.destroy(id, mine)
+    }).pipe(Effect.provide(Layer.provideMerge(run({ preparedPerSpec: 1 }), machine())))
   )
 })

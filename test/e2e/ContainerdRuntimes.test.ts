@@ -115,7 +115,7 @@ describe("an Agent that is told a runtime", needs("containerd", "cni"), () => {
       })
     )
 
-    it.effect("does not start with a name that is none, or with a program for a shim that starts none", () =>
+    it.effect("does not start with a name that is none, or with what another shim than runc's cannot do", () =>
       Effect.gen(function* () {
         const stack = yield* AgentStack.Shared
         const given = { ...stack.agentSettings(), ...(yield* ContainerdStack.settings) }
@@ -126,9 +126,14 @@ describe("an Agent that is told a runtime", needs("containerd", "cni"), () => {
           unknown.stderr,
           'CONTAINERD_RUNTIME (--containerd-runtime) is "runsc": expected a name with a dot'
         )
-        const both = yield* start({ ...machines, CONTAINERD_RUNTIME_BINARY: "crun" })
+        const asked = { CONTAINERD_RUNTIME_BINARY: "crun", CONTAINERD_SHARED_SHIM: "1" }
+        const both = yield* start({ ...machines, ...asked })
         assert.strictEqual(both.code, 2)
         assert.include(both.stderr, "runc's shim starts it, and CONTAINERD_RUNTIME names another: aws.firecracker")
+        assert.include(
+          both.stderr,
+          "CONTAINERD_SHARED_SHIM (--containerd-shared-shim) is set: runc's shim can look after"
+        )
       })
     )
   })

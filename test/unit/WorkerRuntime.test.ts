@@ -29,6 +29,17 @@ describe("the runtime of workers", () => {
     assert.isFalse(RuntimeName.takesProgram("aws.firecracker"))
   })
 
+  it("is told nothing that only runc's shim understands: whoever asks for that is told which of the settings to change", () => {
+    for (const runtime of [undefined, "containerd", "io.containerd.runc.v2", "/usr/bin/containerd-shim-runc-v2"]) {
+      assert.deepStrictEqual(RuntimeName.complaints(runtime, "crun", true), [])
+    }
+    assert.deepStrictEqual(RuntimeName.complaints("aws.firecracker", undefined, false), [])
+    const [ofProgram, ofShim, ...more] = RuntimeName.complaints("aws.firecracker", "crun", true)
+    assert.match(ofProgram ?? "", /^CONTAINERD_RUNTIME_BINARY .* "crun": runc's shim .*: aws\.firecracker$/)
+    assert.match(ofShim ?? "", /^CONTAINERD_SHARED_SHIM .* is set: runc's shim .*: aws\.firecracker$/)
+    assert.deepStrictEqual(more, [])
+  })
+
   it("is named with what to install where containerd has no shim of it", () => {
     const named = WorkerRuntime.explain(
       { runtime: "aws.firecracker", runtimeProgram: undefined },

@@ -44,9 +44,9 @@ const trust = Effect.fnUntraced(function* (values: AgentSettings, stackDirectory
 })
 
 const runtime = Effect.fnUntraced(function* (values: AgentSettings, identity: StackIdentity) {
-  const { containerdRuntimeBinary, cpuLimit, pullPolicy } = values
+  const { containerdRuntimeBinary, containerdSharedShim, cpuLimit, pullPolicy } = values
   const directory = directoryOf(values, identity)
-  const wrong = RuntimeName.complaints(values.containerdRuntime, containerdRuntimeBinary)
+  const wrong = RuntimeName.complaints(values.containerdRuntime, containerdRuntimeBinary, containerdSharedShim)
   if (wrong.length > 0) return yield* new BadSettings({ program: "agent", complaints: wrong })
   const runtime = RuntimeName.named(values.containerdRuntime)
   const containers = ContainerdContainerEngine.layer(
@@ -58,7 +58,7 @@ const runtime = Effect.fnUntraced(function* (values: AgentSettings, identity: St
       snapshotter: SnapshotterChoice.snapshotterOf(values),
       trustDirectory: yield* trust(values, directory),
       freeze: values.containerdFreeze,
-      sharesShim: values.containerdSharedShim
+      sharesShim: containerdSharedShim
     },
     { pullPolicy }
   )
