@@ -6,6 +6,8 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { needs } from "#test/support/Engines"
+import { eventually } from "#test/support/Eventually"
+import * as Processes from "#test/support/Processes"
 import * as WorkerNetworks from "#test/support/WorkerNetworks"
 
 const limitMs = 60_000
@@ -129,8 +131,7 @@ describe("networks of workers, when plugins misbehave", needs("cni"), () => {
         yield* Effect.sleep("500 millis")
         assert.deepStrictEqual((yield* machine.traces).addresses, [])
         machine.restorePlugin("bridge")
-        yield* Effect.sleep("2 seconds")
-        assert.strictEqual((yield* machine.traces).addresses.length, 2)
+        yield* eventually("two are prepared", machine.traces, ({ addresses }) => addresses.length === 2, limitMs / 2)
       }),
     limitMs
   )
@@ -203,7 +204,7 @@ describe("networks of workers, after a crash", needs("cni"), () => {
         const taken = yield* firstLineOf(program, JSON.stringify(machine.settings({ prepared: 3 })))
         assert.isAbove((yield* machine.traces).namespaces.length, 1)
         // Plugins that had begun come to their end without the Agent.
-        yield* Effect.sleep("1500 millis")
+        yield* Processes.allGone(machine.directory, limitMs / 2)
         const { cni } = yield* machine.start()
         assert.isAtLeast(yield* cni.reconcile(new Set([taken])), 1)
         assert.strictEqual((yield* machine.traces).namespaces.length, 1)
