@@ -1,6 +1,5 @@
 /** How a container comes up, step by step; whatever fails or is interrupted, what was made so far goes with the scope. */
 import { Effect, type Scope, Semaphore } from "effect"
-import { existsSync } from "node:fs"
 import { join } from "node:path"
 import type { ContainerUser } from "#domain/ContainerLimits"
 import type { RuntimeUnavailable } from "#domain/Failure"
@@ -18,6 +17,7 @@ import * as ContainerSpec from "./ContainerSpec.ts"
 import * as FreezeChoice from "./FreezeChoice.ts"
 import type { Process } from "./generated/containerd/tasks_pb.ts"
 import * as NameFiles from "./NameFiles.ts"
+import * as SwapCount from "./SwapCount.ts"
 import type { TaskCalls } from "./Tasks.ts"
 
 /** Of which image, and as whom that wants it to run. */
@@ -29,10 +29,6 @@ interface Start extends ContainerOrder {
 /** What a container, its network or its output may fail with. */
 export type StartFailure = ContainerdFailure | NetworkUnavailable | RuntimeUnavailable
 
-/** Of the first version of control groups, where the kernel counts swap; the second counts always. */
-const swapFile = "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes"
-const secondVersion = "/sys/fs/cgroup/cgroup.controllers"
-
 export const make = Effect.fnUntraced(function* (settings: ContainerdSettings, tasks: TaskCalls) {
   const cni = yield* Cni
   const { cgroupParent, directory, identity, sharesShim, trustDirectory } = settings
@@ -43,7 +39,7 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings, t
   )
   const starting = Semaphore.makeUnsafe(settings.parallelStarts)
   const removing = Semaphore.makeUnsafe(settings.parallelRemovals)
-  const countsSwap = existsSync(swapFile) || existsSync(secondVersion)
+  const countsSwap = SwapCount.isCounted()
 
   /** Nothing is left when this returns: of the container first, because it has the rest in use. */
   const remove = (name: string, networkName: string | undefined) =>
