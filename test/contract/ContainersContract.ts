@@ -1,32 +1,21 @@
 /** What every engine that runs images promises of its workers, beyond what those of all engines do. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
-import { OwnerId, type Worker } from "#domain/Worker"
+import type { Worker } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import { type ContainerEngine, EngineMachine } from "#test/support/ContainerEngines"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
+import * as LentWorkers from "#test/support/LentWorkers"
 import * as RecordedLog from "#test/support/RecordedLog"
 import { type Asked, specOf, WorkerFunctions } from "#test/support/WorkerFunctions"
 import { call } from "./ContainerRuntimeContract.ts"
 
-const mine = OwnerId.make("gateway-mine")
+const functionNamed = (handler: string, asked?: Asked) =>
+  Effect.map(WorkerFunctions, ({ spec }) => specOf(spec("echo").image, `index.${handler}`, asked))
 
-const made = Effect.fnUntraced(function* (handler: string, asked?: Asked) {
-  const runtime = yield* ContainerRuntime
-  const { spec } = yield* WorkerFunctions
-  return yield* Effect.acquireRelease(
-    runtime.ensure(specOf(spec("echo").image, `index.${handler}`, asked), mine),
-    ({ id }) => Effect.orDie(runtime.destroy(id, mine))
-  )
-})
-
-const started = Effect.fnUntraced(function* (handler: string, asked?: Asked) {
-  const worker = yield* made(handler, asked)
-  yield* (yield* WorkerClient).ready(worker)
-  return worker
-})
+const started = (handler: string, asked?: Asked) => Effect.flatMap(functionNamed(handler, asked), LentWorkers.started)
 
 const answerOf = Effect.fnUntraced(function* (worker: Worker, event: unknown) {
   const client = yield* WorkerClient
@@ -73,20 +62,24 @@ export const suite = <M>({ machine, name, needs: needed, run }: ContainerEngine<
         Effect.gen(function* () {
           const runtime = yield* ContainerRuntime
           const client = yield* WorkerClient
-          const failure = yield* Effect.flip(client.ready(yield* made("nobody")))
+          const failure = yield* Effect.flip(client.ready(yield* LentWorkers.made(yield* functionNamed("nobody"))))
           assert.strictEqual(failure._tag, "InitFailed")
-          yield* eventually("the worker is stopped", runtime.list(mine), ([state]) => state?.status === "STOPPED")
+          yield* eventually(
+            "the worker is stopped",
+            runtime.list(LentWorkers.mine),
+            ([state]) => state?.status === "STOPPED"
+          )
         }))
 
       test("are killed when they take more memory than they have, and the caller is told so", () =>
         Effect.gen(function* () {
           const client = yield* WorkerClient
           const runtime = yield* ContainerRuntime
-          const worker = yield* started("hoard", { memoryMiB: 128 })
+          const worker = yield* started("hoard", { memoryMiB: 128, timeoutMs: 30_000 })
           const failure = yield* Effect.flip(client.send(worker, call(worker, { megabytes: 400 })))
           assert.strictEqual(failure._tag, "WorkerExited")
           assert.include(Buffer.from((failure as { payload: Uint8Array }).payload).toString(), "Runtime.OutOfMemory")
-          const metrics = yield* runtime.metrics(worker.id, mine)
+          const metrics = yield* runtime.metrics(worker.id, LentWorkers.mine)
           assert.deepInclude(metrics, { status: "STOPPED", oomEvents: 1, exitCode: 137 })
         }))
 

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { readdirSync } from "node:fs"
-import { ContainerId, OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
+import { ContainerId, type Worker } from "#domain/Worker"
 import { DockerApi } from "#layers/docker/DockerApi"
 import { WorkersNetwork } from "#layers/docker/WorkersNetwork"
 import { ContainerRuntime } from "#services/ContainerRuntime"
@@ -11,26 +11,15 @@ import * as DockerWorkers from "#test/support/DockerWorkers"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
 import * as FunctionImage from "#test/support/FunctionImage"
+import { mine, started } from "#test/support/LentWorkers"
 import { type Asked, specOf, WorkerFunctions } from "#test/support/WorkerFunctions"
 import { call } from "./ContainerRuntimeContract.ts"
-
-const mine = OwnerId.make("gateway-mine")
 
 const functionNamed = (handler: string, asked?: Asked) =>
   Effect.map(
     Effect.promise(() => FunctionImage.reference()),
     (image) => specOf(image, `index.${handler}`, asked)
   )
-
-const started = Effect.fnUntraced(function* (spec: WorkerSpec) {
-  const runtime = yield* ContainerRuntime
-  const client = yield* WorkerClient
-  const worker = yield* Effect.acquireRelease(runtime.ensure(spec, mine), ({ id }) =>
-    Effect.orDie(runtime.destroy(id, mine))
-  )
-  yield* client.ready(worker)
-  return worker
-})
 
 const answerOf = Effect.fnUntraced(function* (worker: Worker, event: unknown) {
   const client = yield* WorkerClient

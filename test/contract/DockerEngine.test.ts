@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { OwnerId, type WorkerSpec } from "#domain/Worker"
+import type { WorkerSpec } from "#domain/Worker"
 import { DockerApi } from "#layers/docker/DockerApi"
 import * as EmulatorPort from "#layers/rie/EmulatorPort"
 import { ContainerRuntime } from "#services/ContainerRuntime"
@@ -15,19 +15,14 @@ import { needs } from "#test/support/Engines"
 import * as EngineWire from "#test/support/EngineWire"
 import { eventually } from "#test/support/Eventually"
 import * as FunctionImage from "#test/support/FunctionImage"
+import { mine, started } from "#test/support/LentWorkers"
 import { temporaryDirectory } from "#test/support/ProcessWorkers"
 import { specOf } from "#test/support/WorkerFunctions"
 import { call } from "./ContainerRuntimeContract.ts"
 
-const mine = OwnerId.make("gateway-mine")
-
 const answers = Effect.fnUntraced(function* (spec: WorkerSpec) {
-  const runtime = yield* ContainerRuntime
   const client = yield* WorkerClient
-  const worker = yield* Effect.acquireRelease(runtime.ensure(spec, mine), ({ id }) =>
-    Effect.orDie(runtime.destroy(id, mine))
-  )
-  yield* client.ready(worker)
+  const worker = yield* started(spec)
   const result = yield* client.send(worker, call(worker, { n: 1 }))
   assert.strictEqual(Buffer.from(result.payload).toString(), '{"n":1}')
   return worker

@@ -6,17 +6,16 @@ import { once } from "node:events"
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
+import { OwnerId, type Worker } from "#domain/Worker"
 import { ArtifactStore } from "#services/ArtifactStore"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import { needs } from "#test/support/Engines"
+import { mine, started } from "#test/support/LentWorkers"
 import { isAlive, needsProc } from "#test/support/Processes"
 import * as ProcessWorkers from "#test/support/ProcessWorkers"
 import { type Asked, samples, specOf } from "#test/support/WorkerFunctions"
 import { call } from "./ContainerRuntimeContract.ts"
-
-const mine = OwnerId.make("gateway-mine")
 
 /** A layer of the function: a wrapper script, modules for both languages, and an extension unless told otherwise. */
 const layerDirectory = (withExtension: boolean): string => {
@@ -39,17 +38,6 @@ const specFor = Effect.fnUntraced(function* (handler: string, { code = "node", l
   const store = yield* ArtifactStore
   const artifact = yield* store.put({ taskDirectory: samples(code), layerDirectories: layers })
   return { artifact, spec: specOf(artifact.image, handler, asked) }
-})
-
-/** A worker that is ready, and gone when the scope ends. */
-const start = Effect.fnUntraced(function* (spec: WorkerSpec) {
-  const runtime = yield* ContainerRuntime
-  const client = yield* WorkerClient
-  const worker = yield* Effect.acquireRelease(runtime.ensure(spec, mine), ({ id }) =>
-    Effect.orDie(runtime.destroy(id, mine))
-  )
-  yield* client.ready(worker)
-  return worker
 })
 
 const answerOf = Effect.fnUntraced(function* (worker: Worker, event: unknown = {}) {
@@ -80,7 +68,7 @@ describe("a worker that is a child process", () => {
           environment: { GREETING: "hello", TZ: "Europe/Vienna", PATH: "/opt/tools:/somewhere" },
           layers: [layerDirectory(false)]
         })
-        const worker = yield* start(spec)
+        const worker = yield* started(spec)
         const seen = yield* answerOf(worker)
         delete process.env["SECRET_OF_THE_PARENT"]
         assert.notProperty(seen, "SECRET_OF_THE_PARENT")
@@ -115,7 +103,7 @@ describe("a worker that is a child process", () => {
     it.effect("runs where its code is, with a heap that fits its memory", () =>
       Effect.gen(function* () {
         const { artifact, spec } = yield* specFor("index.where", { memoryMiB: 200 })
-        const seen = yield* answerOf(yield* start(spec))
+        const seen = yield* answerOf(yield* started(spec))
         assert.deepInclude(seen as unknown, {
           directory: artifact.taskDirectory,
           arguments: ["--max-old-space-size=180"]
@@ -128,7 +116,7 @@ describe("a worker that is a child process", () => {
       () =>
         Effect.gen(function* () {
           const { spec } = yield* specFor("index.where")
-          const { pid = 0 } = yield* answerOf(yield* start(spec))
+          const { pid = 0 } = yield* answerOf(yield* started(spec))
           const limits = readFileSync(`/proc/${pid}/limits`, "utf8")
           assert.match(limits, /Max core file size\s+0\s+0/)
           assert.match(limits, /Max open files\s+1024\s/)
@@ -142,7 +130,7 @@ describe("a worker that is a child process", () => {
     it.effect("finds the modules of its layers", () =>
       Effect.gen(function* () {
         const { spec } = yield* specFor("index.greet", { layers: [layerDirectory(false)] })
-        assert.strictEqual(yield* answerOf(yield* start(spec), { name: "node" }), "hello node" as never)
+        assert.strictEqual(yield* answerOf(yield* started(spec), { name: "node" }), "hello node" as never)
       })
     )
 
@@ -152,7 +140,7 @@ describe("a worker that is a child process", () => {
           layers: [layerDirectory(false)],
           environment: { AWS_LAMBDA_EXEC_WRAPPER: "/opt/bin/wrapper" }
         })
-        const seen = yield* answerOf(yield* start(spec))
+        const seen = yield* answerOf(yield* started(spec))
         assert.strictEqual(seen["WRAPPED"], process.execPath)
       })
     )
@@ -160,7 +148,7 @@ describe("a worker that is a child process", () => {
     it.effect("tells AWS's exit status when its wrapper script is not there", () =>
       Effect.gen(function* () {
         const { spec } = yield* specFor("index.echo", { environment: { AWS_LAMBDA_EXEC_WRAPPER: "/opt/nowhere" } })
-        const failure = yield* Effect.flip(start(spec))
+        const failure = yield* Effect.flip(started(spec))
         assert.strictEqual(failure._tag, "InitFailed")
         assert.match(
           Buffer.from((failure as { payload: Uint8Array }).payload).toString(),
@@ -172,7 +160,7 @@ describe("a worker that is a child process", () => {
     it.effect("is measured from its first call on", () =>
       Effect.gen(function* () {
         const { spec } = yield* specFor("index.echo")
-        const worker = yield* start(spec)
+        const worker = yield* started(spec)
         const client = yield* WorkerClient
         const { report } = yield* client.send(worker, call(worker))
         assert.isAbove(report.maxMemoryBytes, 20 * 1_048_576)
@@ -183,7 +171,7 @@ describe("a worker that is a child process", () => {
     it.effect("runs any bootstrap of a provided runtime", () =>
       Effect.gen(function* () {
         const { spec } = yield* specFor("hello.handler", { code: "provided", runtime: "provided.al2023" })
-        const worker = yield* start(spec)
+        const worker = yield* started(spec)
         assert.deepStrictEqual(yield* answerOf(worker, { n: 1 }), { event: { n: 1 } } as never)
         assert.deepStrictEqual(yield* answerOf(worker, { n: 2 }), { event: { n: 2 } } as never)
       })
@@ -192,7 +180,7 @@ describe("a worker that is a child process", () => {
     it.effect("does not start without the bootstrap that its runtime promises", () =>
       Effect.gen(function* () {
         const { spec } = yield* specFor("hello.handler", { runtime: "provided.al2023" })
-        const failure = yield* Effect.flip(start(spec))
+        const failure = yield* Effect.flip(started(spec))
         assert.deepInclude(failure, { _tag: "InitFailed", errorType: "Runtime.ExitError" })
       }).pipe(Effect.scoped)
     )
@@ -215,7 +203,7 @@ describe("a worker that is a child process", () => {
         Effect.gen(function* () {
           const runtime = yield* ContainerRuntime
           const { spec } = yield* specFor("index.family")
-          const worker = yield* start(spec)
+          const worker = yield* started(spec)
           const { far = 0, near = 0 } = yield* answerOf(worker)
           assert.isTrue(isAlive(near) && isAlive(far))
           yield* runtime.destroy(worker.id, mine)
@@ -232,21 +220,24 @@ describe("a worker that is a child process", () => {
         Effect.gen(function* () {
           const asked: Wanted = { code: "python", runtime: "python3.13", layers: [layerDirectory(false)] }
           const { artifact, spec } = yield* specFor("app.where", asked)
-          const seen = yield* answerOf(yield* start(spec))
+          const seen = yield* answerOf(yield* started(spec))
           const path = seen["path"] as unknown as ReadonlyArray<string>
           assert.strictEqual(seen["directory"], artifact.taskDirectory as never)
           assert.include(path, artifact.taskDirectory)
           assert.isBelow(path.indexOf(artifact.taskDirectory), path.indexOf(`${artifact.optDirectory}/python`))
           assert.isBelow(path.indexOf(`${artifact.optDirectory}/python`), path.indexOf("/sdk/python"))
           const greeting = yield* specFor("app.greet", asked)
-          assert.strictEqual(yield* answerOf(yield* start(greeting.spec), { name: "python" }), "hello python" as never)
+          assert.strictEqual(
+            yield* answerOf(yield* started(greeting.spec), { name: "python" }),
+            "hello python" as never
+          )
         })
       )
 
       it.effect("leaves its artifact as it was: what Python compiles goes elsewhere", () =>
         Effect.gen(function* () {
           const { artifact, spec } = yield* specFor("app.echo", { code: "python", runtime: "python3.13" })
-          yield* answerOf(yield* start(spec))
+          yield* answerOf(yield* started(spec))
           assert.deepStrictEqual(readdirSync(artifact.taskDirectory), ["app.py"])
         })
       )
@@ -264,7 +255,7 @@ describe("an external extension", () => {
       layers: [layerDirectory(true)],
       environment: { ...environment, EVENTS_FILE: file }
     })
-    const worker = yield* start(spec)
+    const worker = yield* started(spec)
     return { file, worker }
   })
 

@@ -6,18 +6,17 @@ import { mkdtempSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { Invocation } from "#domain/Invocation"
-import { OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
-import { ContainerRuntime } from "#services/ContainerRuntime"
+import type { Worker } from "#domain/Worker"
 import { WorkerClient } from "#services/WorkerClient"
 import * as BaseImages from "#test/support/BaseImages"
 import { type ContainerEngine, EngineMachine } from "#test/support/ContainerEngines"
 import { needs } from "#test/support/Engines"
 import * as JavaClasses from "#test/support/JavaClasses"
+import { made, started } from "#test/support/LentWorkers"
 import { temporaryDirectory } from "#test/support/ProcessWorkers"
 import { type Asked, specOf } from "#test/support/WorkerFunctions"
 import { call } from "./ContainerRuntimeContract.ts"
 
-const mine = OwnerId.make("gateway-mine")
 const traceId = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 const client = { custom: { tenant: "a" } }
 /** The user of functions on AWS. */
@@ -81,21 +80,11 @@ const functionOn = (
 ) =>
   Effect.gen(function* () {
     const { take } = yield* EngineMachine
-    const made = Effect.promise(() => BaseImages.image(base, { task: language.task(), handler, settings }))
-    return specOf(yield* take(yield* made), handler, { runtime: language.runtime, timeoutMs, ...asked })
+    const built = Effect.promise(() => BaseImages.image(base, { task: language.task(), handler, settings }))
+    return specOf(yield* take(yield* built), handler, { runtime: language.runtime, timeoutMs, ...asked })
   })
 
 const bodyOf = (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()) as Readonly<Record<string, unknown>>
-
-const ensured = Effect.fnUntraced(function* (spec: WorkerSpec) {
-  const runtime = yield* ContainerRuntime
-  return yield* Effect.acquireRelease(runtime.ensure(spec, mine), ({ id }) => Effect.orDie(runtime.destroy(id, mine)))
-})
-
-const started = Effect.fnUntraced(function* (spec: WorkerSpec) {
-  const workers = yield* WorkerClient
-  return yield* Effect.tap(ensured(spec), (worker) => workers.ready(worker))
-})
 
 const send = Effect.fnUntraced(function* (worker: Worker, event: unknown, changed: Partial<Invocation> = {}) {
   const workers = yield* WorkerClient
@@ -148,7 +137,7 @@ const speaks = <M>({ it, run }: Bench<M>, base: BaseImages.BaseName, language: L
       Effect.gen(function* () {
         const workers = yield* WorkerClient
         const { unloadable } = language
-        const worker = yield* ensured(yield* functionOn(base, language, unloadable.handler))
+        const worker = yield* made(yield* functionOn(base, language, unloadable.handler))
         const failure = yield* Effect.flip(workers.ready(worker))
         if (failure._tag !== "InitFailed") return assert.fail(failure.message)
         const { errorMessage, errorType } = bodyOf(failure.payload)

@@ -2,17 +2,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { fileURLToPath } from "node:url"
-import { OwnerId } from "#domain/Worker"
-import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import * as BaseImages from "#test/support/BaseImages"
 import { type ContainerEngine, EngineMachine } from "#test/support/ContainerEngines"
 import { type EngineName, needs, pathOf } from "#test/support/Engines"
 import * as ImageTree from "#test/support/ImageTree"
+import { made } from "#test/support/LentWorkers"
 import { specOf } from "#test/support/WorkerFunctions"
 import { call } from "./ContainerRuntimeContract.ts"
 
-const mine = OwnerId.make("gateway-mine")
 const sample = (path: string) => fileURLToPath(new URL(`../samples/images/web/${path}`, import.meta.url))
 
 /** A web server as the command, and an adapter where AWS looks for extensions. */
@@ -65,13 +63,10 @@ export const suite = <M>({ machine, name: engine, needs: ofEngine, run }: Contai
         it.layer(machine, { timeout: "60 seconds", excludeTestServices: true })((it) => {
           it.effect("is not taken for an emulator, and answers", () =>
             Effect.gen(function* () {
-              const runtime = yield* ContainerRuntime
               const client = yield* WorkerClient
               const { take } = yield* EngineMachine
               const spec = specOf(yield* take(yield* image()), "")
-              const worker = yield* Effect.acquireRelease(runtime.ensure(spec, mine), ({ id }) =>
-                Effect.orDie(runtime.destroy(id, mine))
-              )
+              const worker = yield* made(spec)
               assert.strictEqual(worker.protocol, "runtime-api")
               assert.notStrictEqual(worker.address.port, 8_080)
               yield* client.ready(worker)

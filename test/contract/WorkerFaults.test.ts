@@ -5,10 +5,11 @@ import { readdirSync, readFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import type { InitFailed, InvocationTimedOut, WorkerExited, WorkerUnreachable } from "#domain/Failure"
-import { OwnerId, type Worker } from "#domain/Worker"
+import type { Worker } from "#domain/Worker"
 import { ArtifactStore } from "#services/ArtifactStore"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
+import { made, mine } from "#test/support/LentWorkers"
 import { needsProc } from "#test/support/Processes"
 import * as ProcessWorkers from "#test/support/ProcessWorkers"
 import * as RecordedLog from "#test/support/RecordedLog"
@@ -16,7 +17,6 @@ import { pidOf } from "#test/support/WorkerFaults"
 import { type Asked, samples, specOf } from "#test/support/WorkerFunctions"
 import { call } from "./ContainerRuntimeContract.ts"
 
-const mine = OwnerId.make("gateway-mine")
 const stateDirectory = ProcessWorkers.temporaryDirectory()
 const log = RecordedLog.make()
 const layer = ProcessWorkers.layer({ stateDirectory, log, process: { sampleEveryMs: 20 } })
@@ -24,11 +24,8 @@ const layer = ProcessWorkers.layer({ stateDirectory, log, process: { sampleEvery
 /** A worker whose scope is the test's; nothing is said yet of whether it is ready. */
 const start = Effect.fnUntraced(function* (handler: string, asked?: Asked) {
   const store = yield* ArtifactStore
-  const runtime = yield* ContainerRuntime
   const { image } = yield* store.put({ taskDirectory: samples("node"), layerDirectories: [] })
-  return yield* Effect.acquireRelease(runtime.ensure(specOf(image, handler, asked), mine), ({ id }) =>
-    Effect.orDie(runtime.destroy(id, mine))
-  )
+  return yield* made(specOf(image, handler, asked))
 })
 
 const send = Effect.fnUntraced(function* (worker: Worker, event: unknown = {}, wantsLogTail = false) {

@@ -2,14 +2,15 @@
 import { Effect } from "effect"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
-import { OwnerId, type Worker, type WorkerSpec } from "#domain/Worker"
+import type { Worker, WorkerSpec } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import * as ContainerdWorkers from "./ContainerdWorkers.ts"
 import * as FunctionImage from "./FunctionImage.ts"
+import { mine } from "./LentWorkers.ts"
 import { type Asked, specOf } from "./WorkerFunctions.ts"
 
-export const mine = OwnerId.make("gateway-mine")
+export { mine }
 
 export const functionNamed = (handler: string, asked?: Asked) =>
   Effect.map(
