@@ -7,27 +7,25 @@ import * as ComposeProject from "#test/support/ComposeProject"
 import { docker } from "#test/support/DockerImages"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
-import { caller, pushed } from "#test/support/StackCalls"
-
-type Project = Effect.Success<ReturnType<typeof ComposeProject.make>>
-
-/** A busy machine starts containers slowly, and asks them after their health more slowly still. */
-const patienceMs = 120_000
+import { caller, echoes, functions, pushed, told, wellness } from "#test/support/StackCalls"
 
 /** As the machine does it that runs out of memory: Docker takes its own `kill` for a wish that the service stays down. */
-const kill = Effect.fnUntraced(function* (project: Project, service: "gateway" | "agent") {
-  const container = project.container(service)
-  const restarts = docker("inspect", "--format", "{{.RestartCount}}", container)
+const kill = Effect.fnUntraced(function* (project: ComposeProject.Project, service: "gateway" | "agent") {
+  const restarts = told(project, service, ".RestartCount")
   const before = yield* restarts
-  const pid = yield* docker("inspect", "--format", "{{.State.Pid}}", container)
+  const pid = yield* told(project, service, ".State.Pid")
   const asRoot = ["run", "--rm", "--pid", "host", "--user", "0", "--network", "none", "--entrypoint", "/usr/bin/node"]
   yield* docker(...asRoot, project.serverImage("agent"), "--eval", `process.kill(${pid}, "SIGKILL")`)
-  yield* eventually(`${service} was started again`, restarts, (now) => now !== before, patienceMs)
-  const health = docker("inspect", "--format", "{{.State.Health.Status}}", container)
-  yield* eventually(`${service} is healthy`, health, (now) => now === "healthy", patienceMs)
+  yield* eventually(`${service} was started again`, restarts, (now) => now !== before, ComposeProject.patienceMs)
+  yield* eventually(
+    `${service} is healthy`,
+    told(project, service, ".State.Health.Status"),
+    (now) => now === "healthy",
+    ComposeProject.patienceMs
+  )
 })
 
-const reach = (project: Project) => ({
+const reach = (project: ComposeProject.Project) => ({
   store: { host: `${project.variables.WORKERS_NET}.0.4`, port: 9000, path: "/minio/health/live" },
   tables: { host: `${project.variables.WORKERS_NET}.0.5`, port: 8000, path: "/" },
   metrics: { host: `${project.variables.WORKERS_NET}.0.2`, port: 9091, path: "/metrics" }
@@ -55,36 +53,23 @@ describe("the stack of compose/docker.yml", needs("compose", "registry", "minio"
     () =>
       Effect.gen(function* () {
         const project = yield* ComposeProject.make()
-        const { configure, progress, stack, told, up, variables } = project
+        const { configure, progress, stack, up, variables } = project
         yield* up
-        const wellness = yield* stack.services
-        assert.deepStrictEqual(
-          wellness.map(({ exitCode, health, name }) => [name, exitCode ?? health]),
-          [
-            ["agent", "healthy"],
-            ["database", "healthy"],
-            ["gateway", "healthy"],
-            ["registry", "healthy"],
-            ["s3-storage", "healthy"],
-            ["victorialogs", "healthy"],
-            ["victoriatraces", "healthy"],
-            ["volumes", 0]
-          ]
-        )
+        assert.deepStrictEqual(yield* wellness(project), [
+          ["agent", "healthy"],
+          ["database", "healthy"],
+          ["gateway", "healthy"],
+          ["registry", "healthy"],
+          ["s3-storage", "healthy"],
+          ["victorialogs", "healthy"],
+          ["victoriatraces", "healthy"],
+          ["volumes", 0]
+        ])
 
         const image = yield* pushed(project)
-        const handled = (handler: string) => ({ image, handler: `index.${handler}`, timeout: 10 })
-        const functions = { echo: handled("echo"), environment: handled("environment"), visit: handled("visit") }
-        configure({ functions, resources })
+        configure({ functions: functions(image), resources })
         const call = caller(project)
-        const answers = (n: number) =>
-          eventually(
-            "the function answers",
-            call("echo", { n }),
-            (seen) => JSON.stringify(seen) === JSON.stringify({ n }),
-            patienceMs
-          )
-        yield* answers(1)
+        yield* echoes(call, 1)
 
         const environment = (yield* call("environment")) as Record<string, string>
         assert.strictEqual(environment["AWS_ENDPOINT_URL_LAMBDA"], "https://gateway:8443")
@@ -98,9 +83,9 @@ describe("the stack of compose/docker.yml", needs("compose", "registry", "minio"
         assert.deepStrictEqual(yield* call("visit", metrics), { bytes: 0 })
 
         yield* kill(project, "gateway")
-        yield* answers(2)
+        yield* echoes(call, 2)
         yield* kill(project, "agent")
-        yield* answers(3)
+        yield* echoes(call, 3)
 
         assert.strictEqual(yield* stack.run("provisioner", [], progress), 0)
         const s3 = new S3Client({
@@ -112,19 +97,22 @@ describe("the stack of compose/docker.yml", needs("compose", "registry", "minio"
         yield* Effect.promise(() => s3.send(new HeadBucketCommand({ Bucket: "receipts" })))
         assert.strictEqual(yield* stack.run("provisioner", [], progress), 0)
         assert.isTrue(
-          told.some((line) => line.includes("orders")),
-          told.slice(-20).join("\n")
+          project.told.some((line) => line.includes("orders")),
+          project.told.slice(-20).join("\n")
         )
 
         assert.isTrue(
-          told.some((line) => line.includes("let key esb use the buckets yourself")),
+          project.told.some((line) => line.includes("let key esb use the buckets yourself")),
           "MinIO takes no keys as RustFS does"
         )
 
         yield* stack.stop(["gateway", "agent"], progress)
         for (const service of ["gateway", "agent"]) {
-          const code = yield* docker("inspect", "--format", "{{.State.ExitCode}}", project.container(service))
-          assert.strictEqual(code, "0", `${service} hears of its end, and ends well`)
+          assert.strictEqual(
+            yield* told(project, service, ".State.ExitCode"),
+            "0",
+            `${service} hears of its end, and ends well`
+          )
         }
         yield* project.down
         assert.deepStrictEqual(yield* project.remains, [])
@@ -159,8 +147,7 @@ describe("the stack of compose/docker.yml", needs("compose", "registry", "minio"
           "--eval",
           "fs.cpSync('/from', '/to', { recursive: true })"
         )
-        const isEcho = (seen: unknown) => JSON.stringify(seen) === JSON.stringify({ n: 1 })
-        yield* eventually("the function answers", call("echo", { n: 1 }), isEcho, patienceMs)
+        yield* echoes(call, 1)
       }).pipe(Effect.scoped),
     { timeout: limitMs, ...(ComposeProject.isRoot ? {} : nobodyElse) }
   )

@@ -44,6 +44,9 @@ export interface Options {
   readonly configuration?: "directory" | "volume"
 }
 
+/** A busy machine starts containers slowly, and asks them after their health more slowly still. */
+export const patienceMs = 120_000
+
 export const isRoot = process.getuid?.() === 0
 
 /** Root's files would be read by nobody else. */
@@ -222,3 +225,5 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     )
   }
 })
+
+export type Project = Effect.Success<ReturnType<typeof make>>

@@ -2,11 +2,10 @@
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda"
 import { Effect } from "effect"
 import { Agent } from "node:https"
-import type * as ComposeProject from "./ComposeProject.ts"
+import { patienceMs, type Project } from "./ComposeProject.ts"
 import { docker } from "./DockerImages.ts"
+import { eventually } from "./Eventually.ts"
 import * as FunctionImage from "./FunctionImage.ts"
-
-type Project = Effect.Success<ReturnType<typeof ComposeProject.make>>
 
 const clientOf = ({ authority, secrets, url }: Project) =>
   new LambdaClient({
@@ -32,6 +31,32 @@ export const caller = (project: Project) => {
       }
     })
 }
+
+/** Waits until the function that says everything again does so with this. */
+export const echoes = (call: ReturnType<typeof caller>, n: number) =>
+  eventually(
+    "the function answers",
+    call("echo", { n }),
+    (seen) => JSON.stringify(seen) === JSON.stringify({ n }),
+    patienceMs
+  )
+
+const handled = (image: string, handler: string) => ({ image, handler: `index.${handler}`, timeout: 10 })
+
+/** Of an image: to hear itself, to see what it is given, and to look around. */
+export const functions = (image: string) => ({
+  echo: handled(image, "echo"),
+  environment: handled(image, "environment"),
+  visit: handled(image, "visit")
+})
+
+/** How each service is, or the code that it ended with. */
+export const wellness = ({ stack }: Project) =>
+  Effect.map(stack.services, (services) => services.map(({ exitCode, health, name }) => [name, exitCode ?? health]))
+
+/** What is told of a container by a path of what the engine knows of it. */
+export const told = ({ container }: Project, service: string, path: string) =>
+  docker("inspect", "--format", `{{${path}}}`, container(service))
 
 /** The registry has it, and the engine only what it may have of its layers. */
 export const pushed = Effect.fnUntraced(function* ({ registry }: Project) {
