@@ -7,9 +7,11 @@ import type { Worker } from "#domain/Worker"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import * as Containerd from "#test/support/Containerd"
-import { functionNamed, left, mine, nothing, started, taskOf } from "#test/support/ContainerdSamples"
+import { functionNamed, left, mine, nothing, started, taskOf, tasks } from "#test/support/ContainerdSamples"
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
 import { needs } from "#test/support/Engines"
+import { eventually } from "#test/support/Eventually"
+import * as Processes from "#test/support/Processes"
 import * as RuncsPlace from "#test/support/RuncsPlace"
 import type { Asked } from "#test/support/WorkerFunctions"
 import { call, suite } from "./ContainerRuntimeContract.ts"
@@ -137,6 +139,22 @@ for (const { name, needed, series } of Containerd.everyVersion("cni")) {
             }
             assert.deepStrictEqual(yield* left, nothing)
           }).pipe(by)
+        )
+
+        it.effect("that were made ahead go at once although gVisor kills nothing that has not begun", () =>
+          Effect.gen(function* () {
+            const containerd = { runtimeProgram: RuncsPlace.gVisor(), preparedPerSpec: 1 }
+            const { endedAtMs, pid } = yield* Effect.gen(function* () {
+              yield* lent("echo")
+              const created = Effect.map(tasks, (all) => all.filter(({ state }) => state === "CREATED"))
+              const [task] = yield* eventually("one is made ahead", created, ({ length }) => length === 1, 20_000)
+              return { pid: task?.pid ?? 0, endedAtMs: performance.now() }
+            }).pipe(Effect.scoped, Effect.provide(ContainerdWorkers.onMachine({ containerd }), { local: true }))
+            // Left to containerd 2, each takes 10 seconds.
+            assert.isBelow(performance.now() - endedAtMs, 9_000)
+            assert.isFalse(Processes.isAlive(pid))
+            assert.deepStrictEqual(yield* left, nothing)
+          })
         )
       })
     })

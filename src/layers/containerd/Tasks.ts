@@ -116,6 +116,20 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings) {
     yield* unlessMissing(ended(task.id, settings.endLimitMs))
   })
 
+  /**
+   * The first process by its number, where that means the same here. The others end as well when they are deleted, but containerd
+   * waits for the end of their output first, for up to 10 seconds.
+   */
+  const killFirst = ({ id, pid }: Process): Effect.Effect<void> =>
+    Effect.sync(() => {
+      if (CgroupFreezer.find(pid, id) === undefined) return
+      try {
+        process.kill(pid, "SIGKILL")
+      } catch {
+        // It has ended meanwhile.
+      }
+    })
+
   const end = Effect.fnUntraced(function* (name: string) {
     const task = yield* find(name)
     if (task === undefined) return
@@ -125,7 +139,7 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings) {
         // gVisor kills nothing that has not begun; there it is deleting that ends it.
         Effect.catchIf(
           ({ kind }) => isNew && kind === "refused",
-          ({ message }) => Effect.logDebug(message)
+          ({ message }) => Effect.andThen(Effect.logDebug(message), killFirst(task))
         )
       )
     }
