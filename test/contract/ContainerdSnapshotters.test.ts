@@ -23,6 +23,7 @@ import * as BlockFiles from "#test/support/BlockFiles"
 import * as Containerd from "#test/support/Containerd"
 import * as ContainerdWire from "#test/support/ContainerdWire"
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
+import * as DiskKeepers from "#test/support/DiskKeepers"
 import { needs } from "#test/support/Engines"
 import * as FunctionImage from "#test/support/FunctionImage"
 import * as ImageArchive from "#test/support/ImageArchive"
@@ -57,6 +58,12 @@ const started = Effect.gen(function* () {
   return worker
 })
 
+/** What nobody holds is gone when this returns. A disk that was let go of is one until then. */
+const collected = ({ ctr }: Pick<Containerd.Containerd, "ctr">) =>
+  Effect.gen(function* () {
+    yield* ctr("leases", "delete", "--sync", yield* ctr("leases", "create"))
+  })
+
 /** Workers that see only this end of the wire. */
 const behind = (wire: ContainerdWire.ContainerdWire, snapshotter: string) =>
   ContainerdWorkers.onMachine({ containerd: { snapshotter } }).pipe(
@@ -68,33 +75,64 @@ const behind = (wire: ContainerdWire.ContainerdWire, snapshotter: string) =>
     )
   )
 
-for (const { name, needed, series } of Containerd.everyVersion("cni").filter(({ keepsDisks }) => keepsDisks)) {
-  describe(`disks in files, by ${name}`, { ...needed, timeout: 60_000 }, () => {
+for (const { kept, make, name, needed, series } of DiskKeepers.everyKeeper("cni")) {
+  describe(`disks ${kept}, by ${name}`, { ...needed, timeout: 60_000 }, () => {
     it.live("hold workers, which start, answer, freeze and wake, and none is left", () =>
       Effect.gen(function* () {
-        const disks = yield* BlockFiles.make
-        const settings = { containerd: { snapshotter: "blockfile" } }
+        const disks = yield* make
+        const settings = { containerd: { snapshotter: disks.snapshotter } }
         yield* Effect.gen(function* () {
           const runtime = yield* ContainerRuntime
           const client = yield* WorkerClient
           const [one, other] = yield* Effect.all([started, started])
           assert.strictEqual(disks.devices().length, 2)
-          assert.match(yield* ContainerdWorkers.inside(one, "cat /proc/mounts"), /^\/dev\/loop\d+ \/ ext4 ro,/)
+          assert.match(yield* ContainerdWorkers.inside(one, "cat /proc/mounts"), disks.root)
           yield* runtime.suspend(one.id, mine)
           yield* runtime.resume(one.id, mine)
           const { payload } = yield* client.send(one, call(one, { n: 2 }))
           assert.deepStrictEqual(JSON.parse(Buffer.from(payload).toString()), { n: 2 })
           yield* Effect.forEach([one, other], ({ id }) => runtime.destroy(id, mine), { concurrency: 2 })
           assert.deepStrictEqual(disks.devices(), [])
-          const { ctr } = yield* ContainerdWorkers.Machine
-          yield* ctr("leases", "delete", "--sync", yield* ctr("leases", "create"))
-          const kept = yield* ctr("snapshots", "--snapshotter", "blockfile", "list")
-          assert.notInclude(kept, "Active")
-          assert.include(kept, "Committed")
+          const machine = yield* ContainerdWorkers.Machine
+          yield* collected(machine)
+          const snapshots = yield* machine.ctr("snapshots", "--snapshotter", disks.snapshotter, "list")
+          assert.notInclude(snapshots, "Active")
+          assert.include(snapshots, "Committed")
         }).pipe(Effect.provide(ContainerdWorkers.layer(settings, { series, config: disks.config })))
       }).pipe(Effect.scoped)
     )
 
+    it.live("are looked into for the users and the extensions of an image, and let go of", () =>
+      Effect.gen(function* () {
+        const disks = yield* make
+        const peer = yield* Containerd.make({ series, config: disks.config })
+        yield* peer.ctr("images", "import", peopled.path)
+        const identity = { brand: "esb", environment: "test" }
+        const places = { identity, directory: peer.directory }
+        const settings = { ...ContainerdSettings.defaultsOf(places), ...places, snapshotter: disks.snapshotter }
+        yield* Effect.gen(function* () {
+          const images = yield* ContainerdImages.make({ pullPolicy: "never", snapshotter: disks.snapshotter })
+          const lookInto = yield* ImageLook.make(settings)
+          assert.deepStrictEqual(yield* lookInto(yield* images.get(peopled.reference)), {
+            user: { uid: 1234, gid: 4321 },
+            extensionNames: ["relay"]
+          })
+        }).pipe(
+          Effect.provide([
+            OciRegistry.layer(),
+            ContainerdApi.layer({ namespace: peer.namespace, socketPath: peer.socket })
+          ])
+        )
+        yield* collected(peer)
+        assert.deepStrictEqual(disks.devices(), [])
+        assert.notInclude(yield* peer.ctr("snapshots", "--snapshotter", disks.snapshotter, "list"), "Active")
+      }).pipe(Effect.scoped)
+    )
+  })
+}
+
+for (const { name, needed, series } of Containerd.everyVersion("cni").filter(({ keepsDisks }) => keepsDisks)) {
+  describe(`disks in place of those of devmapper, by ${name}`, { ...needed, timeout: 60_000 }, () => {
     it.live("are asked for in the words in which devmapper would be, from the layers to the worker", () =>
       Effect.gen(function* () {
         const disks = yield* BlockFiles.make
@@ -150,32 +188,6 @@ for (const { name, needed, series } of Containerd.everyVersion("cni").filter(({ 
             worker.name
           )
         }).pipe(Effect.provide(ContainerdWorkers.machine({ series, config: disks.config })), Effect.scoped)
-      }).pipe(Effect.scoped)
-    )
-
-    it.live("are looked into for the users and the extensions of an image, and let go of", () =>
-      Effect.gen(function* () {
-        const disks = yield* BlockFiles.make
-        const peer = yield* Containerd.make({ series, config: disks.config })
-        yield* peer.ctr("images", "import", peopled.path)
-        const identity = { brand: "esb", environment: "test" }
-        const places = { identity, directory: peer.directory }
-        const settings = { ...ContainerdSettings.defaultsOf(places), ...places, snapshotter: "blockfile" }
-        yield* Effect.gen(function* () {
-          const images = yield* ContainerdImages.make({ pullPolicy: "never", snapshotter: "blockfile" })
-          const lookInto = yield* ImageLook.make(settings)
-          assert.deepStrictEqual(yield* lookInto(yield* images.get(peopled.reference)), {
-            user: { uid: 1234, gid: 4321 },
-            extensionNames: ["relay"]
-          })
-        }).pipe(
-          Effect.provide([
-            OciRegistry.layer(),
-            ContainerdApi.layer({ namespace: peer.namespace, socketPath: peer.socket })
-          ])
-        )
-        assert.deepStrictEqual(disks.devices(), [])
-        assert.notInclude(yield* peer.ctr("snapshots", "--snapshotter", "blockfile", "list"), "Active")
       }).pipe(Effect.scoped)
     )
   })

@@ -1,12 +1,12 @@
 /** An Agent that keeps its workers by another snapshotter than containerd's usual one. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import * as AgentStack from "#test/support/AgentStack"
-import * as BlockFiles from "#test/support/BlockFiles"
 import * as Cli from "#test/support/Cli"
-import * as Containerd from "#test/support/Containerd"
 import * as ContainerdStack from "#test/support/ContainerdStack"
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
+import * as DiskKeepers from "#test/support/DiskKeepers"
+import type { Disks } from "#test/support/Disks"
 import { needs } from "#test/support/Engines"
 import * as FreePort from "#test/support/FreePort"
 import * as FunctionImage from "#test/support/FunctionImage"
@@ -43,11 +43,14 @@ describe("an Agent of virtual machines", needs("containerd", "cni"), () => {
   })
 })
 
-for (const { name, needed, series } of Containerd.everyVersion("cni").filter(({ keepsDisks }) => keepsDisks)) {
+/** The disks are there for as long as the machine is. */
+class Disk extends Context.Service<Disk, Disks>()("esb/test/Disk") {}
+
+for (const { kept, make, name, needed, series } of DiskKeepers.everyKeeper("cni")) {
   const machineWithDisks = Layer.unwrap(
-    Effect.map(BlockFiles.make, ({ config }) => ContainerdWorkers.machine({ series, config }))
-  )
-  describe(`an Agent whose workers have disks, with ${name}`, needed, () => {
+    Effect.map(Disk, ({ config }) => ContainerdWorkers.machine({ series, config }))
+  ).pipe(Layer.provideMerge(Layer.effect(Disk, make)))
+  describe(`an Agent whose workers have disks ${kept}, with ${name}`, needed, () => {
     it.layer(
       Layer.merge(AgentStack.layer, machineWithDisks),
       live
@@ -56,10 +59,11 @@ for (const { name, needed, series } of Containerd.everyVersion("cni").filter(({ 
         Effect.gen(function* () {
           const stack = yield* AgentStack.Shared
           const { ctr } = yield* ContainerdWorkers.Machine
+          const { snapshotter } = yield* Disk
           const { reference: image } = yield* Effect.promise(() => FunctionImage.archive())
           const agent = yield* stack.agent({
             ...(yield* ContainerdStack.settings),
-            CONTAINERD_SNAPSHOTTER: "blockfile",
+            CONTAINERD_SNAPSHOTTER: snapshotter,
             AGENT_DATA_PORT: String(yield* FreePort.find)
           })
           const functions = { echo: { image, handler: "index.echo", timeout: 10 } }
@@ -71,7 +75,7 @@ for (const { name, needed, series } of Containerd.everyVersion("cni").filter(({ 
             })
           yield* say(1)
           const before = yield* ctr("containers", "list", "--quiet")
-          assert.include(yield* ctr("snapshots", "--snapshotter", "blockfile", "list"), before)
+          assert.include(yield* ctr("snapshots", "--snapshotter", snapshotter, "list"), before)
           assert.strictEqual(yield* agent.stop, 0)
           yield* agent.start()
           yield* say(2)

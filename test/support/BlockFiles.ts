@@ -4,18 +4,10 @@ import { execFileSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { Disks } from "./Disks.ts"
 
 /** Of one disk: as much as the image of functions needs with all that its workers write. */
 const diskMiB = 256
-
-export interface BlockFiles {
-  /** Holds them all. */
-  readonly directory: string
-  /** Tables of containerd's config.toml. */
-  readonly config: string
-  /** Disks in use, which the machine keeps as devices. */
-  readonly devices: () => ReadonlyArray<string>
-}
 
 /** Gone with the scope. */
 export const make = Effect.gen(function* () {
@@ -40,5 +32,5 @@ export const make = Effect.gen(function* () {
     execFileSync("losetup", ["--list", "--noheadings", "--output", "BACK-FILE"], { encoding: "utf8" })
       .split("\n")
       .filter((path) => path.startsWith(directory))
-  return { directory, config, devices } satisfies BlockFiles
+  return { snapshotter: "blockfile", root: /^\/dev\/loop\d+ \/ ext4 ro,/, config, devices } satisfies Disks
 })

@@ -117,6 +117,14 @@ const emulating = (): Engine => {
   )
 }
 
+/** Disks of a kernel that has them, which not every kernel of a machine for tests does. */
+const mapping = (): Engine => {
+  const dmsetup = command("dmsetup", "apt-get install dmsetup")
+  if (!dmsetup.present) return dmsetup
+  const { stderr, stdout } = spawnSync(dmsetup.path, ["targets"], { encoding: "utf8" })
+  return stdout.includes("thin-pool") ? dmsetup : missing(stderr.trim().split("\n")[0] || "modprobe dm-thin-pool")
+}
+
 /** The first `node` on the PATH that is older than the project's. */
 const oldNode = (): Engine => {
   const candidates = (process.env["PATH"] ?? "").split(delimiter).map((directory) => join(directory, "node"))
@@ -190,6 +198,8 @@ const probes = {
   ethtool: () => command("ethtool", "apt-get install ethtool"),
   /** What a runtime node looks for disks with; `path` is the command. */
   dmsetup: () => command("dmsetup", "apt-get install dmsetup"),
+  /** Pools of the device mapper, of which containerd can make disks; `path` is the command that makes them. */
+  "thin-pool": mapping,
   /** Another program in runc's place; `path` is the program. */
   crun: () => command("crun", "apt-get install crun"),
   /** gVisor, whose containers talk to a kernel of its own; `path` is the program. */
