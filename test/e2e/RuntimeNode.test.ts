@@ -5,16 +5,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as ComposeProject from "#test/support/ComposeProject"
+import { patienceMs, type Project } from "#test/support/ComposeProject"
 import { docker } from "#test/support/DockerImages"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
 import * as HostTraces from "#test/support/HostTraces"
 import * as StackCalls from "#test/support/StackCalls"
 
-type Project = Effect.Success<ReturnType<typeof ComposeProject.make>>
-
-/** A busy machine starts containers slowly, and asks them after their health more slowly still. */
-const patienceMs = 120_000
 const limitMs = 600_000
 
 /** A command in the runtime node. */
@@ -78,10 +75,10 @@ const isFrozen = (project: Project) =>
 
 /** Names of its container, its networks, its bridge and the networks of its workers. */
 const wordsOf = Effect.fnUntraced(function* (of: Project) {
-  const { container, project, variables } = of
+  const { project, variables } = of
   const pinned = yield* inside(of, "/usr/bin/node", "--eval", 'console.log(fs.readdirSync("/run/netns").join("\\n"))')
   assert.isAbove(pinned.split("\n").length, 2)
-  const id = yield* docker("inspect", "--format", "{{.Id}}", container("runtime-node"))
+  const id = yield* StackCalls.told(of, "runtime-node", ".Id")
   const networks = yield* docker("network", "ls", "--quiet", "--filter", `label=com.docker.compose.project=${project}`)
   const bridges = networks.split("\n").map((network) => `br-${network}`)
   return [id, project, variables.CNI_BRIDGE, ...bridges, ...pinned.split("\n")]
@@ -108,47 +105,29 @@ describe(
         Effect.gen(function* () {
           const project = yield* ComposeProject.make({ mode: "containerd" })
           yield* project.up
-          const wellness = yield* project.stack.services
-          assert.deepStrictEqual(
-            wellness.map(({ exitCode, health, name }) => [name, exitCode ?? health]),
-            [
-              ["coredns", "none"],
-              ["database", "healthy"],
-              ["gateway", "healthy"],
-              ["registry", "healthy"],
-              ["runtime-node", "healthy"],
-              ["s3-storage", "healthy"],
-              ["victorialogs", "healthy"],
-              ["victoriatraces", "healthy"],
-              ["volumes", 0]
-            ]
-          )
+          assert.deepStrictEqual(yield* StackCalls.wellness(project), [
+            ["coredns", "none"],
+            ["database", "healthy"],
+            ["gateway", "healthy"],
+            ["registry", "healthy"],
+            ["runtime-node", "healthy"],
+            ["s3-storage", "healthy"],
+            ["victorialogs", "healthy"],
+            ["victoriatraces", "healthy"],
+            ["volumes", 0]
+          ])
 
           const image = (yield* StackCalls.pushed(project)).replace(project.registry, "registry:5010")
-          const handled = (handler: string) => ({ image, handler: `index.${handler}`, timeout: 10 })
-          project.configure({
-            functions: { echo: handled("echo"), environment: handled("environment"), visit: handled("visit") }
-          })
+          project.configure({ functions: StackCalls.functions(image) })
           const call = StackCalls.caller(project)
-          const answers = (n: number) =>
-            eventually(
-              "the function answers",
-              call("echo", { n }),
-              (seen) => JSON.stringify(seen) === JSON.stringify({ n }),
-              patienceMs
-            )
-          yield* answers(1)
+          yield* StackCalls.echoes(call, 1)
           const [first = ""] = yield* workers(project)
           assert.include(first, "echo")
 
           const environment = (yield* call("environment")) as Record<string, string>
           assert.strictEqual(environment["AWS_ENDPOINT_URL_LAMBDA"], "https://gateway:8443")
-          const control = yield* docker(
-            "inspect",
-            "--format",
-            `{{(index .NetworkSettings.Networks "${project.project}-control").IPAddress}}`,
-            project.container("registry")
-          )
+          const inControl = `(index .NetworkSettings.Networks "${project.project}-control").IPAddress`
+          const control = yield* StackCalls.told(project, "registry", inControl)
           const seen: Record<string, unknown> = {}
           for (const [name, target] of Object.entries(reach(project, control))) {
             seen[name] = ((yield* call("visit", target)) as { readonly bytes?: number }).bytes
@@ -169,11 +148,11 @@ describe(
           const agent = ["node", "/app/dist/agent.js"] as const
           const kill = (pid: string) => inside(project, "/bin/sh", "-c", `kill -9 ${pid}`)
           yield* renewed(project, agent, () => docker("kill", "--signal", "HUP", node))
-          yield* answers(2)
+          yield* StackCalls.echoes(call, 2)
           yield* renewed(project, agent, kill)
-          yield* answers(3)
+          yield* StackCalls.echoes(call, 3)
           yield* renewed(project, ["containerd", "--config"], kill)
-          yield* answers(4)
+          yield* StackCalls.echoes(call, 4)
           assert.includeMembers(yield* workers(project), those, "workers survive all of it")
 
           yield* eventually("a worker is frozen", isFrozen(project), (is) => is, patienceMs)
@@ -184,7 +163,7 @@ describe(
           assert.isNotEmpty(present.rules)
           assert.deepStrictEqual(present.networks, [], "those of workers are inside")
           yield* project.stack.stop(["gateway", "runtime-node"], project.progress)
-          const code = yield* docker("inspect", "--format", "{{.State.ExitCode}}", node)
+          const code = yield* StackCalls.told(project, "runtime-node", ".State.ExitCode")
           assert.strictEqual(code, "0", "it hears of its end, and ends well")
           yield* project.down
           assert.deepStrictEqual(yield* project.remains, [])
