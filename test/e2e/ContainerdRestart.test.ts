@@ -11,8 +11,8 @@ import { eventually } from "#test/support/Eventually"
 
 const survive = (base: BaseName, how: "kill" | "stop") =>
   Effect.gen(function* () {
-    const { maxCapacity, names } = AgentRestarts
-    const world = yield* ContainerdStack.make({ base, names, maxCapacity })
+    const { gateway, maxCapacity, names } = AgentRestarts
+    const world = yield* ContainerdStack.make({ base, names, maxCapacity, gateway })
     return yield* AgentRestarts.survive(base, { ...world, running: ContainerdStack.running }, how)
   }).pipe(Effect.scoped, Effect.provide(ContainerdWorkers.machine()))
 

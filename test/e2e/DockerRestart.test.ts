@@ -5,8 +5,8 @@ import type { BaseName } from "#test/support/BaseImages"
 import * as DockerStack from "#test/support/DockerStack"
 
 const survive = Effect.fnUntraced(function* (base: BaseName, how: "kill" | "stop") {
-  const { maxCapacity, names } = AgentRestarts
-  const { environment, ...world } = yield* DockerStack.make({ base, names, maxCapacity })
+  const { gateway, maxCapacity, names } = AgentRestarts
+  const { environment, ...world } = yield* DockerStack.make({ base, names, maxCapacity, gateway })
   const running = Effect.map(DockerStack.containersOf(environment), (found) =>
     [...found].flatMap(([name, status]) => (status === "running" ? [name] : []))
   )

@@ -13,6 +13,12 @@ export const maxCapacity = 3
 /** The functions that {@link survive} calls, one at once and one by events. */
 export const names = ["work", "record"]
 
+/** Of their Gateway: events that an Agent has taken along run once more when it is back for good. */
+export const gateway = { EVENT_RETRY_BASE: "20" }
+
+/** Who finds no worker for some time waits as long once more. */
+const eventsEndWithinMs = 100_000
+
 const callers = 3
 const senders = 2
 /** Two containers and their Gateway do more than this on a machine that has other things to do. */
@@ -59,7 +65,7 @@ export const survive = Effect.fnUntraced(function* <E, R>(
   }
   yield* sent.stop
   yield* load.stop
-  yield* eventually("every event ends", unended(gateway), (left) => left === 0, 60_000)
+  yield* eventually("every event ends", unended(gateway), (left) => left === 0, eventsEndWithinMs)
   const { lost, ran, repeated } = EventLoad.account(runs.file, sent)
   yield* Effect.log(
     `${what}, ${rounds} times ${how}: ${load.right()} calls right, errors ${JSON.stringify(load.errors())}, ` +
