@@ -8,8 +8,6 @@ import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
 import * as DiskKeepers from "#test/support/DiskKeepers"
 import type { Disks } from "#test/support/Disks"
 import { needs } from "#test/support/Engines"
-import * as FreePort from "#test/support/FreePort"
-import * as FunctionImage from "#test/support/FunctionImage"
 
 const live = { ...AgentStack.live, timeout: "60 seconds" } as const
 
@@ -57,22 +55,9 @@ for (const { kept, make, name, needed, series } of DiskKeepers.everyKeeper("cni"
     )((it) => {
       it.effect("answers calls, and finds its workers again after it was stopped", () =>
         Effect.gen(function* () {
-          const stack = yield* AgentStack.Shared
           const { ctr } = yield* ContainerdWorkers.Machine
           const { snapshotter } = yield* Disk
-          const { reference: image } = yield* Effect.promise(() => FunctionImage.archive())
-          const agent = yield* stack.agent({
-            ...(yield* ContainerdStack.settings),
-            CONTAINERD_SNAPSHOTTER: snapshotter,
-            AGENT_DATA_PORT: String(yield* FreePort.find)
-          })
-          const functions = { echo: { image, handler: "index.echo", timeout: 10 } }
-          const gateway = yield* stack.gateway([agent.address], { functions })
-          const say = (n: number) =>
-            Effect.map(gateway.call("echo", { n }), (answer) => {
-              assert.strictEqual(answer.status, 200, `${answer.text} ${gateway.stderr()} ${agent.stderr()}`)
-              assert.deepStrictEqual(answer.json(), { n })
-            })
+          const { agent, say } = yield* ContainerdStack.echoing({ agent: { CONTAINERD_SNAPSHOTTER: snapshotter } })
           yield* say(1)
           const before = yield* ctr("containers", "list", "--quiet")
           assert.include(yield* ctr("snapshots", "--snapshotter", snapshotter, "list"), before)

@@ -35,11 +35,14 @@ const named = (variable: string, fallback: string | undefined, advice: string): 
   return existsSync(path) ? here(path) : missing(`nothing at ${path}; ${advice}`)
 }
 
+/** A Compose in Python takes seconds to begin where the machine has other things to do. */
+const answerLimitMs = 20_000
+
 /** An engine that has to answer a question, not just to be installed. */
 const answering = (name: string, ...args: ReadonlyArray<string>): Engine => {
   const client = command(name, "install it and start its daemon")
   if (!client.present) return client
-  const { status, stderr, error } = spawnSync(client.path, args, { encoding: "utf8", timeout: 5_000 })
+  const { status, stderr, error } = spawnSync(client.path, args, { encoding: "utf8", timeout: answerLimitMs })
   return status === 0 ? client : missing((error?.message ?? stderr).trim().split("\n").at(-1) ?? "no answer")
 }
 
