@@ -50,9 +50,10 @@ export const hang = () => new Promise(() => setInterval(() => {}, 1000))
 
 export const big = async (event) => "x".repeat(event.bytes ?? 7 * 1024 * 1024)
 
+/** In lines so long that a page of the log holds all that is kept of a flood. */
 export const noisy = async (event) => {
-  const line = "x".repeat(1023)
-  for (let written = 0; written < event.bytes; written += 1024) {
+  const line = "x".repeat(8191)
+  for (let written = 0; written < event.bytes; written += 8192) {
     console.log(line)
   }
   return "done"
