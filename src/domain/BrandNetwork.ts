@@ -5,6 +5,15 @@
 import { overlap, type Subnet } from "./Subnet.ts"
 import type { StackIdentity } from "./StackIdentity.ts"
 
+/** Where workers of a stack are when nobody says it. */
+export const ordinary: { readonly subnet: Subnet; readonly bridge: string } = {
+  subnet: { base: 10 * 2 ** 24 + 88 * 2 ** 16, prefix: 16 },
+  bridge: "esb0"
+}
+
+/** A network, or its being found from the brand. */
+export type Place = Subnet | "auto"
+
 /** Networks of 512 addresses, `10.0.0.0/8` without `10.88.0.0/16`, where stacks without a brand's network are. */
 const slots = 32_640
 const slotsOfOctet = 128

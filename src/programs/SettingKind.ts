@@ -1,6 +1,7 @@
 /** The kinds of settings: how a value is written, and what a setting of that kind is made of. */
 import { ByteSize as Bytes, Duration, Option, Redacted, Result } from "effect"
 import { isIPv4 } from "node:net"
+import * as Subnet from "#domain/Subnet"
 
 /** How one kind of value is written: all values are text until a kind reads them. */
 export interface Kind<A> {
@@ -201,6 +202,27 @@ export const Ipv4Address: Constructor<string> = constructor({
   placeholder: "address",
   read: (text) => (isIPv4(text) ? Option.some(text) : Option.none())
 })
+
+/** A network of such addresses. */
+export const Ipv4Network: Constructor<Subnet.Subnet> = constructor({
+  expected: "an IPv4 network of 4 addresses or more, such as 10.88.0.0/16",
+  placeholder: "network",
+  read: (text) => Result.getSuccess(Subnet.parse(text)),
+  write: Subnet.format,
+  isSecret: false
+})
+
+/** One word that has a meaning of its own, or a value of the other kind. */
+export const wordOr = <const W extends string, A>(word: W, { kind }: Constructor<A>): Constructor<W | A> => {
+  const isWord = (value: W | A): value is W => value === word
+  return constructor<W | A>({
+    isSecret: kind.isSecret,
+    expected: `${word}, or ${kind.expected}`,
+    placeholder: `${word}|${kind.placeholder}`,
+    read: (text) => (text.toLowerCase() === word ? Option.some(word) : kind.read(text)),
+    write: (value) => (isWord(value) ? value : kind.write(value))
+  })
+}
 
 const wordsIn = (text: string): ReadonlyArray<string> =>
   text

@@ -1,8 +1,9 @@
 /** Networks of workers by the real plugins: what a worker has, what it leaves, and who finds it again. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Option } from "effect"
+import { Effect, Fiber, Option, Result } from "effect"
 import { readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
+import * as Subnet from "#domain/Subnet"
 import { needs } from "#test/support/Engines"
 import * as WorkerNetworks from "#test/support/WorkerNetworks"
 
@@ -171,7 +172,7 @@ describe("networks of workers", needs("cni"), () => {
     () =>
       Effect.gen(function* () {
         const machine = yield* WorkerNetworks.make
-        const { cni } = yield* machine.start({ subnet: "10.77.0.0/29" })
+        const { cni } = yield* machine.start({ subnet: Result.getOrThrow(Subnet.parse("10.77.0.0/29")) })
         const networks = yield* Effect.replicateEffect(cni.take, 5)
         const { message } = yield* Effect.flip(cni.take)
         assert.include(message, "no IP addresses available")

@@ -134,8 +134,8 @@ describe("esb up, told of a containerd where there is none,", () => {
       const flags = ["--containerd-runtime", "aws.firecracker", "--cni-subnet", "10.88.0.0/16"]
       const docker = yield* Cli.esb(["up", "--mode", "docker", ...flags], { cwd: root })
       assert.strictEqual(docker.code, 2)
-      for (const flag of ["--containerd-runtime", "--cni-subnet"]) {
-        assert.include(docker.stderr, `${flag} <text> is of workers by containerd, which --mode containerd chooses`)
+      for (const flag of ["--containerd-runtime <text>", "--cni-subnet <network>"]) {
+        assert.include(docker.stderr, `${flag} is of workers by containerd, which --mode containerd chooses`)
       }
       const embedded = yield* Cli.esb(["up", ...flags], { cwd: root })
       assert.strictEqual(embedded.code, 2)

@@ -1,10 +1,11 @@
 /** The containerd engine with everything it needs: a containerd, a bridge and a stack that no other run of tests has. */
-import { Context, Effect, Layer, References } from "effect"
+import { Context, Effect, Layer, References, Result } from "effect"
 import { spawnSync } from "node:child_process"
 import { randomBytes, randomInt } from "node:crypto"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import type { StackIdentity } from "#domain/StackIdentity"
+import * as Subnet from "#domain/Subnet"
 import type { Worker } from "#domain/Worker"
 import * as CniPlugins from "#layers/cni/CniPlugins"
 import * as CniSettings from "#layers/cni/CniSettings"
@@ -50,7 +51,7 @@ export const networksOn = (
   configurationDirectory: join(directory, "net.d"),
   addressDirectory: join(directory, "addresses"),
   identityFile: undefined,
-  subnet,
+  subnet: Result.getOrThrow(Subnet.parse(subnet)),
   bridge
 })
 

@@ -17,6 +17,7 @@ const settings = {
   level: Setting.Text(["AGENT_LOG_LEVEL", "LOG_LEVEL"], "Log level", "info"),
   hosts: Setting.List("ALLOWED_HOSTS", "Names", []),
   server: Setting.optional(Setting.Ipv4Address)("CNI_DNS_SERVER", "Name server"),
+  net: Setting.wordOr("auto", Setting.Ipv4Network)("CNI_SUBNET", "Network", "auto"),
   ports: Setting.ListOf({
     expected: "a number",
     read: (word) => (/^\d+$/.test(word) ? Result.succeed(Number(word)) : Result.fail(word)),
@@ -58,6 +59,7 @@ describe("Setting", () => {
         AGENT_RUNTIME: "CONTAINERD",
         ALLOWED_HOSTS: "a, b,,c",
         CNI_DNS_SERVER: "10.0.0.2",
+        CNI_SUBNET: "10.88.7.7/16",
         PORTS: "3, 4,",
         LIMIT: "1KiB"
       })
@@ -67,6 +69,9 @@ describe("Setting", () => {
       assert.strictEqual(values.mode, "containerd")
       assert.deepStrictEqual(values.hosts, ["a", "b", "c"])
       assert.strictEqual(values.server, "10.0.0.2")
+      assert.strictEqual(Setting.rows(settings).find(({ env }) => env === "CNI_SUBNET")?.flag, "--net <auto|network>")
+      assert.deepStrictEqual(values.net, { base: 10 * 2 ** 24 + 88 * 2 ** 16, prefix: 16 })
+      assert.strictEqual((yield* resolve({ CNI_SUBNET: "AUTO" })).net, "auto")
       assert.deepStrictEqual(values.ports, [3, 4])
       assert.strictEqual(ByteSize.toNumberUnsafe(values.limit), 1024)
       assert.isUndefined(values.key)
@@ -86,6 +91,9 @@ describe("Setting", () => {
         'PORT (--port) is "70000": expected a port, 0 to 65535',
         'WORKERS (--workers) is "0": expected a whole number, 1 to 9',
         'AGENT_RUNTIME (--mode) is "lxc": expected one of docker, containerd'
+      ])
+      assert.deepStrictEqual(yield* complaints({ CNI_SUBNET: "10.0.0.0/31" }), [
+        'CNI_SUBNET (--net) is "10.0.0.0/31": expected auto, or an IPv4 network of 4 addresses or more, such as 10.88.0.0/16'
       ])
     })
   )

@@ -1,4 +1,5 @@
 /** Where plugins and their files are, and the limits of everything that waits for them. */
+import type { Place } from "#domain/BrandNetwork"
 import { ordinaryAddressDirectory } from "#domain/Conflist"
 import type { StackIdentity } from "#domain/StackIdentity"
 
@@ -16,10 +17,10 @@ export interface CniOptions {
   /** `undefined`: `10-<brand>-net.conflist` in the directory. */
   readonly configurationFile: string | undefined
   /**
-   * The workers' network: as `10.88.0.0/16`, or `auto`, which is found from the brand. Said or not, it is written into the
-   * configuration file; only a file of somebody else's stands when it is `undefined`.
+   * The workers' network. Said or not, it is written into the configuration file; only a file of somebody else's stands when it
+   * is `undefined`.
    */
-  readonly subnet: string | undefined
+  readonly subnet: Place | undefined
   /** The machine's interface to it; `undefined`: `esb0`, or one found from the brand where the network is. */
   readonly bridge: string | undefined
   /** Where workers ask for names; `undefined`: at the machine's address in their network. */

@@ -11,10 +11,6 @@ import { NetworkUnavailable } from "#services/Cni"
 import * as AddressFiles from "./AddressFiles.ts"
 import type { CniSettings } from "./CniSettings.ts"
 
-/** Where workers are when nobody says it. */
-const ordinary = { subnet: "10.88.0.0/16", bridge: "esb0" }
-const fromBrand = "auto"
-
 const List = Schema.fromJsonString(Conflist.Conflist)
 const decodeList = Schema.decodeUnknownResult(List)
 
@@ -84,21 +80,18 @@ const refuseSharing = Effect.fnUntraced(function* (
 const planned = Effect.fnUntraced(function* (settings: CniSettings, path: string) {
   const { brand } = settings.identity
   const digest = createHash("md5").update(brand).digest()
-  const isFound = settings.subnet === fromBrand
+  const { subnet: place = BrandNetwork.ordinary.subnet } = settings
+  const isFound = place === "auto"
   const others = yield* othersIn(settings.configurationDirectory, path)
-  const subnet = isFound
-    ? BrandNetwork.subnet(digest, subnetsIn(others))
-    : Result.getOrUndefined(Subnet.parse(settings.subnet ?? ordinary.subnet))
+  const subnet = isFound ? BrandNetwork.subnet(digest, subnetsIn(others)) : place
   if (subnet === undefined) {
-    const detail = isFound
-      ? `no network is left in 10.0.0.0/8 beside those in ${settings.configurationDirectory}`
-      : new Subnet.SubnetInvalid({ text: settings.subnet ?? "" }).message
+    const detail = `no network is left in 10.0.0.0/8 beside those in ${settings.configurationDirectory}`
     return yield* new NetworkUnavailable({ detail })
   }
   yield* refuseSharing(subnet, others)
   return {
     name: BrandNetwork.networkName(settings.identity),
-    bridge: settings.bridge ?? (isFound ? BrandNetwork.bridgeName(brand, digest) : ordinary.bridge),
+    bridge: settings.bridge ?? (isFound ? BrandNetwork.bridgeName(brand, digest) : BrandNetwork.ordinary.bridge),
     subnet,
     nameserver: settings.nameserver ?? Subnet.firstHost(subnet),
     addressDirectory: settings.addressDirectory

@@ -1,5 +1,6 @@
 /** Everything the Agent can be told. Names and defaults are part of its contract. */
 import { ByteSize, Duration } from "effect"
+import * as BrandNetwork from "#domain/BrandNetwork"
 import * as OwnNames from "#domain/OwnNames"
 import * as Nameservers from "#layers/dns/Nameservers"
 import * as LogLines from "../LogLines.ts"
@@ -210,8 +211,16 @@ export const settings = {
       "The configuration that is used",
       "<CNI_CONF_DIR>/10-<brand>-net.conflist"
     ),
-    cniSubnet: Setting.Text("CNI_SUBNET", "Addresses of workers", "10.88.0.0/16"),
-    cniBridge: Setting.optional(Setting.Text)("CNI_BRIDGE", "Bridge of workers", "esb0"),
+    cniSubnet: Setting.wordOr("auto", Setting.Ipv4Network)(
+      "CNI_SUBNET",
+      "Addresses of workers; auto finds them from the brand",
+      BrandNetwork.ordinary.subnet
+    ),
+    cniBridge: Setting.optional(Setting.Text)(
+      "CNI_BRIDGE",
+      "Bridge of workers",
+      "esb0; with auto, one found from the brand"
+    ),
     cniDnsServer: Setting.optional(Setting.Ipv4Address)(
       ["CNI_DNS_SERVER", "CNI_GW_IP"],
       "Name server of workers",

@@ -40,9 +40,9 @@ const containerd = Setting.group("Workers by containerd", {
     "Snapshotter of workers",
     "devmapper for aws.firecracker, else overlayfs"
   ),
-  cniSubnet: Setting.optional(Setting.Text)(
+  cniSubnet: Setting.optional(Setting.Ipv4Network)(
     "CNI_SUBNET",
-    "Network of the workers, inside the runtime node, such as 10.88.0.0/16",
+    "Network of the workers, inside the runtime node",
     "found from the brand, a /23 of 10.0.0.0/8"
   ),
   cniBridge: Setting.optional(Setting.Text)("CNI_BRIDGE", "Its bridge", "found from the brand"),

@@ -6,7 +6,7 @@ import * as Subnet from "#domain/Subnet"
 import type { Neighbour } from "./WorkersNet.ts"
 
 export interface Asked {
-  readonly subnet: string | undefined
+  readonly subnet: Subnet.Subnet | undefined
   readonly bridge: string | undefined
 }
 
@@ -19,20 +19,18 @@ const parsed = ({ subnet }: Neighbour): ReadonlyArray<Subnet.Subnet> => {
 }
 
 /** A place that was asked for may not be that of a network which the runtime node is on: it would not reach that any more. */
-const placeOf = (brandDigest: Uint8Array, asked: string | undefined, beside: ReadonlyArray<Neighbour>) => {
+const placeOf = (brandDigest: Uint8Array, asked: Subnet.Subnet | undefined, beside: ReadonlyArray<Neighbour>) => {
   if (asked === undefined) {
     const free = BrandNetwork.subnet(brandDigest, beside.flatMap(parsed))
     return free === undefined
       ? Result.fail("No network of 10.0.0.0/8 is left for workers: name one with CNI_SUBNET")
       : Result.succeed(free)
   }
-  const place = Subnet.parse(asked)
-  if (Result.isFailure(place)) return Result.fail(`CNI_SUBNET (--cni-subnet): ${place.failure.message}`)
-  const other = beside.find((neighbour) => parsed(neighbour).some((each) => Subnet.overlap(each, place.success)))
+  const other = beside.find((neighbour) => parsed(neighbour).some((each) => Subnet.overlap(each, asked)))
   return other === undefined
-    ? Result.succeed(place.success)
+    ? Result.succeed(asked)
     : Result.fail(
-        `CNI_SUBNET is ${asked}, and ${other.name}, which the runtime node is on, has ${other.subnet}: choose another, or leave it out`
+        `CNI_SUBNET is ${Subnet.format(asked)}, and ${other.name}, which the runtime node is on, has ${other.subnet}: choose another, or leave it out`
       )
 }
 

@@ -1,5 +1,5 @@
 /** containerd, and the Agent beside it: two programs, neither of which takes the other, or a worker, along when it ends. */
-import { Duration, Effect } from "effect"
+import { Duration, Effect, Fiber } from "effect"
 import { dirname } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as ContainerdConfig from "#domain/ContainerdConfig"
@@ -102,10 +102,12 @@ const untilAnswering = Effect.fnUntraced(function* ({ containerdSocket }: Runtim
 export const run = Effect.fn("RuntimeNode.runEngine")(function* (values: RuntimeNodeSettings) {
   const config = yield* configPath(values)
   const hangUp = yield* hangUps
-  yield* Effect.forkScoped(supervise(containerd(values, config)))
+  const engine = yield* Effect.forkScoped(supervise(containerd(values, config)))
   yield* Effect.addFinalizer(() => FrozenWorkers.release(values))
-  yield* untilAnswering(values)
-  yield* Effect.logInfo(`containerd answers at ${values.containerdSocket}`)
-  if (!values.agent) return yield* Effect.never
-  return yield* supervise(agent(values, hangUp.next))
+  const beside = Effect.gen(function* () {
+    yield* untilAnswering(values)
+    yield* Effect.logInfo(`containerd answers at ${values.containerdSocket}`)
+    return yield* values.agent ? supervise(agent(values, hangUp.next)) : Effect.never
+  })
+  return yield* Effect.raceFirst(Fiber.join(engine), beside)
 }, Effect.scoped)

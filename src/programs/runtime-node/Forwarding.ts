@@ -4,12 +4,10 @@ import { parseEnv } from "node:util"
 import * as NodeRules from "#domain/NodeRules"
 import * as Subnet from "#domain/Subnet"
 import { Machine } from "#services/Machine"
-import { BadSettings } from "../Program.ts"
 import type { RuntimeNodeSettings } from "./Settings.ts"
 
 /** The Agent writes there what it has found from its brand. */
 const identityFile = "/var/lib/cni/esb-cni.env"
-const fromBrand = "auto"
 const lookEvery = "2 seconds"
 
 /** Others write to the same tables: how many seconds a command waits for its turn. */
@@ -19,20 +17,6 @@ interface Place {
   readonly bridge: string
   readonly subnet: Subnet.Subnet
 }
-
-const givenPlace = ({
-  cniBridge: bridge,
-  cniSubnet
-}: RuntimeNodeSettings): Effect.Effect<Option.Option<Place>, BadSettings> =>
-  cniSubnet === undefined || cniSubnet === fromBrand
-    ? Effect.succeedNone
-    : Effect.fromResult(Subnet.parse(cniSubnet)).pipe(
-        Effect.mapBoth({
-          onSuccess: (subnet) => Option.some({ bridge, subnet }),
-          onFailure: ({ message }) =>
-            new BadSettings({ program: "runtime-node", complaints: [`CNI_SUBNET (--cni-subnet): ${message}`] })
-        })
-      )
 
 /** What the Agent has written; none when it has not, or not all of it. */
 const writtenPlace = Effect.gen(function* () {
@@ -89,8 +73,8 @@ const openTo = Effect.fnUntraced(function* (
 /** Until the scope ends. Where the place is not known yet, it is opened once it is. */
 export const open = Effect.fn("RuntimeNode.openForwarding")(function* (values: RuntimeNodeSettings) {
   const plan = { nameserver: values.cniDnsServer, reach: values.workerReach }
-  const given = yield* givenPlace(values)
-  if (Option.isSome(given)) return yield* openTo(given.value, plan)
+  const { cniBridge: bridge, cniSubnet: subnet } = values
+  if (subnet !== undefined && subnet !== "auto") return yield* openTo({ bridge, subnet }, plan)
   yield* untilWritten.pipe(
     Effect.flatMap((place) => openTo(place, plan)),
     Effect.catch(({ message }) => Effect.logError(`Workers do not get out: ${message}`)),

@@ -56,9 +56,9 @@ export const settings = {
     cgroupControllers: Setting.Text("CGROUP_CONTROLLERS", "What is handed on", "cpu io memory pids")
   }),
   ...Setting.group("Network", {
-    cniSubnet: Setting.optional(Setting.Text)(
+    cniSubnet: Setting.optional(Setting.wordOr("auto", Setting.Ipv4Network))(
       "CNI_SUBNET",
-      "Addresses of workers, or auto",
+      "Addresses of workers",
       "what the Agent has written into /var/lib/cni/esb-cni.env"
     ),
     cniBridge: Setting.Text("CNI_BRIDGE", "Bridge of workers, where CNI_SUBNET is given", "esb0"),
