@@ -31,7 +31,7 @@ describe("networks of workers", needs("cni"), () => {
         yield* cni.check(name)
         for (const trace of Object.values(yield* machine.traces)) assert.isNotEmpty(trace)
         yield* cni.release(name)
-        assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+        yield* machine.isBare
       }),
     limitMs
   )
@@ -63,7 +63,7 @@ describe("networks of workers", needs("cni"), () => {
         const cycle = Effect.flatMap(cni.take, ({ ipAddress, name }) => Effect.as(cni.release(name), ipAddress))
         yield* Effect.replicateEffect(cycle, 100, { concurrency: 4 })
         yield* stop
-        assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+        yield* machine.isBare
         assert.isAtMost(readdirSync("/proc/self/fd").length, before + 2)
       }),
     limitMs
@@ -94,7 +94,7 @@ describe("networks of workers", needs("cni"), () => {
         // A machine with nothing else to do may be as fast as the patient ones.
         yield* Effect.forEach(waited.flatMap(Option.toArray), ({ name }) => cni.release(name))
         assert.isTrue(waited.some(Option.isNone))
-        assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+        yield* machine.isBare
       }),
     limitMs
   )
@@ -113,7 +113,7 @@ describe("networks of workers", needs("cni"), () => {
         assert.isTrue(Option.isNone(yield* cni.find(forgotten.name)))
         yield* cni.check(used.name)
         yield* cni.release(used.name)
-        assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+        yield* machine.isBare
         assert.strictEqual(yield* cni.reconcile(new Set()), 0)
       }),
     limitMs
@@ -162,7 +162,7 @@ describe("networks of workers", needs("cni"), () => {
         machine.restorePlugin("bridge")
         assert.strictEqual(yield* cni.reconcile(new Set()), 1)
         yield* stop
-        assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+        yield* machine.isBare
       }),
     limitMs
   )

@@ -52,7 +52,7 @@ describe("networks of workers, when plugins misbehave", needs("cni"), () => {
           machine.replacePlugin("portmap", `[ $CNI_COMMAND = DEL ] && exec $REAL\n${script}`)
           const { message } = yield* Effect.flip(cni.take)
           assert.include(message, told)
-          assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+          yield* machine.isBare
           machine.restorePlugin("portmap")
           yield* cni.check((yield* cni.take).name)
         }),
@@ -94,7 +94,7 @@ describe("networks of workers, when plugins misbehave", needs("cni"), () => {
         machine.replacePlugin("bridge", "[ $CNI_COMMAND = DEL ] || exec $REAL\nexit 3")
         assert.include((yield* Effect.flip(cni.release(name))).message, "bridge DEL")
         assert.strictEqual(yield* cni.reconcile(new Set()), 1)
-        assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+        yield* machine.isBare
       }),
     limitMs
   )
@@ -115,7 +115,7 @@ describe("networks of workers, when plugins misbehave", needs("cni"), () => {
         writeFileSync(batch, ports.join(""))
         yield* machine.onMachine("ip", "-batch", batch)
         assert.include((yield* Effect.flip(cni.take)).message, "exchange full")
-        assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+        yield* machine.isBare
         yield* machine.onMachine("ip", "link", "del", "d0")
         yield* cni.check((yield* cni.take).name)
       }),
@@ -170,7 +170,7 @@ describe("networks of workers, after a crash", needs("cni"), () => {
           const { cni } = yield* machine.start()
           assert.isTrue(Option.isNone(yield* cni.find(name)))
           assert.strictEqual(yield* cni.reconcile(new Set()), 1)
-          assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+          yield* machine.isBare
         }),
       limitMs
     )
@@ -187,7 +187,7 @@ describe("networks of workers, after a crash", needs("cni"), () => {
         writeFileSync(path, "")
         assert.isTrue(Option.isNone(yield* cni.find(name)))
         yield* cni.release(name)
-        assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+        yield* machine.isBare
       }),
     limitMs
   )
@@ -211,7 +211,7 @@ describe("networks of workers, after a crash", needs("cni"), () => {
         assert.strictEqual((yield* machine.traces).namespaces.length, 1)
         yield* cni.check(taken)
         yield* cni.release(taken)
-        assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+        yield* machine.isBare
       }),
     limitMs
   )
@@ -243,7 +243,7 @@ describe("the configuration of networks", needs("cni"), () => {
         const rules = (yield* machine.onMachine("iptables-save")).split("\n")
         assert.isNotEmpty(rules.filter((rule) => rule.includes(`${ipAddress}/32`)))
         yield* cni.release(name)
-        assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+        yield* machine.isBare
         assert.notInclude(yield* machine.onMachine("iptables-save"), `${ipAddress}/32`)
         assert.strictEqual(readFileSync(file, "utf8"), text)
       }),
@@ -292,7 +292,7 @@ describe("the configuration of networks", needs("cni"), () => {
         assert.match(network.ipAddress, /^10\.77\./)
         yield* cni.check(network.name)
         yield* cni.release(network.name)
-        assert.deepStrictEqual(yield* machine.traces, WorkerNetworks.noTrace)
+        yield* machine.isBare
       }),
     limitMs
   )

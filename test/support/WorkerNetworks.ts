@@ -1,4 +1,5 @@
 /** Networks of workers by the real plugins, on a machine of the test's own: a network namespace, with a bridge and files for it alone. */
+import { assert } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { execFile } from "node:child_process"
 import { randomBytes } from "node:crypto"
@@ -10,6 +11,7 @@ import * as CniPlugins from "#layers/cni/CniPlugins"
 import { type CniSettings, defaults } from "#layers/cni/CniSettings"
 import { Cni } from "#services/Cni"
 import { pathOf } from "./Engines.ts"
+import { eventually } from "./Eventually.ts"
 
 const execute = promisify(execFile)
 const limitMs = 30_000
@@ -56,6 +58,22 @@ export const make = Effect.acquireRelease(prepare, ({ directory, id, machine }) 
     const onMachine = (command: string, ...args: ReadonlyArray<string>) =>
       run("nsenter", `--net=${machineNamespace}`, "--", command, ...args)
 
+    const links = Effect.map(onMachine("ip", "-brief", "link"), (told) =>
+      told.split("\n").filter((line) => line.startsWith("veth"))
+    )
+    /** All that networks of this stack are made of: nothing of it outlives them. */
+    const traces = Effect.gen(function* () {
+      const files = (path: string) =>
+        Effect.map(run("find", directory, "-path", path), (found) => found.split("\n").filter(Boolean))
+      const namespaces = (yield* run("ip", "netns", "list")).split("\n").filter((line) => line.startsWith(`${brand}-`))
+      const saved = (yield* onMachine("iptables-save")).split("\n")
+      const rules = saved.filter((line) => line.includes(`${brand}-`))
+      // Beside those of all networks together, which have names: a network's own is a number.
+      const chains = saved.filter((line) => /^:CNI-[0-9a-f]{20}/.test(line))
+      const addresses = yield* files("*/addresses/*/[0-9]*")
+      const records = yield* files("*/state/*")
+      return { namespaces, links: yield* links, rules, chains, addresses, records }
+    })
     return {
       brand,
       directory,
@@ -88,23 +106,14 @@ export const make = Effect.acquireRelease(prepare, ({ directory, id, machine }) 
         rmSync(path)
         symlinkSync(join(pathOf("cni"), name), path)
       },
-      /** All that networks of this stack are made of: nothing of it outlives them. */
-      traces: Effect.gen(function* () {
-        const files = (path: string) =>
-          Effect.map(run("find", directory, "-path", path), (found) => found.split("\n").filter(Boolean))
-        const namespaces = (yield* run("ip", "netns", "list"))
-          .split("\n")
-          .filter((line) => line.startsWith(`${brand}-`))
-        const links = (yield* onMachine("ip", "-brief", "link")).split("\n").filter((line) => line.startsWith("veth"))
-        const rules = (yield* onMachine("iptables-save")).split("\n").filter((line) => line.includes(`${brand}-`))
-        // Beside those of all networks together, which have names: a network's own is a number.
-        const chains = (yield* onMachine("iptables-save")).split("\n").filter((line) => /^:CNI-[0-9a-f]{20}/.test(line))
-        const addresses = yield* files("*/addresses/*/[0-9]*")
-        const records = yield* files("*/state/*")
-        return { namespaces, links, rules, chains, addresses, records }
+      traces,
+      /** Nothing of networks is there. The kernel takes the ends of links along with their namespaces, in its own time. */
+      isBare: Effect.gen(function* () {
+        assert.deepStrictEqual({ ...(yield* traces), links: [] }, noTrace)
+        yield* eventually("no link is left", links, (all) => all.length === 0, limitMs)
       })
     }
   })
 )
 
-export const noTrace = { namespaces: [], links: [], rules: [], chains: [], addresses: [], records: [] }
+const noTrace = { namespaces: [], links: [], rules: [], chains: [], addresses: [], records: [] }
