@@ -73,9 +73,7 @@ export const layer = ({ drainTimeout, host, limits: given, port }: Options) =>
       )
       // First of all: while calls end, Gateways are still let in, and told that no further one is taken. Then nobody new is, or
       // those that try again and again would find the door closed in the middle of a call.
-      yield* Effect.addFinalizer((exit) =>
-        calls.drain(drainTimeout).pipe(Effect.andThen(Scope.close(entrance, exit)), Effect.andThen(calls.untilQuiet))
-      )
+      yield* Effect.addFinalizer((exit) => Effect.andThen(calls.drain(drainTimeout), Scope.close(entrance, exit)))
       return { port: listening.port, callsInFlight: calls.inFlight }
     })
   )

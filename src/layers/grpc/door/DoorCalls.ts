@@ -33,17 +33,6 @@ export interface CallLimits {
 
 export const defaultLimits: CallLimits = { thawLimitMs: 5_000 }
 
-/**
- * A Gateway may be sending a call on a kept connection at the very moment at which it is closed, and could not tell what became
- * of it. So the last calls are waited for, and refused, until none has come for so long …
- */
-const quietMs = 100
-/** … or so often. */
-const mostWaits = 10
-
-/** On a machine that is behind, what has arrived is read after the timers have run. */
-const pending = Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
-
 const stopping = ({ id }: Wanted) => new WorkerUnreachable({ containerId: id, detail: "its Agent is stopping" })
 
 export const make = Effect.fnUntraced(function* ({ thawLimitMs }: CallLimits) {
@@ -56,20 +45,8 @@ export const make = Effect.fnUntraced(function* ({ thawLimitMs }: CallLimits) {
   const none = Latch.makeUnsafe(true)
   let inFlight = 0
   let isStopping = false
-  let refused = 0
 
-  const refuse = (wanted: Wanted, response: ServerResponse): void => {
-    refused += 1
-    DoorAnswer.part(response, stopping(wanted))
-  }
-
-  const untilQuiet = Effect.gen(function* () {
-    for (let waits = 0, before = -1; waits < mostWaits && before !== refused; waits += 1) {
-      before = refused
-      yield* Effect.sleep(quietMs)
-      yield* pending
-    }
-  })
+  const refuse = (wanted: Wanted, response: ServerResponse): void => DoorAnswer.part(response, stopping(wanted))
 
   /** A call is over when its fiber has ended and its answer has left, whichever is later. */
   const enter = (): (() => void) => {
@@ -162,8 +139,6 @@ export const make = Effect.fnUntraced(function* ({ thawLimitMs }: CallLimits) {
       Effect.suspend(() => {
         isStopping = true
         return Effect.asVoid(Effect.timeoutOption(none.await, limit))
-      }),
-    /** Waits until those that were on their way are refused. It comes to an end once nobody new is let in. */
-    untilQuiet
+      })
   }
 })

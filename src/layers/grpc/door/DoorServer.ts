@@ -35,6 +35,14 @@ const make = (limits: ServerLimits): Server => {
   return server
 }
 
+/**
+ * To a connection on which a request may be on its way at this very moment. Whoever has sent one takes it for the answer, by which
+ * HTTP has it that nothing was done; to others it says that the connection ends.
+ */
+const farewell = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+/** For its reader to close the connection. What is still in it when it is closed from here would take the farewell along. */
+const farewellLimitMs = 1_000
+
 const close = (server: Server): Effect.Effect<void> =>
   Effect.callback((resume) => {
     // A server that never listened says so here, and is as closed as one that did.
@@ -42,18 +50,67 @@ const close = (server: Server): Effect.Effect<void> =>
     server.closeAllConnections()
   })
 
-/** Takes connections. They are closed when the scope ends. */
+/** Its request is here, and its answer is not. */
+const isServed = (response: ServerResponse): boolean =>
+  !response.writableEnded && (response.headersSent || response.req.complete)
+
+/** Connections, each with the answer to its last request. */
+class Connections {
+  #isClosing = false
+  readonly #open = new Map<Duplex, ServerResponse | undefined>()
+
+  add(socket: Duplex): void {
+    this.#open.set(socket, undefined)
+    socket.once("close", () => this.#open.delete(socket))
+  }
+
+  /** `false`: the connection has been taken leave of, and nothing that comes on it counts. */
+  begin(socket: Duplex, response: ServerResponse): boolean {
+    if (this.#isClosing) return false
+    this.#open.set(socket, response)
+    response.once("close", () => {
+      if (this.#open.get(socket) === response) this.#open.set(socket, undefined)
+    })
+    return true
+  }
+
+  /** Whoever waits for an answer longer than this program can give one is cut off. */
+  get takeLeave(): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      this.#isClosing = true
+      let left = 1
+      const leave = (): void => {
+        left -= 1
+        if (left === 0) resume(Effect.void)
+      }
+      for (const [socket, response] of this.#open) {
+        left += 1
+        socket.once("close", leave)
+        if (response !== undefined && isServed(response)) socket.destroy()
+        else if (!socket.writableEnded) socket.end(farewell)
+      }
+      leave()
+    }).pipe(Effect.timeoutOption(farewellLimitMs), Effect.asVoid)
+  }
+}
+
+/** Takes connections. When the scope ends they are closed so that nobody takes a request that came too late for one that was read. */
 export const serve = Effect.fnUntraced(function* (
   limits: ServerLimits,
   answer: (request: IncomingMessage, response: ServerResponse) => void
 ): Effect.fn.Return<(socket: Duplex) => void, never, Scope.Scope> {
+  const connections = new Connections()
   const server = yield* Effect.acquireRelease(
     Effect.sync(() => make(limits)),
-    close
+    (server) => Effect.andThen(connections.takeLeave, close(server))
   )
   server.on("request", (request, response) => {
+    if (!connections.begin(request.socket, response)) return void request.resume()
     response.sendDate = false
     answer(request, response)
   })
-  return (socket) => void server.emit("connection", socket)
+  return (socket) => {
+    connections.add(socket)
+    server.emit("connection", socket)
+  }
 })
