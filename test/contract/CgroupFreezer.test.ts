@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as CgroupFreezer from "#layers/containerd/CgroupFreezer"
 import { needs } from "#test/support/Engines"
@@ -12,6 +12,13 @@ import * as Mounts from "#test/support/Mounts"
 
 const mounted = (): string | undefined =>
   Mounts.table().find(({ root, type }) => root === "/" && type === "cgroup2")?.point
+
+const untilEmpty = (directory: string) =>
+  eventually(
+    "nobody is in the group",
+    Effect.sync(() => readFileSync(join(directory, "cgroup.procs"), "utf8")),
+    (text) => text === ""
+  )
 
 /** A process that counts, in a group that is called so. */
 const counting = Effect.acquireRelease(
@@ -31,11 +38,7 @@ const counting = Effect.acquireRelease(
   ({ child, directory }) =>
     Effect.gen(function* () {
       child.kill("SIGKILL")
-      yield* eventually(
-        "nobody is in the group",
-        Effect.sync(() => readFileSync(join(directory, "cgroup.procs"), "utf8")),
-        (text) => text === ""
-      )
+      yield* untilEmpty(directory)
       rmdirSync(directory)
     })
 )
@@ -57,6 +60,21 @@ describe("a freezer of the second version", needs("containerd"), () => {
       yield* CgroupFreezer.thaw(place)
       assert.isFalse(CgroupFreezer.isFrozen(place))
       yield* eventually("it counts on", Effect.sync(lines), (count) => count > stood)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("lets a group in which nobody is left stand still no longer, and makes none that is gone", () =>
+    Effect.gen(function* () {
+      const { child, directory, name, pid } = yield* counting
+      const place = CgroupFreezer.find(pid, name) ?? assert.fail("no freezer")
+      yield* CgroupFreezer.freeze(place)
+      child.kill("SIGKILL")
+      yield* untilEmpty(directory)
+      assert.isTrue(CgroupFreezer.isFrozen(place))
+      yield* CgroupFreezer.thawEmpty(`/${name}`)
+      assert.isFalse(CgroupFreezer.isFrozen(place))
+      yield* CgroupFreezer.thawEmpty(`/${name}-gone`)
+      assert.isFalse(existsSync(`${directory}-gone`))
     }).pipe(Effect.scoped)
   )
 

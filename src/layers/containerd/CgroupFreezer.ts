@@ -32,14 +32,15 @@ const stands = ({ directory, version }: FreezerPlace.FreezerPlace): boolean =>
 /** Not to be asked for each container: on a machine with many there are many mounts. */
 let hierarchies: ReturnType<typeof FreezerPlace.hierarchies> | undefined
 
+const known = () => (hierarchies ??= FreezerPlace.hierarchies(MountTable.read(read(MountTable.path))))
+
 /**
  * That of the container whose first process has this number, if it has one of its own that may be written. `undefined` as well
  * where numbers of processes mean something else here than to containerd.
  */
 export const find = (pid: number, name: string): FreezerPlace.FreezerPlace | undefined => {
   try {
-    hierarchies ??= FreezerPlace.hierarchies(MountTable.read(read(MountTable.path)))
-    const place = FreezerPlace.find(read("/proc", String(pid), "cgroup"), hierarchies, name)
+    const place = FreezerPlace.find(read("/proc", String(pid), "cgroup"), known(), name)
     if (place === undefined || !read(place.directory, "cgroup.procs").split("\n").includes(String(pid)))
       return undefined
     accessSync(join(place.directory, words[place.version].file), constants.W_OK)
@@ -65,6 +66,23 @@ const failed = (what: string) => (cause: unknown) =>
 
 export const thaw = (place: FreezerPlace.FreezerPlace): Effect.Effect<void, RuntimeUnavailable> =>
   Effect.try({ try: () => write(place, "thawed"), catch: failed("thawing") })
+
+/**
+ * Of a group in which nobody is left who could tell where it is: its runtime takes what stands still for paused, not for stopped,
+ * and does not remove it. Only of the second version, where who stands still can be killed. `group` is absolute, in every hierarchy.
+ */
+export const thawEmpty = (group: string): Effect.Effect<void> =>
+  Effect.sync(() => {
+    for (const { mountPoint, version } of known()) {
+      if (version === 1) continue
+      try {
+        // It opens what is there, and makes nothing.
+        writeFileSync(join(mountPoint, group, words[2].file), words[2].thawed, { flag: "r+" })
+      } catch {
+        // The file went with the container, or is nobody's to write here.
+      }
+    }
+  })
 
 /** All of it stands still when this returns; after a failure none of it. */
 export const freeze = (place: FreezerPlace.FreezerPlace): Effect.Effect<void, RuntimeUnavailable> =>

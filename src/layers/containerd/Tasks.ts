@@ -47,7 +47,7 @@ const once = { repeatable: false }
 
 export const make = Effect.fnUntraced(function* (settings: ContainerdSettings) {
   const { call } = yield* ContainerdApi
-  const { snapshotter } = settings
+  const { cgroupParent, snapshotter } = settings
   const runtime = WorkerRuntime.wire(settings)
 
   const newContainer = ({ image, labels, name, spec }: NewContainer) => ({
@@ -143,6 +143,8 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings) {
         )
       )
     }
+    // One that was killed while it stood still has ended, and its group stands still yet.
+    yield* CgroupFreezer.thawEmpty(`${cgroupParent}/${name}`)
     yield* unlessMissing(call(Tasks.method.delete, { containerId: name }))
   })
 
