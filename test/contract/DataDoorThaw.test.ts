@@ -11,6 +11,7 @@ import * as Status from "#layers/grpc/Status"
 import { WorkerClient } from "#services/WorkerClient"
 import { type Bench, certificatesOf, mine, watchLayer, withBench } from "#test/support/DataDoorBench"
 import { eventually } from "#test/support/Eventually"
+import * as FreePort from "#test/support/FreePort"
 import * as OpenDoor from "#test/support/OpenDoor"
 import { heard, invocation, text } from "#test/support/OpenDoor"
 
@@ -194,7 +195,7 @@ describe("a data door that does not thaw workers", () => {
 
   it.live("because it cannot be reached is not asked again before it has answered", () =>
     Effect.gen(function* () {
-      const port = yield* Effect.scoped(listening(olderDoor([])))
+      const port = yield* FreePort.find
       const worker = workerAt(port)
       const client = yield* gateway
       const told = yield* Effect.flip(client.send(frozen(worker), invocation()))

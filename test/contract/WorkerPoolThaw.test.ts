@@ -12,7 +12,7 @@ import * as Invoke from "#programs/gateway/Invoke"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import { WorkerPool } from "#services/WorkerPool"
-import { containers, gateway, hold, options, orders, scaled, settle } from "#test/support/Pools"
+import { containers, gateway, hold, invocationOf, options, orders, scaled, settle } from "#test/support/Pools"
 
 const restMs = options.freezeAfterMs ?? 0
 /** How often the pools look at containers that cannot be adopted yet. */
@@ -114,16 +114,7 @@ const caller = Effect.fnUntraced(function* (different: Parameters<typeof gateway
   return {
     pool,
     stop,
-    call: (spec: FunctionSpec = orders) =>
-      invoke(spec, {
-        requestId: "r",
-        functionName: spec.name,
-        traceId: "t",
-        invokedArn: "arn",
-        payload: Buffer.from("{}"),
-        clientContext: undefined,
-        wantsLogTail: false
-      }),
+    call: (spec: FunctionSpec = orders) => invoke(spec, invocationOf({ functionName: spec.name })),
     /** Long enough to be frozen. */
     rest: Effect.andThen(TestClock.adjust(restMs), Effect.andThen(pool.tidy, settle)),
     /** So many idle workers at once. */
