@@ -252,6 +252,24 @@ describe("A frozen worker whose call does not thaw it", () => {
     )
   )
 
+  it.effect("keeps its caller no longer than a call waits for a worker, where its engine never gives an answer", () =>
+    withPlan({ thaws: Array.from({ length: 100 }, () => "away") }, (seen) =>
+      Effect.gen(function* () {
+        const one = scaled({ maxCapacity: 1 })
+        const { call, rest } = yield* caller()
+        yield* call(one)
+        yield* rest
+        const next = yield* Effect.forkChild(Effect.flip(call(one)))
+        yield* TestClock.adjust(one.scaling.acquireTimeoutMs)
+        assert.isUndefined(next.pollUnsafe())
+        yield* TestClock.adjust(lookMs)
+        assert.isDefined(next.pollUnsafe())
+        assert.deepInclude(yield* Fiber.join(next), { _tag: "WorkerUnreachable", notThawed: "away" })
+        assert.strictEqual(seen.runs, 1)
+      })
+    )
+  )
+
   const sleepers = options.breaker.threshold + 1
   const many = scaled({ maxCapacity: sleepers })
 

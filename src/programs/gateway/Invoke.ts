@@ -4,7 +4,7 @@
  * An invocation belongs to the worker, not to the connection: a caller who goes away is forgotten, and the call runs to its
  * end or to its timeout. A stop waits for such calls too.
  */
-import { Context, Duration, Effect, Fiber, FiberSet, Layer } from "effect"
+import { Context, Duration, Effect, Fiber, FiberSet, Layer, Schedule } from "effect"
 import type { FunctionSpec } from "#domain/FunctionSpec"
 import type { Invocation, InvocationResult } from "#domain/Invocation"
 import { type SendFailure, WorkerClient } from "#services/WorkerClient"
@@ -23,6 +23,10 @@ export class Invoker extends Context.Service<
   }
 >()("esb/programs/gateway/Invoke/Invoker") {}
 
+/** Its worker could not be thawed for it: another is asked for, for as long as a call may wait for one. */
+const isAsleep = (failure: InvokeFailure): boolean =>
+  failure._tag === "WorkerUnreachable" && failure.notThawed !== undefined
+
 export const layer = (options: { readonly drainTimeout: Duration.Duration }) =>
   Layer.effect(
     Invoker,
@@ -40,10 +44,11 @@ export const layer = (options: { readonly drainTimeout: Duration.Duration }) =>
           return yield* client.send(worker, invocation)
         },
         Effect.scoped,
-        // It was frozen, and is out of its pool. Others may be awake, or start.
-        Effect.retry({ while: (failure) => failure._tag === "WorkerUnreachable" && failure.notThawed !== undefined }),
+        // It was frozen. Others may be awake, or start; one whose engine gave no answer comes back as it was.
+        (call, { scaling }) =>
+          Effect.retry(call, { while: isAsleep, schedule: Schedule.during(scaling.acquireTimeoutMs) }),
         // This failure promises that no byte of the event reached a runtime.
-        Effect.retry({ times: 1, while: (failure) => failure._tag === "WorkerUnreachable" }),
+        Effect.retry({ times: 1, while: (failure) => failure._tag === "WorkerUnreachable" && !isAsleep(failure) }),
         (call, _spec, { requestId }) => Effect.catchTag(call, "InitFailed", (failure) => failure.toldTo(requestId))
       )
 
