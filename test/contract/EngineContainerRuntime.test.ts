@@ -1,6 +1,6 @@
 /** What becomes of workers whose engine does not do as it is asked: the same for every engine. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, References } from "effect"
+import { Deferred, Effect, Fiber, Layer, References } from "effect"
 import { FunctionName } from "#domain/FunctionName"
 import { ContainerId, OwnerId, type WorkerSpec } from "#domain/Worker"
 import * as EngineContainerRuntime from "#layers/containers/EngineContainerRuntime"
@@ -64,6 +64,22 @@ describe("workers in containers of any engine", () => {
     }).pipe(Effect.provide(runtimeOn(script)))
   })
 
+  it.live("whose owner leaves while they are being frozen are told to be frozen", () => {
+    const script = ScriptedEngine.make()
+    return Effect.gen(function* () {
+      const { ensure, suspend } = yield* ContainerRuntime
+      const { id } = yield* ensure(spec, mine)
+      const [asked, answered] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      script.freezeAfter(Effect.andThen(Deferred.succeed(asked, undefined), Deferred.await(answered)))
+      const freezing = yield* Effect.forkChild(suspend(id, mine))
+      yield* Deferred.await(asked)
+      const leaving = yield* Effect.forkChild(Fiber.interrupt(freezing), { startImmediately: true })
+      yield* Deferred.succeed(answered, undefined)
+      yield* Fiber.join(leaving)
+      assert.deepStrictEqual([states(script), yield* statuses], [["frozen"], ["PAUSED"]])
+    }).pipe(Effect.provide(runtimeOn(script)))
+  })
+
   it.live("whose freezing was refused run on, and are not thawed", () => {
     const script = ScriptedEngine.make()
     return Effect.gen(function* () {
@@ -95,6 +111,18 @@ describe("workers in containers of any engine", () => {
         (state) => state === "running"
       )
       assert.strictEqual(script.containers.get(wanted.name)?.state, "frozen")
+    }).pipe(Effect.provide(runtimeOn(script)))
+  })
+
+  it.live("are looked at, each, when the engine is heard again, also where it cannot tell of one", () => {
+    const script = ScriptedEngine.make()
+    return Effect.gen(function* () {
+      const { ensure } = yield* ContainerRuntime
+      const [one, other] = [yield* ensure(spec, mine), yield* ensure(spec, mine)]
+      script.fail("look", "lost", one.name)
+      script.containers.set(other.name, { name: other.name, state: "frozen" })
+      yield* script.reconnect
+      assert.deepStrictEqual(states(script), ["running", "running"])
     }).pipe(Effect.provide(runtimeOn(script)))
   })
 

@@ -16,6 +16,9 @@ import { WorkerProtocols } from "#services/WorkerProtocols"
 /** What is asked for of a container. */
 export type Deed = "prepare" | "run" | "freeze" | "thaw" | "remove"
 
+/** What may come to nothing: a look is no deed. */
+type Asked = Deed | "look"
+
 export interface ScriptedContainer {
   readonly name: string
   state: "made" | "running" | "frozen"
@@ -34,6 +37,7 @@ export const make = () => {
   const deeds: Array<string> = []
   const failing = new Map<string, NonNullable<EngineFailure["kind"]>>()
   const listeners: Array<ContainerListener> = []
+  let freezesAfter: Effect.Effect<void> = Effect.void
 
   /** Done in any case where nobody hears of it. */
   const act = (deed: Deed, name: string, done: () => void): Effect.Effect<void, EngineFailure> =>
@@ -42,6 +46,12 @@ export const make = () => {
       const kind = failing.get(deed) ?? failing.get(`${deed} ${name}`)
       if (kind !== "refused" && kind !== "unreached") done()
       return kind === undefined ? Effect.void : Effect.fail(failure(kind))
+    })
+
+  const look = (name: string): Effect.Effect<boolean, EngineFailure> =>
+    Effect.suspend(() => {
+      const kind = failing.get(`look ${name}`)
+      return kind === undefined ? Effect.succeed(containers.get(name)?.state === "frozen") : Effect.fail(failure(kind))
     })
 
   const become = (name: string, state: ScriptedContainer["state"]) => (): void => {
@@ -55,8 +65,11 @@ export const make = () => {
       door,
       networkName: undefined,
       run: Effect.as(act("run", name, become(name, "running")), address),
-      look: Effect.sync(() => containers.get(name)?.state === "frozen"),
-      freeze: act("freeze", name, become(name, "frozen")),
+      look: look(name),
+      freeze: Effect.andThen(
+        Effect.suspend(() => freezesAfter),
+        act("freeze", name, become(name, "frozen"))
+      ),
       thaw: act("thaw", name, become(name, "running")),
       ended: () => Effect.never,
       remove: act("remove", name, () => {
@@ -125,11 +138,17 @@ export const make = () => {
     deeds,
     engine,
     /** From now on, until it is `undefined`, this comes to nothing, or nobody hears what it came to (`lost`). */
-    fail: (deed: Deed, kind: EngineFailure["kind"], name?: string): void => {
+    fail: (deed: Asked, kind: EngineFailure["kind"], name?: string): void => {
       const what = name === undefined ? deed : `${deed} ${name}`
       if (kind === undefined) failing.delete(what)
       else failing.set(what, kind)
     },
+    /** From now on containers are frozen only when this has come to its end. */
+    freezeAfter: (wait: Effect.Effect<void>): void => {
+      freezesAfter = wait
+    },
+    /** Whoever listens is heard again, after a time of which nobody has told. */
+    reconnect: Effect.suspend(() => Effect.forEach(listeners, ({ onConnected }) => onConnected, { discard: true })),
     /** Somebody else freezes it, and whoever listens hears of it. */
     freezePast: (name: string): void => {
       become(name, "frozen")()

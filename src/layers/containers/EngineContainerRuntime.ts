@@ -126,8 +126,11 @@ const make = Effect.fnUntraced(function* (settings: RuntimeSettings) {
     const held = workers.get(ContainerId.make(name))
     return held === undefined ? Effect.void : freeze.found(held)
   }
+  /** Where the engine cannot tell of it now, the next connection looks again. It keeps no other from being looked at. */
   const lookAt = (container: EngineContainer) =>
-    Effect.flatMap(container.look, (isFrozen) => (isFrozen ? foundFrozen(container.name) : Effect.void))
+    Effect.flatMap(container.look, (isFrozen) => (isFrozen ? foundFrozen(container.name) : Effect.void)).pipe(
+      Effect.ignore({ log: "Debug" })
+    )
   const lookAtAll = Effect.suspend(() =>
     Effect.forEach(known.all, lookAt, { concurrency: parallelContainers, discard: true })
   )
@@ -136,11 +139,10 @@ const make = Effect.fnUntraced(function* (settings: RuntimeSettings) {
   for (const held of returned) workers.set(held.worker.id, held)
   yield* removeNetworks
   const listening = engine.listen({
-    onConnected: Effect.ignore(lookAtAll, { log: "Debug" }),
+    onConnected: lookAtAll,
     onEnd: (name) => {
       const container = known.find(name)
-      // Where the engine does not answer now, the next connection looks again.
-      if (container !== undefined) fork(Effect.ignore(container.look, { log: "Debug" }))
+      if (container !== undefined) fork(lookAt(container))
     },
     onFrozen: (name) => void fork(foundFrozen(name)),
     onOutOfMemory: (name) => {

@@ -27,7 +27,8 @@ export const make = (isReachable: () => boolean) => {
         return yield* new RuntimeUnavailable({ detail: `container ${held.worker.name} is not running` })
       }
       held.isPaused = isPaused
-    }).pipe(held.turn.withPermit)
+      // Nobody may be waiting for it any more: whoever asks next what it is must be told.
+    }).pipe(Effect.uninterruptible, held.turn.withPermit)
 
   /** A worker that its owner believes to be frozen, and that runs for a moment. By now its owner may have woken it. */
   const again = (held: ContainerWorker): Effect.Effect<void> =>
