@@ -115,10 +115,7 @@ export const make = Effect.fnUntraced(function* ({ identity }: Pick<DockerSettin
     )
   }, Effect.scoped)
 
-  /**
-   * Sorted names of the programs in an image's `/opt/extensions`. `name` is of a container that is about to be made: the one
-   * that is looked into has it for a moment.
-   */
+  /** Sorted names of the programs in an image's `/opt/extensions`. `name` is for the container that is looked into, if one is. */
   return Effect.fnUntraced(function* (image: ContainerImage, name: string) {
     const known = knownOf(image.digest)
     if (known.names !== undefined) return known.names
