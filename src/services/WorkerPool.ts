@@ -45,7 +45,8 @@ export class WorkerPool extends Context.Service<
      * function's `acquireTimeoutMs`.
      *
      * One that is frozen is thawed first, or, where its call can do that, lent as it is. A call that could not (`notThawed`) does
-     * not count against the function, and may ask for another worker at once: each time there is a frozen one less.
+     * not count against the function, and may ask for another worker at once, within the same time: one whose engine gave no
+     * answer is found again as it was.
      */
     readonly borrow: (spec: FunctionSpec) => Effect.Effect<LentWorker, BorrowFailure, Scope.Scope>
     /**

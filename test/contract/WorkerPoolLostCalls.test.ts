@@ -204,6 +204,24 @@ describe("An engine that is away", () => {
     )
   })
 
+  it.effect("keeps nobody longer than a call may wait for a worker, while that is found again and again", () => {
+    const failure = new RuntimeUnavailable({ detail: "the engine is silent", isAway: true })
+    return withEngine(
+      Effect.gen(function* () {
+        const { pool } = yield* gateway()
+        yield* Effect.scoped(pool.borrow(one))
+        yield* TestClock.adjust(2 * (options.freezeAfterMs ?? 0))
+        yield* pool.tidy
+        const caller = yield* Effect.forkChild(Effect.flip(Effect.scoped(pool.borrow(one))))
+        yield* TestClock.adjust(one.scaling.acquireTimeoutMs - 1)
+        assert.isUndefined(caller.pollUnsafe())
+        yield* TestClock.adjust(1)
+        assert.strictEqual((yield* Fiber.join(caller))._tag, "PoolExhausted")
+      }),
+      () => ({ resume: () => Effect.fail(failure) })
+    )
+  })
+
   it.effect("is another thing than one that answers and fails", () =>
     withEngine(
       Effect.gen(function* () {

@@ -15,6 +15,8 @@ export interface Ticket {
   frozen: boolean
   /** The caller has got the worker and may have used it. */
   taken: boolean
+  /** It is waited for no longer than this; there once it was. */
+  untilMs: number | undefined
   answer: ((outcome: Effect.Effect<void, BorrowFailure>) => void) | undefined
 }
 
@@ -57,12 +59,23 @@ export class Lane {
   }
 
   ticket(): Ticket {
-    return { waiter: this.nextWaiter++, worker: undefined, frozen: false, taken: false, answer: undefined }
+    return {
+      waiter: this.nextWaiter++,
+      worker: undefined,
+      frozen: false,
+      taken: false,
+      untilMs: undefined,
+      answer: undefined
+    }
   }
 
-  /** Succeeds once the ticket holds a worker. Does not return the worker: the ticket does, so that an interruption cannot lose it. */
+  /**
+   * Succeeds once the ticket holds a worker. Does not return the worker: the ticket does, so that an interruption cannot lose it.
+   * Who waits again, because that worker was of no use, waits for what is left of the time.
+   */
   wait(ticket: Ticket): Effect.Effect<void, BorrowFailure> {
     return Effect.callback((resume) => {
+      const until = (ticket.untilMs ??= this.now() + this.spec.scaling.acquireTimeoutMs)
       let expiry: Fiber.Fiber<unknown> | undefined
       ticket.answer = (outcome) => {
         this.tickets.delete(ticket.waiter)
@@ -78,7 +91,7 @@ export class Lane {
       if (ticket.answer !== undefined) {
         expiry = this.hands.fork(
           Effect.andThen(
-            Effect.sleep(this.spec.scaling.acquireTimeoutMs),
+            Effect.sleep(Math.max(0, until - this.now())),
             Effect.sync(() => this.perform(Pool.expire(this.state, ticket.waiter)))
           )
         )
