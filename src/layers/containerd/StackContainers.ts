@@ -5,7 +5,7 @@ import { ContainerdApi } from "./ContainerdApi.ts"
 import { type Container, Containers } from "./generated/containerd/containers_pb.ts"
 import * as LoneTasks from "./LoneTasks.ts"
 
-/** Those of tasks that had lost theirs among them. */
+/** Tasks that have lost theirs are given another one by this, which is among them. */
 export const list = Effect.fnUntraced(function* (stack: StackIdentity) {
   const { call } = yield* ContainerdApi
   const conditions = Object.entries(selectorLabels(stack)).map(
