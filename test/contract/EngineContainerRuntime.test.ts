@@ -161,6 +161,30 @@ describe("workers in containers of any engine", () => {
     }).pipe(Effect.provide(runtimeOn(script)))
   })
 
+  it.live("whose owner is back by the time at which they were to go stay", () => {
+    const script = ScriptedEngine.make()
+    return Effect.gen(function* () {
+      const { ensure, gc, suspend } = yield* ContainerRuntime
+      const [one, other] = [yield* ensure(spec, mine), yield* ensure(spec, mine)]
+      const [asked, answered] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      script.freezeAfter(Effect.andThen(Deferred.succeed(asked, undefined), Deferred.await(answered)))
+      const freezing = yield* Effect.forkChild(suspend(one.id, mine))
+      yield* Deferred.await(asked)
+      let isGone = true
+      const collecting = yield* Effect.forkChild(gc(() => isGone))
+      yield* eventually(
+        "the other one goes",
+        Effect.sync(() => script.containers.has(other.name)),
+        (isThere) => !isThere
+      )
+      isGone = false
+      yield* Deferred.succeed(answered, undefined)
+      yield* Fiber.join(freezing)
+      assert.strictEqual(yield* Fiber.join(collecting), 1)
+      assert.deepStrictEqual([states(script), yield* statuses], [["frozen"], ["PAUSED"]])
+    }).pipe(Effect.provide(runtimeOn(script)))
+  })
+
   it.live("of an earlier run go on as they were, and those that never ran are removed", () => {
     const script = ScriptedEngine.make()
     for (const state of ["made", "running", "frozen"] as const) script.containers.set(state, { name: state, state })

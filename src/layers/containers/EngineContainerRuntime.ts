@@ -75,14 +75,18 @@ const make = Effect.fnUntraced(function* (settings: RuntimeSettings) {
     )
   })
 
-  /** The container first, so that a failure to end it is told and the worker stays listed; then all the rest of it. */
-  const remove = (held: ContainerWorker): Effect.Effect<void, RuntimeUnavailable> => {
+  /**
+   * The container first, so that a failure to end it is told and the worker stays listed; then all the rest of it. `isMeant` is
+   * asked when its turn has come.
+   */
+  const remove = (held: ContainerWorker, isMeant = () => true): Effect.Effect<void, RuntimeUnavailable> => {
     const end = sayGoodbye(held).pipe(
       Effect.andThen(Effect.mapError(held.container.remove, unavailable)),
       Effect.andThen(Scope.close(held.scope, Exit.void)),
       Effect.andThen(Effect.sync(() => void workers.delete(held.worker.id)))
     )
-    return held.turn.withPermit(Effect.suspend(() => (workers.has(held.worker.id) ? end : Effect.void)))
+    const isThere = (): boolean => workers.has(held.worker.id)
+    return held.turn.withPermit(Effect.suspend(() => (isThere() && isMeant() ? end : Effect.void)))
   }
 
   const setPaused = Effect.fnUntraced(function* (id: ContainerId, owner: OwnerId, isPaused: boolean) {
@@ -158,7 +162,7 @@ const make = Effect.fnUntraced(function* (settings: RuntimeSettings) {
     ensure,
     destroy: (id, owner) =>
       find(id, owner).pipe(
-        Effect.flatMap(remove),
+        Effect.flatMap((held) => remove(held)),
         Effect.catchTag("ContainerNotFound", () => Effect.void)
       ),
     suspend: (id, owner) => setPaused(id, owner, true),
@@ -175,13 +179,17 @@ const make = Effect.fnUntraced(function* (settings: RuntimeSettings) {
     gc: (isGone) =>
       Effect.suspend(() => {
         giveUp(isGone)
-        const useless = [...workers.values()].filter((held) => isUseless(held, phase(held), isGone))
+        const isOfNoUse = (held: ContainerWorker): boolean => isUseless(held, phase(held), isGone)
+        const useless = [...workers.values()].filter(isOfNoUse)
+        // By then its owner may be back, and have called it.
+        const removeUseless = (held: ContainerWorker) => remove(held, () => isOfNoUse(held))
         // One that resists keeps nobody else, and is told of at the end.
         return Effect.gen(function* () {
-          const [, [failure]] = yield* Effect.partition(useless, remove, { concurrency: parallelContainers })
+          const [, [failure]] = yield* Effect.partition(useless, removeUseless, { concurrency: parallelContainers })
           const count = yield* removeLeftovers
           yield* removeNetworks
-          return failure === undefined ? count + useless.length : yield* failure
+          const gone = useless.filter(({ worker }) => !workers.has(worker.id))
+          return failure === undefined ? count + gone.length : yield* failure
         })
       })
   })
