@@ -145,6 +145,20 @@ describe("workers in containers of any engine", () => {
     }).pipe(Effect.provide(runtimeOn(script, { preparedPerSpec: 1, prepareAfterMs: 1 })))
   })
 
+  it.live("that were made ahead, and end before their making is known, are replaced as well", () => {
+    const script = ScriptedEngine.make()
+    return Effect.gen(function* () {
+      script.endMadeAfter(1)
+      yield* (yield* ContainerRuntime).ensure(spec, mine)
+      yield* eventually(
+        "another takes its place",
+        Effect.sync(() => states(script).join()),
+        (all) => all === "running,made"
+      )
+      assert.deepStrictEqual(script.deeds, ["prepare", "run", "prepare", "remove", "prepare"])
+    }).pipe(Effect.provide(runtimeOn(script, { preparedPerSpec: 1, prepareAfterMs: 1 })))
+  })
+
   it.live("that resist their end stay listed, and keep no other from going", () => {
     const script = ScriptedEngine.make()
     return Effect.gen(function* () {

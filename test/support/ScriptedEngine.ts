@@ -1,6 +1,6 @@
 /** An engine of containers without any: it does what it is asked, or fails as a test tells it, and keeps count. */
 import { Effect, Layer, Redacted, Result } from "effect"
-import { noUsage } from "#domain/HeldContainer"
+import { type ContainerExit, noUsage } from "#domain/HeldContainer"
 import { OwnerId } from "#domain/Worker"
 import { FunctionName } from "#domain/FunctionName"
 import {
@@ -21,10 +21,16 @@ type Asked = Deed | "look"
 
 export interface ScriptedContainer {
   readonly name: string
-  state: "made" | "running" | "frozen"
+  state: "made" | "running" | "frozen" | "ended"
 }
 
 const address = "10.0.0.2"
+
+const exited: ContainerExit = {
+  status: { code: undefined, signal: "SIGKILL", outOfMemory: false, extension: undefined },
+  code: 137,
+  atUnixSeconds: 1
+}
 
 const failure = (kind: NonNullable<EngineFailure["kind"]>): EngineFailure => ({
   _tag: "ScriptedFailure",
@@ -38,6 +44,8 @@ export const make = () => {
   const failing = new Map<string, NonNullable<EngineFailure["kind"]>>()
   const listeners: Array<ContainerListener> = []
   let freezesAfter: Effect.Effect<void> = Effect.void
+  /** How many are made until one ends before anybody knows that it was made. */
+  let endsAfter = Number.POSITIVE_INFINITY
 
   /** Done in any case where nobody hears of it. */
   const act = (deed: Deed, name: string, done: () => void): Effect.Effect<void, EngineFailure> =>
@@ -58,14 +66,25 @@ export const make = () => {
     containers.set(name, { name, state })
   }
 
+  const end = (name: string): void => {
+    become(name, "ended")()
+    for (const { onEnd } of listeners) onEnd(name)
+  }
+
   const handle = (name: string, door: Door): EngineContainer => {
-    const known = { isRemoved: false, stays: false, wasOutOfMemory: false, exit: undefined }
+    const known: Pick<EngineContainer, "stays" | "wasOutOfMemory"> & {
+      isRemoved: boolean
+      exit: ContainerExit | undefined
+    } = { isRemoved: false, stays: false, wasOutOfMemory: false, exit: undefined }
     return Object.assign(known, {
       name,
       door,
       networkName: undefined,
       run: Effect.as(act("run", name, become(name, "running")), address),
-      look: look(name),
+      look: Effect.map(look(name), (isFrozen) => {
+        if (containers.get(name)?.state === "ended") known.exit = exited
+        return isFrozen
+      }),
       freeze: Effect.andThen(
         Effect.suspend(() => freezesAfter),
         act("freeze", name, become(name, "frozen"))
@@ -119,7 +138,11 @@ export const make = () => {
           extensionNames: () => Effect.succeed([]),
           prepare: ({ door, name }) =>
             Effect.acquireRelease(
-              Effect.as(act("prepare", name, become(name, "made")), handle(name, door)),
+              Effect.map(act("prepare", name, become(name, "made")), () => {
+                endsAfter -= 1
+                if (endsAfter === 0) end(name)
+                return handle(name, door)
+              }),
               (container) => (container.stays ? Effect.void : Effect.ignore(container.remove))
             )
         }),
@@ -142,6 +165,10 @@ export const make = () => {
       const what = name === undefined ? deed : `${deed} ${name}`
       if (kind === undefined) failing.delete(what)
       else failing.set(what, kind)
+    },
+    /** The one that is made after so many others ends at once, and whoever listens hears of that first. */
+    endMadeAfter: (others: number): void => {
+      endsAfter = others + 1
     },
     /** From now on containers are frozen only when this has come to its end. */
     freezeAfter: (wait: Effect.Effect<void>): void => {

@@ -145,7 +145,7 @@ const make = Effect.fnUntraced(function* (settings: RuntimeSettings) {
   const listening = engine.listen({
     onConnected: lookAtAll,
     onEnd: (name) => {
-      const container = known.find(name)
+      const container = known.ended(name)
       if (container !== undefined) fork(lookAt(container))
     },
     onFrozen: (name) => void fork(foundFrozen(name)),

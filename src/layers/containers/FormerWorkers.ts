@@ -34,7 +34,7 @@ export const takeOver = Effect.fnUntraced(function* ({ home, known, settings }: 
     const about = { containerId: id, containerName: name, functionName, owner, handler, memoryMiB, timeoutMs }
     const door = yield* api.open({ ...about, extensionNames: [] }, former.door).pipe(Scope.provide(doorScope))
     const container = yield* former.takeOver(door)
-    known.made(container)
+    if (known.made(container)) yield* container.look
     door.admit(host)
     const { entrypoint, imageDigest } = former
     const now = yield* Clock.currentTimeMillis

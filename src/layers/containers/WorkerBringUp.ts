@@ -60,7 +60,7 @@ export const make = Effect.fnUntraced(function* (surroundings: Surroundings) {
       told: protocols.namesDoor ? { endpoint: door.endpoint, token: Redacted.value(door.token) } : undefined,
       extensionNames
     })
-    known.made(container)
+    if (known.made(container)) yield* container.look
     return { plan, container, scope, door, doorScope } satisfies Prepared
   })
 
