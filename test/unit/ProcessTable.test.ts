@@ -4,13 +4,15 @@ import * as HostProcessTable from "#layers/process/HostProcessTable"
 import { parseStat } from "#layers/process/LinuxProcessTable"
 import { parseLine } from "#layers/process/PsProcessTable"
 
+const units = { pageBytes: 4_096, tickNanoseconds: 10_000_000 }
+const statOf = (state: string, threads: number) =>
+  `4711 (a ) (b) ${state} 1 4700 4700 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 ${threads} 0 123456 1000000 500 18446744073709551615 1 1`
+
 const ofThisHost = HostProcessTable.make()
 
 describe("the table of processes", () => {
   it("is read from /proc whatever a process is called", () => {
-    const stat =
-      "4711 (a ) (b) S 1 4700 4700 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 11 0 123456 1000000 500 18446744073709551615 1 1"
-    assert.deepStrictEqual(parseStat(4_711, stat, { pageBytes: 4_096, tickNanoseconds: 10_000_000 }), {
+    assert.deepStrictEqual(parseStat(4_711, statOf("S", 11), units), {
       pid: 4_711,
       group: 4_700,
       startTime: "123456",
@@ -18,6 +20,11 @@ describe("the table of processes", () => {
       residentBytes: 500 * 4_096,
       cpuNanoseconds: 26 * 10_000_000
     })
+  })
+
+  it("has those for ended whose last thread has ended, and nobody else", () => {
+    const ended = (state: string, threads: number) => parseStat(4_711, statOf(state, threads), units).ended
+    assert.deepStrictEqual([ended("Z", 1), ended("X", 0), ended("Z", 2), ended("T", 1)], [true, true, false, false])
   })
 
   it("is read from ps where there is no /proc", () => {

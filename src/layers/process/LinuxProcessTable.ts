@@ -49,12 +49,15 @@ const readStat = (pid: number): string | undefined => {
 export const parseStat = (pid: number, stat: string, units: Units): ProcessEntry => {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
   const field = (numberInManual: number): string => fields[numberInManual - 3] ?? "0"
+  const state = field(3)
+  // Of the dead, too, files and connections are open until the last of their threads is gone.
+  const ended = state === "X" || (state === "Z" && Number(field(20)) <= 1)
   const ticks = [14, 15, 16, 17].reduce((sum, number) => sum + Number(field(number)), 0)
   return {
     pid,
     group: Number(field(5)),
     startTime: field(22),
-    ended: field(3) === "Z" || field(3) === "X",
+    ended,
     residentBytes: Number(field(24)) * units.pageBytes,
     cpuNanoseconds: ticks * units.tickNanoseconds
   }

@@ -2,7 +2,7 @@
  * The directory of one worker, and the record in it by which a later start finds what an earlier run left: processes whose
  * Gateway was killed before it could kill them.
  */
-import { Effect, Option, Schema, type Scope } from "effect"
+import { Effect, Option, Schedule, Schema, type Scope } from "effect"
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { RuntimeUnavailable } from "#domain/Failure"
@@ -40,9 +40,22 @@ const killIfThere = (target: number): void => {
   }
 }
 
+/** Killed processes end when the kernel gets to it. One that waits for a dead disk is not waited for. */
+const endLimit = "2 seconds"
+const lookEvery = "2 millis"
+
+const untilEnded = (pids: ReadonlyArray<number>, table: ProcessTable): Effect.Effect<void> =>
+  table
+    .some(pids)
+    .pipe(
+      Effect.repeat({ until: (left) => left.every(({ ended }) => ended), schedule: Schedule.spaced(lookEvery) }),
+      Effect.timeoutOption(endLimit),
+      Effect.asVoid
+    )
+
 /** Kills every process that carries this directory in its environment, wherever it went. */
-const killStragglers = (directory: WorkerDirectory, table: ProcessTable): Effect.Effect<void> =>
-  Effect.map(table.marked(`TMPDIR=${directory.temporary}`), (pids) => pids.forEach(killIfThere))
+const killStragglers = (directory: WorkerDirectory, table: ProcessTable): Effect.Effect<ReadonlyArray<number>> =>
+  Effect.tap(table.marked(`TMPDIR=${directory.temporary}`), (pids) => Effect.sync(() => pids.forEach(killIfThere)))
 
 const remove = (directory: WorkerDirectory): Effect.Effect<void, RuntimeUnavailable> =>
   Effect.tryPromise({
@@ -92,9 +105,11 @@ const killRecorded = Effect.fnUntraced(function* (directory: WorkerDirectory, ta
   const text = yield* Effect.promise(() => readFile(join(directory.path, recordName), "utf8").catch(() => ""))
   const recorded = Option.match(decodeRecord(text), { onNone: () => [], onSome: ({ groups }) => groups })
   const running = yield* table.some(recorded.map(({ pid }) => pid))
-  for (const { pid, startTime } of running) {
-    if (recorded.some((known) => known.pid === pid && known.startTime === startTime)) killIfThere(-pid)
-  }
+  const same = running.filter(({ pid, startTime }) =>
+    recorded.some((known) => known.pid === pid && known.startTime === startTime)
+  )
+  for (const { pid } of same) killIfThere(-pid)
+  return same.map(({ pid }) => pid)
 })
 
 /** Ends and removes every worker here that `isOurs` does not know. Returns how many there were. */
@@ -106,8 +121,8 @@ export const removeLeftovers = Effect.fnUntraced(function* (
   const names = yield* Effect.promise(() => readdir(parent(stateDirectory)).catch(() => []))
   const leftovers = names.filter((name) => !isOurs(name)).map((name) => of(stateDirectory, name))
   for (const directory of leftovers) {
-    yield* killRecorded(directory, table)
-    yield* killStragglers(directory, table)
+    const killed = [yield* killRecorded(directory, table), yield* killStragglers(directory, table)]
+    yield* untilEnded(killed.flat(), table)
     yield* remove(directory)
   }
   return leftovers.length
