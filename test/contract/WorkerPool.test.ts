@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { WorkerExited } from "#domain/Failure"
 import type { FunctionName } from "#domain/FunctionName"
 import type { WorkerSpec } from "#domain/Worker"
 import * as MemoryContainerRuntime from "#layers/memory/MemoryContainerRuntime"
@@ -10,7 +9,7 @@ import * as MemoryWorkers from "#layers/memory/MemoryWorkers"
 import * as LocalWorkerPool from "#layers/pool/LocalWorkerPool"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerPool } from "#services/WorkerPool"
-import { containers, hold, options, orders, owner, scaled, settle, statusOf } from "#test/support/Pools"
+import { containers, exited, hold, options, orders, owner, scaled, settle, statusOf } from "#test/support/Pools"
 
 /** How each worker of `orders` was told it came to be. */
 const initialisations: Array<string | undefined> = []
@@ -47,15 +46,6 @@ const withPools = <A, E>(
   test: Effect.Effect<A, E, WorkerPool | ContainerRuntime | MemoryWorkers.MemoryWorkers | Scope.Scope>,
   over = pools
 ) => test.pipe(Effect.scoped, Effect.provide(over))
-
-const exited = new WorkerExited({
-  functionName: "orders",
-  containerId: "x",
-  requestId: "r",
-  errorType: "Runtime.ExitError",
-  payload: new Uint8Array(),
-  logTail: new Uint8Array()
-})
 
 describe("WorkerPool", () => {
   it.effect("lends the same worker to one caller after another", () =>

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Duration, Effect, Fiber, Layer, type Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { RuntimeUnavailable, WorkerExited, WorkerUnreachable } from "#domain/Failure"
+import { RuntimeUnavailable, WorkerUnreachable } from "#domain/Failure"
 import type { FunctionSpec } from "#domain/FunctionSpec"
 import type { LentWorker } from "#domain/Worker"
 import * as MemoryContainerRuntime from "#layers/memory/MemoryContainerRuntime"
@@ -12,7 +12,7 @@ import * as Invoke from "#programs/gateway/Invoke"
 import { ContainerRuntime } from "#services/ContainerRuntime"
 import { WorkerClient } from "#services/WorkerClient"
 import { WorkerPool } from "#services/WorkerPool"
-import { containers, gateway, hold, invocationOf, options, orders, scaled, settle } from "#test/support/Pools"
+import { containers, exited, gateway, hold, invocationOf, options, orders, scaled, settle } from "#test/support/Pools"
 
 const restMs = options.freezeAfterMs ?? 0
 /** How often the pools look at containers that cannot be adopted yet. */
@@ -79,15 +79,6 @@ const client = (seen: Seen, { thaws = [] }: Plan) => {
     })
   ).pipe(Layer.provide([MemoryContainerRuntime.layer(), MemoryWorkerClient.layer]))
 }
-
-const exited = new WorkerExited({
-  functionName: "orders",
-  containerId: "x",
-  requestId: "r",
-  errorType: "Runtime.ExitError",
-  payload: new Uint8Array(),
-  logTail: new Uint8Array()
-})
 
 type Surroundings = ContainerRuntime | WorkerClient | Scope.Scope
 

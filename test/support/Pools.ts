@@ -1,5 +1,6 @@
 /** Worker pools over an engine in memory, under the clock of a test. */
 import { Context, Deferred, Effect, Exit, Layer, Redacted, Scope } from "effect"
+import { WorkerExited } from "#domain/Failure"
 import type { FunctionName } from "#domain/FunctionName"
 import type { FunctionSpec } from "#domain/FunctionSpec"
 import type { Invocation } from "#domain/Invocation"
@@ -33,6 +34,16 @@ export const scaled = (scaling: Partial<FunctionSpec["scaling"]>, spec: Function
 })
 
 export const named = (name: string): FunctionSpec => ({ ...orders, name: name as FunctionName })
+
+/** How a call of it ends whose worker has ended. */
+export const exited = new WorkerExited({
+  functionName: orders.name,
+  containerId: "x",
+  requestId: "r",
+  errorType: "Runtime.ExitError",
+  payload: new Uint8Array(),
+  logTail: new Uint8Array()
+})
 
 export const options: LocalWorkerPool.Options = {
   owner,
