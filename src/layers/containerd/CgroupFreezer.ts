@@ -72,17 +72,14 @@ export const thaw = (place: FreezerPlace.FreezerPlace): Effect.Effect<void, Runt
  * and does not remove it. Only of the second version, where who stands still can be killed. `group` is absolute, in every hierarchy.
  */
 export const thawEmpty = (group: string): Effect.Effect<void> =>
-  Effect.sync(() => {
-    for (const { mountPoint, version } of known()) {
-      if (version === 1) continue
-      try {
-        // It opens what is there, and makes nothing.
-        writeFileSync(join(mountPoint, group, words[2].file), words[2].thawed, { flag: "r+" })
-      } catch {
-        // The file went with the container, or is nobody's to write here.
-      }
-    }
-  })
+  Effect.suspend(() =>
+    Effect.forEach(
+      known().filter(({ version }) => version === 2),
+      // The file went with the container, or is nobody's to write here.
+      ({ mountPoint, version }) => Effect.ignore(thaw({ version, directory: join(mountPoint, group) })),
+      { discard: true }
+    )
+  )
 
 /** All of it stands still when this returns; after a failure none of it. */
 export const freeze = (place: FreezerPlace.FreezerPlace): Effect.Effect<void, RuntimeUnavailable> =>

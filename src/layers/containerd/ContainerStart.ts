@@ -29,6 +29,24 @@ interface Start extends ContainerOrder {
 /** What a container, its network or its output may fail with. */
 export type StartFailure = ContainerdFailure | NetworkUnavailable | RuntimeUnavailable
 
+const containerOf = (
+  name: string,
+  door: Door,
+  network: Container["network"],
+  output: Container["output"]
+): Container => ({
+  name,
+  door,
+  network,
+  output,
+  freezer: undefined,
+  wasOutOfMemory: false,
+  crash: undefined,
+  exit: undefined,
+  isRemoved: false,
+  stays: false
+})
+
 export const make = Effect.fnUntraced(function* (settings: ContainerdSettings, tasks: TaskCalls) {
   const cni = yield* Cni
   const { cgroupParent, directory, identity, sharesShim, trustDirectory } = settings
@@ -125,18 +143,7 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings, t
       Effect.suspend(() => (isTheirs() ? Effect.void : output.remove(name)))
     )
     const captured = yield* output.follow(name, door.output)
-    const container: Container = {
-      name,
-      door,
-      network,
-      output: captured,
-      freezer: undefined,
-      wasOutOfMemory: false,
-      crash: undefined,
-      exit: undefined,
-      isRemoved: false,
-      stays: false
-    }
+    const container = containerOf(name, door, network, captured)
     placed.container = container
     return container
   })
@@ -169,18 +176,10 @@ export const make = Effect.fnUntraced(function* (settings: ContainerdSettings, t
   ) {
     const captured = yield* output.follow(name, door.output)
     captured.handedOver()
-    return {
-      name,
-      door,
-      network,
-      output: captured,
-      freezer: freeze === "cgroup" ? CgroupFreezer.find(pid, name) : undefined,
-      wasOutOfMemory: false,
-      crash: undefined,
-      exit: undefined,
-      isRemoved: false,
-      stays: true
-    } satisfies Container
+    const container = containerOf(name, door, network, captured)
+    if (freeze === "cgroup") container.freezer = CgroupFreezer.find(pid, name)
+    container.stays = true
+    return container
   })
 
   return { prepare, run, takeOver, remove, removeOnce }

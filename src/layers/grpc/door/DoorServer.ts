@@ -54,6 +54,14 @@ const close = (server: Server): Effect.Effect<void> =>
 const isServed = (response: ServerResponse): boolean =>
   !response.writableEnded && (response.headersSent || response.req.complete)
 
+/** Closed when this returns. */
+const parting = (socket: Duplex, response: ServerResponse | undefined): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    socket.once("close", () => resume(Effect.void))
+    if (response !== undefined && isServed(response)) socket.destroy()
+    else if (!socket.writableEnded) socket.end(farewell)
+  })
+
 /** Connections, each with the answer to its last request. */
 class Connections {
   #isClosing = false
@@ -66,30 +74,18 @@ class Connections {
 
   /** `false`: the connection has been taken leave of, and nothing that comes on it counts. */
   begin(socket: Duplex, response: ServerResponse): boolean {
-    if (this.#isClosing) return false
-    this.#open.set(socket, response)
-    response.once("close", () => {
-      if (this.#open.get(socket) === response) this.#open.set(socket, undefined)
-    })
-    return true
+    if (!this.#isClosing) this.#open.set(socket, response)
+    return !this.#isClosing
   }
 
   /** Whoever waits for an answer longer than this program can give one is cut off. */
   get takeLeave(): Effect.Effect<void> {
-    return Effect.callback<void>((resume) => {
+    return Effect.suspend(() => {
       this.#isClosing = true
-      let left = 1
-      const leave = (): void => {
-        left -= 1
-        if (left === 0) resume(Effect.void)
-      }
-      for (const [socket, response] of this.#open) {
-        left += 1
-        socket.once("close", leave)
-        if (response !== undefined && isServed(response)) socket.destroy()
-        else if (!socket.writableEnded) socket.end(farewell)
-      }
-      leave()
+      return Effect.forEach([...this.#open], ([socket, response]) => parting(socket, response), {
+        concurrency: "unbounded",
+        discard: true
+      })
     }).pipe(Effect.timeoutOption(farewellLimitMs), Effect.asVoid)
   }
 }
