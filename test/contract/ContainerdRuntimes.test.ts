@@ -11,6 +11,7 @@ import { functionNamed, left, mine, nothing, started, taskOf, tasks } from "#tes
 import * as ContainerdWorkers from "#test/support/ContainerdWorkers"
 import { needs } from "#test/support/Engines"
 import { eventually } from "#test/support/Eventually"
+import * as LentWorkers from "#test/support/LentWorkers"
 import * as Processes from "#test/support/Processes"
 import * as RuncsPlace from "#test/support/RuncsPlace"
 import type { Asked } from "#test/support/WorkerFunctions"
@@ -37,11 +38,11 @@ for (const [name, program] of [
 }
 
 /** A worker that is gone with the test. */
-const lent = Effect.fnUntraced(function* (handler: string, asked?: Asked) {
-  const runtime = yield* ContainerRuntime
-  const spec = yield* functionNamed(handler, asked)
-  return yield* Effect.acquireRelease(started(spec), ({ id }) => Effect.orDie(runtime.destroy(id, mine)))
-})
+const lent = (handler: string, asked?: Asked) => Effect.flatMap(functionNamed(handler, asked), LentWorkers.started)
+
+/** On the machine of the tests around. */
+const inPlaceOfRunc = (program: () => string) =>
+  Effect.provide(Layer.suspend(() => ContainerdWorkers.onMachine({ containerd: { runtimeProgram: program() } })))
 
 /** As any worker, through all that becomes of one; nothing is left of it. */
 const lives = Effect.gen(function* () {
@@ -59,9 +60,7 @@ for (const { name, needed, series } of Containerd.everyVersion("cni")) {
   describe(`on ${name}`, needed, () => {
     it.layer(ContainerdWorkers.machine({ series }), { timeout, excludeTestServices: true })((it) => {
       describe("containers of crun", { ...needs("crun"), timeout }, () => {
-        const by = Effect.provide(
-          Layer.suspend(() => ContainerdWorkers.onMachine({ containerd: { runtimeProgram: RuncsPlace.crun() } }))
-        )
+        const by = inPlaceOfRunc(RuncsPlace.crun)
 
         it.effect("are called, frozen, woken and gone", () => lives.pipe(by))
 
@@ -82,9 +81,7 @@ for (const { name, needed, series } of Containerd.everyVersion("cni")) {
       })
 
       describe("containers of gVisor", { ...needs("runsc"), timeout }, () => {
-        const by = Effect.provide(
-          Layer.suspend(() => ContainerdWorkers.onMachine({ containerd: { runtimeProgram: RuncsPlace.gVisor() } }))
-        )
+        const by = inPlaceOfRunc(RuncsPlace.gVisor)
 
         it.effect("are called, frozen, woken and gone", () => lives.pipe(by))
 
